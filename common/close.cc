@@ -1,0 +1,17 @@
+#include "common/close.h"
+
+#include <array>
+#include <cstddef>
+
+namespace tocsin {
+namespace {
+constexpr auto kTable = std::to_array<CloseInfo>({
+#define CLOSE(name, code, retry_after_ms, text) {#name, code, retry_after_ms, text},
+#include "common/close.def"
+#undef CLOSE
+});
+}  // namespace
+
+const CloseInfo& describe(CloseReason reason) noexcept { return kTable[static_cast<std::size_t>(reason)]; }
+
+}  // namespace tocsin

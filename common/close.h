@@ -1,0 +1,22 @@
+#pragma once
+// CloseReason: why an edge ends a client's connection; code, delay and text come from the row in close.def.
+#include <cstdint>
+#include <string_view>
+
+namespace tocsin {
+
+enum class CloseReason : std::uint8_t {
+#define CLOSE(name, code, retry_after_ms, text) name,
+#include "common/close.def"
+#undef CLOSE
+};
+
+struct CloseInfo {
+  std::string_view name;
+  std::uint16_t code;           ///< WebSocket close code
+  std::int32_t retry_after_ms;  ///< -1: coming back unchanged is of no use
+  std::string_view text;
+};
+[[nodiscard]] const CloseInfo& describe(CloseReason reason) noexcept;
+
+}  // namespace tocsin

@@ -1,0 +1,172 @@
+#include "common/json/json.h"
+
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
+namespace tocsin::json {
+namespace {
+
+/// Forwards SAX events to a Document and stops at kMaxDepth, before the recursion of later passes can hurt.
+class DepthGuard {
+ public:
+  explicit DepthGuard(Document& d) : d_(d) {}
+  bool Null() { return d_.Null(); }
+  bool Bool(bool b) { return d_.Bool(b); }
+  bool Int(int i) { return d_.Int(i); }
+  bool Uint(unsigned i) { return d_.Uint(i); }
+  bool Int64(std::int64_t i) { return d_.Int64(i); }
+  bool Uint64(std::uint64_t i) { return d_.Uint64(i); }
+  bool Double(double x) { return d_.Double(x); }
+  bool RawNumber(const char* s, rapidjson::SizeType n, bool copy) { return d_.RawNumber(s, n, copy); }
+  bool String(const char* s, rapidjson::SizeType n, bool copy) { return d_.String(s, n, copy); }
+  bool Key(const char* s, rapidjson::SizeType n, bool copy) { return d_.Key(s, n, copy); }
+  bool StartObject() { return ++depth_ <= kMaxDepth && d_.StartObject(); }
+  bool EndObject(rapidjson::SizeType n) { return --depth_, d_.EndObject(n); }
+  bool StartArray() { return ++depth_ <= kMaxDepth && d_.StartArray(); }
+  bool EndArray(rapidjson::SizeType n) { return --depth_, d_.EndArray(n); }
+  [[nodiscard]] bool too_deep() const { return depth_ > kMaxDepth; }
+
+ private:
+  Document& d_;
+  std::size_t depth_ = 0;
+};
+
+/// RapidJSON's output stream over a std::string.
+struct StringSink {
+  using Ch = char;
+  std::string& out;
+  void Put(char c) { out.push_back(c); }
+  void Flush() {}
+};
+
+struct Generator {
+  std::string_view text;
+  rapidjson::ParseResult result;
+  bool too_deep = false;
+  bool operator()(Document& d) {
+    rapidjson::MemoryStream raw(text.data(), text.size());
+    rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> in(raw);
+    rapidjson::Reader reader;
+    DepthGuard guard(d);
+    result = reader.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(in, guard);
+    too_deep = guard.too_deep();
+    return !result.IsError();
+  }
+};
+
+}  // namespace
+
+Result<Document> parse(std::string_view text) {
+  Document doc;
+  Generator generator{text, {}, false};
+  doc.Populate(generator);
+  if (generator.too_deep) return Error{Errc::invalid_argument, "JSON nests deeper than " + std::to_string(kMaxDepth)};
+  if (generator.result.IsError())
+    return Error{Errc::invalid_argument, std::string("JSON at byte ") + std::to_string(generator.result.Offset()) +
+                                             ": " + rapidjson::GetParseError_En(generator.result.Code())};
+  return doc;
+}
+
+const Value* find(const Value& object, std::string_view name) noexcept {
+  if (!object.IsObject()) return nullptr;
+  for (const auto& m : object.GetObject())
+    if (view(m.name) == name) return &m.value;
+  return nullptr;
+}
+
+Result<std::optional<std::string_view>> string_member(const Value& object, std::string_view name) {
+  const Value* v = find(object, name);
+  if (v == nullptr || v->IsNull()) return std::optional<std::string_view>{};
+  if (!v->IsString()) return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be a string"};
+  return std::optional<std::string_view>{view(*v)};
+}
+
+Result<std::optional<std::uint64_t>> uint_member(const Value& object, std::string_view name) {
+  const Value* v = find(object, name);
+  if (v == nullptr || v->IsNull()) return std::optional<std::uint64_t>{};
+  if (!v->IsUint64()) return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be a whole number from 0"};
+  return std::optional<std::uint64_t>{v->GetUint64()};
+}
+
+Result<std::optional<bool>> bool_member(const Value& object, std::string_view name) {
+  const Value* v = find(object, name);
+  if (v == nullptr || v->IsNull()) return std::optional<bool>{};
+  if (!v->IsBool()) return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be true or false"};
+  return std::optional<bool>{v->GetBool()};
+}
+
+std::string text(const Value& v) {
+  std::string out;
+  append_text(out, v);
+  return out;
+}
+
+void append_text(std::string& out, const Value& v) {
+  StringSink sink{out};
+  rapidjson::Writer<StringSink> writer(sink);
+  v.Accept(writer);
+}
+
+void append_quoted(std::string& out, std::string_view s) {
+  out.push_back('"');
+  for (const char c : s) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (u >= 0x20) {
+      out.push_back(c);
+    } else {
+      constexpr std::string_view kHex = "0123456789abcdef";
+      switch (c) {
+        case '\n': out.append("\\n"); break;
+        case '\r': out.append("\\r"); break;
+        case '\t': out.append("\\t"); break;
+        default: out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]}); break;
+      }
+    }
+  }
+  out.push_back('"');
+}
+
+std::string quoted(std::string_view s) {
+  std::string out;
+  append_quoted(out, s);
+  return out;
+}
+
+bool valid_utf8(std::string_view s) noexcept {
+  const auto* p = reinterpret_cast<const unsigned char*>(s.data());
+  const auto* const end = p + s.size();
+  while (p < end) {
+    if (*p < 0x80) {
+      ++p;
+      continue;
+    }
+    // Table 3-7 of the Unicode standard: length by first byte, and the narrowed range of the second.
+    int more = 0;
+    unsigned char low = 0x80;
+    unsigned char high = 0xBF;
+    if (*p >= 0xC2 && *p <= 0xDF) {
+      more = 1;
+    } else if (*p >= 0xE0 && *p <= 0xEF) {
+      more = 2;
+      if (*p == 0xE0) low = 0xA0;
+      if (*p == 0xED) high = 0x9F;
+    } else if (*p >= 0xF0 && *p <= 0xF4) {
+      more = 3;
+      if (*p == 0xF0) low = 0x90;
+      if (*p == 0xF4) high = 0x8F;
+    } else {
+      return false;
+    }
+    if (end - p <= more || p[1] < low || p[1] > high) return false;
+    for (int i = 2; i <= more; ++i)
+      if (p[i] < 0x80 || p[i] > 0xBF) return false;
+    p += more + 1;
+  }
+  return true;
+}
+
+}  // namespace tocsin::json

@@ -1,0 +1,69 @@
+#pragma once
+// Gateway: the edge without its sockets. edge/net feeds it openings, messages and ticks; the simulation does the same in
+// virtual time. Owns the sessions and the hub; speaks to the broker through BrokerPort and to sockets through Outlet.
+//
+// Thread: the loop.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "edge/broker_port.h"
+#include "edge/config.h"
+#include "edge/hub/outlet.h"
+#include "edge/metrics.h"
+
+namespace tocsin::edge {
+
+enum class ClientId : std::uint32_t {};
+
+/// The protocol a client speaks. Each is a codec under edge/codec.
+enum class Door : std::uint8_t { json, sse };
+
+/// What is known of a client when its socket opens.
+struct Opening {
+  Door door = Door::json;
+  std::string remote;         ///< address as text
+  std::string token;          ///< from the header or the query, may be empty
+  std::string query;          ///< raw query string: the SSE door subscribes from it
+  std::string last_event_id;  ///< SSE: the Last-Event-ID header
+};
+
+class Gateway {
+ public:
+  Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  /// What EdgeLink reports to.
+  [[nodiscard]] FeedSink& feed() noexcept;
+
+  /// A socket is established and may be written to. Fails (too_many, overloaded) before anything is kept.
+  Result<ClientId> open(Socket socket, const Opening& opening);
+  /// One whole message of the client.
+  void message(ClientId client, std::string_view bytes);
+  /// The library gave up on a message (too big, bad UTF-8): explain and close.
+  void reject(ClientId client, CloseReason reason, std::string_view detail);
+  void pong(ClientId client);
+  void writable(ClientId client);
+  /// The socket is gone; `client` is invalid afterwards. Exactly once per successful open().
+  void closed(ClientId client);
+
+  /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client.
+  void turn();
+  /// Every 100 ms: keepalive, head beacons, time-outs, session checkpoints.
+  void tick();
+
+  /// The edge stops: every client is told `closing` and closed with `reason`.
+  void close_all(CloseReason reason);
+  [[nodiscard]] std::size_t clients() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tocsin::edge

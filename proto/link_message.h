@@ -1,0 +1,214 @@
+#pragma once
+// The messages of the link (LINK.md) as plain structs, and their bytes. Only this layer sees the generated protobuf.
+// Values and pure functions; any thread. A `ref` is the asker's number and comes back in the answer.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/result.h"
+#include "proto/update.h"
+
+namespace tocsin::link {
+
+inline constexpr std::uint32_t kVersion = 1;
+
+/// A channel's extent: `first` is the oldest offset kept (last + 1 when nothing is).
+struct Head {
+  std::string channel;
+  Epoch epoch{};
+  Offset first = 1;
+  Offset last = 0;
+};
+struct IncidentState {
+  std::string key;
+  Offset offset = 0;  ///< of the newest update that touched it
+  std::string json;
+};
+/// A failure in an answer; `code` empty means success.
+struct Fault {
+  std::string code;  ///< an Errc name
+  std::string detail;
+  [[nodiscard]] bool ok() const noexcept { return code.empty(); }
+};
+[[nodiscard]] Fault fault_of(const Error& error);
+[[nodiscard]] Error error_of(const Fault& fault);  ///< an unknown code becomes Errc::internal
+
+struct SessionSub {
+  std::string id;
+  std::string channel;
+  std::string filter;  ///< canonical JSON
+  Position position;
+  bool conflate = false;
+  std::uint32_t max_rate = 0;  ///< updates per second, 0: unlimited
+  std::string door;
+};
+struct SessionRecord {
+  std::string id;
+  std::string subject;
+  std::uint64_t fence = 0;  ///< grows by one at every claim; the highest owns the session
+  std::vector<SessionSub> subs;
+  std::string edge;
+};
+
+// ---- up: edge or publisher -> broker
+struct Hello {
+  std::uint32_t version = kVersion;
+  std::string role;  ///< "edge" | "client" (publisher, tocsinctl)
+  std::string id;
+  std::uint64_t instance = 0;  ///< random per process start
+  std::string revision;
+  std::string endpoint;  ///< URL under which clients reach this edge
+};
+struct EdgeHeartbeat {
+  std::uint64_t seq = 0;
+  std::uint64_t received_bytes = 0;  ///< of Updates since Hello: the broker's lag bound works on it
+  std::uint32_t clients = 0;
+  std::string state;
+};
+struct Interest {
+  std::string channel;
+  bool want = true;
+};
+struct Publish {
+  std::uint64_t ref = 0;
+  std::vector<Draft> drafts;
+};
+struct Read {
+  std::uint64_t ref = 0;
+  std::string channel;
+  Epoch epoch{};
+  Offset after = 0;
+  std::uint32_t max_count = 0;
+  std::uint32_t max_bytes = 0;
+};
+/// Empty cursor opens a consistent snapshot; pages follow by the cursor of the page before; cancel frees it.
+struct SnapshotNext {
+  std::uint64_t ref = 0;
+  std::string channel;
+  std::string cursor;
+  bool cancel = false;
+};
+struct ListIncidents {
+  std::uint64_t ref = 0;
+  std::string channel;
+  std::string filter;
+  std::string cursor;
+  std::uint32_t limit = 0;
+};
+struct GetIncident {
+  std::uint64_t ref = 0;
+  std::string channel;
+  std::string key;
+};
+struct GetChannel {
+  std::uint64_t ref = 0;
+  std::string channel;
+};
+/// Stores the record if its fence is the session's current one (an older one is ignored).
+struct SessionPut {
+  SessionRecord record;
+  bool connected = true;  ///< false: the socket is gone, the time-to-live starts
+};
+/// Takes the session over: the broker raises the fence, tells the former edge, answers SessionState.
+struct SessionClaim {
+  std::uint64_t ref = 0;
+  std::string id;
+  std::string edge;
+};
+struct SessionDrop {
+  std::string id;
+  std::uint64_t fence = 0;
+};
+
+// ---- down: broker -> edge or publisher
+struct Welcome {
+  std::string cluster;
+  std::uint64_t instance = 0;
+  std::string ticket_key;
+  std::uint32_t heartbeat_ms = 1000;
+  std::uint32_t publish_window = 0;  ///< drafts that may be unanswered at once
+};
+struct Refused {
+  Fault fault;
+};
+struct BrokerHeartbeat {
+  std::uint64_t seq = 0;
+  std::vector<Head> heads;  ///< of the channels of interest
+  std::uint64_t canary = 0;
+  std::string not_ready;  ///< empty, or why the broker cannot take updates
+};
+struct InterestAck {
+  Head head;
+};
+struct Updates {
+  std::string channel;
+  Epoch epoch{};
+  std::vector<Record> records;  ///< contiguous, oldest first
+};
+struct PublishOutcome {
+  Position position;
+  bool duplicate = false;
+  Durability durability = Durability::disk;
+  std::uint64_t version = 0;  ///< of the incident after the change
+  std::string event_id;
+  Fault fault;
+};
+struct PublishResult {
+  std::uint64_t ref = 0;
+  std::vector<PublishOutcome> outcomes;  ///< in the order of the drafts
+};
+struct ReadResult {
+  std::uint64_t ref = 0;
+  Head head;
+  std::vector<Record> records;
+  Fault fault;
+};
+struct SnapshotPage {
+  std::uint64_t ref = 0;
+  Position position;  ///< the same in all pages of one snapshot
+  std::vector<IncidentState> incidents;
+  bool last = false;
+  std::string cursor;
+  Fault fault;
+};
+struct IncidentsPage {  ///< also answers GetIncident: one incident or fault not_found
+  std::uint64_t ref = 0;
+  Head head;
+  std::vector<IncidentState> incidents;
+  std::string cursor;  ///< empty: no more
+  Fault fault;
+};
+struct ChannelInfo {
+  std::uint64_t ref = 0;
+  Head head;
+  Fault fault;
+};
+struct SessionState {
+  std::uint64_t ref = 0;
+  bool found = false;
+  SessionRecord record;  ///< with the new fence, also when nothing was found
+};
+struct SessionFenced {
+  std::string id;
+  std::uint64_t fence = 0;
+  std::string edge;  ///< the new owner
+};
+
+using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents, GetIncident, GetChannel,
+                             SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat, InterestAck, Updates,
+                             PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo, SessionState, SessionFenced>;
+
+[[nodiscard]] std::string encode(const Message& message);
+/// Fails with invalid_argument for bytes that are not one whole known message.
+[[nodiscard]] Result<Message> decode(std::string_view bytes);
+
+/// The bytes of Record::bytes: everything of an update but its offset.
+[[nodiscard]] std::string encode_update(const Update& update);
+/// Fails with corrupt.
+[[nodiscard]] Result<Update> decode_update(const Record& record);
+/// Only the event_id of a stored record; cheap. Fails with corrupt.
+[[nodiscard]] Result<std::string> event_id_of(std::string_view record_bytes);
+
+}  // namespace tocsin::link
