@@ -1,0 +1,70 @@
+#pragma once
+// Connection: one WebSocket client on a non-blocking socket, written for load: no allocation per frame, frames handed
+// out as views into the read buffer. It shares no code with the edge, so that a mistake there cannot hide here.
+//
+//   connecting -> upgrading -> open -> closed
+//
+// Thread: one; the owner runs the epoll loop and calls on_readable / on_writable.
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace tocsin::loadgen {
+
+struct Target {
+  std::string host;  ///< IPv4 address
+  std::uint16_t port = 0;
+  std::string path = "/v1/stream";
+};
+
+class Connection {
+ public:
+  enum class State : std::uint8_t { connecting, upgrading, open, closed };
+  /// Called for every whole text message; the view is valid during the call.
+  using OnText = std::function<void(Connection&, std::string_view)>;
+
+  Connection(std::uint32_t id, OnText on_text) : id_(id), on_text_(std::move(on_text)) {}
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Opens the socket from `source` (a loopback address: each gives 28,000 more ports) and starts connecting. False when the system refuses.
+  bool start(const Target& target, const std::string& source);
+  /// Return false when the connection has ended; close_code() tells how.
+  bool on_readable();
+  bool on_writable();
+
+  void send_text(std::string_view text);  ///< queued until open
+  void stop_reading(bool stop) noexcept { paused_ = stop; }
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] bool wants_write() const noexcept { return state_ == State::connecting || !out_.empty(); }
+  [[nodiscard]] bool paused() const noexcept { return paused_; }
+  [[nodiscard]] int close_code() const noexcept { return close_code_; }  ///< 0: without a Close frame
+  [[nodiscard]] std::uint64_t bytes_read() const noexcept { return bytes_read_; }
+
+ private:
+  bool finish_connect();
+  bool finish_upgrade();
+  bool parse();
+  bool flush();
+  void queue_frame(std::uint8_t opcode, std::string_view payload);
+  bool end();
+
+  const std::uint32_t id_;
+  OnText on_text_;
+  int fd_ = -1;
+  State state_ = State::closed;
+  bool paused_ = false;
+  int close_code_ = 0;
+  std::string request_;
+  std::string early_;  // frames queued before the upgrade is done
+  std::string in_;
+  std::string out_;
+  std::uint64_t bytes_read_ = 0;
+};
+
+}  // namespace tocsin::loadgen

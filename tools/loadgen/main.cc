@@ -1,0 +1,90 @@
+// tocsin-loadgen: connects many clients, optionally publishes, checks every stream while it measures, prints JSON.
+// Exit codes: 0 every stream was whole, 1 a gap, duplicate, early close or missing update, 2 usage.
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <sstream>
+
+#include "tools/loadgen/load.h"
+
+namespace {
+
+using tocsin::loadgen::Histogram;
+using tocsin::loadgen::Plan;
+using tocsin::loadgen::Report;
+using tocsin::loadgen::Target;
+
+/// "127.0.0.1:8080" -> Target; false for anything else.
+bool parse_target(const std::string& text, Target& out) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return false;
+  out.host = text.substr(0, colon);
+  const int port = std::atoi(text.c_str() + colon + 1);
+  out.port = static_cast<std::uint16_t>(port);
+  return port > 0 && port < 65536;
+}
+
+void print(std::ostream& out, const char* name, const Histogram& h) {
+  out << ",\"" << name << "_us\":{\"count\":" << h.total() << ",\"p50\":" << h.quantile(0.5) << ",\"p90\":" << h.quantile(0.9)
+      << ",\"p99\":" << h.quantile(0.99) << ",\"p999\":" << h.quantile(0.999) << ",\"max\":" << h.max() << "}";
+}
+
+std::string to_json(const Report& r) {
+  std::ostringstream out;
+  const auto& t = r.totals;
+  const double rate = r.delivery_seconds > 0 ? static_cast<double>(t.updates) / r.delivery_seconds : 0;
+  out << "{\"opened\":" << r.opened << ",\"failed\":" << r.failed << ",\"closed_early\":" << r.closed_early
+      << ",\"published\":" << r.published << ",\"refused\":" << r.refused << ",\"deliveries\":" << t.updates
+      << ",\"skipped\":" << t.skipped << ",\"gaps\":" << t.gaps << ",\"duplicates\":" << t.duplicates
+      << ",\"conflated\":" << t.conflated << ",\"lost\":" << t.lost << ",\"errors\":" << t.errors << ",\"bytes\":" << r.bytes
+      << ",\"connect_seconds\":" << r.connect_seconds << ",\"delivery_seconds\":" << r.delivery_seconds
+      << ",\"deliveries_per_second\":" << rate << ",\"complete\":" << (r.complete ? "true" : "false");
+  print(out, "delivery", r.delivery);
+  print(out, "acknowledged", r.acknowledged);
+  out << "}";
+  return out.str();
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Plan plan;
+  std::vector<std::string> targets;
+  CLI::App app{"Load generator for Tocsin: open-loop publishing, many clients, every stream checked."};
+  app.add_option("--target", targets, "host:port of an edge; repeat for several")->required();
+  app.add_option("--connections", plan.connections, "listening clients")->capture_default_str();
+  app.add_option("--source-addresses", plan.source_addresses, "spread over so many loopback addresses")->check(CLI::Range(1, 250));
+  app.add_option("--channel", plan.channel)->capture_default_str();
+  app.add_option("--filter", plan.filter, "filter as JSON")->capture_default_str();
+  app.add_option("--rate", plan.publish_rate, "updates published per second; 0: somebody else publishes");
+  app.add_option("--count", plan.publish_count, "updates to publish in all");
+  app.add_option("--size", plan.payload_bytes, "bytes of an update's frame, about")->capture_default_str();
+  app.add_option("--expect", plan.expect_updates, "end when every client has seen so many updates");
+  app.add_option("--seconds", plan.seconds, "end after so long at the latest")->capture_default_str();
+  app.add_option("--warmup", plan.warmup, "seconds not counted in the latencies");
+  app.add_option("--stalled", plan.stalled, "clients that stop reading once subscribed");
+  CLI11_PARSE(app, argc, argv);
+  for (const auto& text : targets) {
+    Target target;
+    if (!parse_target(text, target)) {
+      std::cerr << "--target " << text << ": give host:port with an IPv4 address, as in 127.0.0.1:8080\n";
+      return 2;
+    }
+    plan.targets.push_back(target);
+  }
+  raise_file_limit();
+  const Report report = tocsin::loadgen::Load(plan).run();
+  std::cout << to_json(report) << std::endl;
+  const bool whole = report.complete && report.totals.gaps == 0 && report.totals.duplicates == 0 && report.closed_early == 0 &&
+                     report.failed == 0 && report.totals.lost == 0;
+  return whole ? 0 : 1;
+}
