@@ -11,12 +11,55 @@ namespace tocsin::edge {
 
 struct Config {
   std::string id = "edge-0";
+  std::string endpoint;
+  std::string listen_address = "127.0.0.1";
+  std::int64_t listen_port = 8080;
+  std::string broker_endpoint = "tcp://127.0.0.1:7400";
+  std::string broker_server_key_file;
+  std::string curve_key_file;
+
+  std::chrono::milliseconds link_silence{5'000};
+  std::chrono::milliseconds link_request_timeout{5'000};
+  std::int64_t link_page_bytes = 1'048'576;
+  std::int64_t link_reorder_bytes = 8'388'608;
+  std::int64_t link_publish_queue_bytes = 67'108'864;
+
   std::int64_t frame_max_bytes = 262'144;
+  std::int64_t body_max_bytes = 1'048'576;
+  std::int64_t clients_max = 100'000;
+  std::chrono::milliseconds handshake_timeout{5'000};
+  std::int64_t send_buffer_bytes = 131'072;
+  std::int64_t accepts_per_turn = 64;
+
+  std::string ready_file;
+  std::chrono::milliseconds stop_timeout{2'000};
+  std::string log_level = "info";
+  std::string log_file;
 };
 
 inline constexpr auto kOptions = std::to_array({
     config::option<&Config::id>("edge.id", "Name of this edge in the cluster; unique and stable over restarts."),
+    config::option<&Config::endpoint>("edge.endpoint", "WebSocket URL under which clients reach this edge; empty: made from the listener."),
+    config::option<&Config::listen_address>("listen.address", "Address to listen on; 0.0.0.0 for every interface."),
+    config::option<&Config::listen_port>("listen.port", "TCP port for clients (WebSocket and HTTP); 0 takes any free one.", {.min = 0, .max = 65'535}),
+    config::option<&Config::broker_endpoint>("broker.endpoint", "Link endpoint of the broker, tcp://host:port."),
+    config::option<&Config::broker_server_key_file>("broker.server_key_file", "File with the broker's public CURVE key; empty: the link is not encrypted."),
+    config::option<&Config::curve_key_file>("curve.key_file", "File with this edge's own CURVE key pair, mode 0600."),
+    config::option<&Config::link_silence>("link.silence_ms", "Silence after which the broker counts as gone.", {.min = 1'500, .max = 600'000}),
+    config::option<&Config::link_request_timeout>("link.request_timeout_ms", "Time in which the broker answers a request, restarts included.", {.min = 100, .max = 600'000}),
+    config::option<&Config::link_page_bytes>("link.page_bytes", "Size of a page when a gap is repaired from the log.", {.min = 4'096, .max = 16'777'216}),
+    config::option<&Config::link_reorder_bytes>("link.reorder_bytes", "Live updates kept behind gaps; what is above is read again.", {.min = 4'096, .max = 1'073'741'824}),
+    config::option<&Config::link_publish_queue_bytes>("link.publish_queue_bytes", "Bytes of unanswered publishes above which new ones are refused as overloaded.", {.min = 65'536, .max = 1'073'741'824}),
     config::option<&Config::frame_max_bytes>("limits.frame_max_bytes", "Largest message a client may send.", {.min = 1'024, .max = 16'777'216}),
+    config::option<&Config::body_max_bytes>("limits.body_max_bytes", "Largest HTTP request body; of NDJSON, the largest line.", {.min = 1'024, .max = 67'108'864}),
+    config::option<&Config::clients_max>("limits.clients_max", "Open connections above which new ones are turned away.", {.min = 1, .max = 10'000'000}),
+    config::option<&Config::handshake_timeout>("limits.handshake_ms", "Time in which a connection completes its request headers.", {.min = 100, .max = 120'000}),
+    config::option<&Config::send_buffer_bytes>("limits.send_buffer_bytes", "Kernel send buffer per connection: a stalled client holds no more than this.", {.min = 4'096, .max = 4'194'304}),
+    config::option<&Config::accepts_per_turn>("limits.accepts_per_turn", "Connections accepted in one turn of the loop.", {.min = 1, .max = 4'096}),
+    config::option<&Config::ready_file>("run.ready_file", "Written atomically once the edge listens and its link is ready: JSON with pid, port, http and ws."),
+    config::option<&Config::stop_timeout>("run.stop_timeout_ms", "Longest time between SIGTERM and exit while clients are told.", {.min = 0, .max = 600'000}),
+    config::option<&Config::log_level>("log.level", "trace, debug, info, warn, error or off."),
+    config::option<&Config::log_file>("log.file", "Where the JSON log lines go; empty: standard error."),
 });
 
 }  // namespace tocsin::edge

@@ -1,0 +1,75 @@
+#pragma once
+// EdgeLink: the edge's side of the reliable link (architecture section 4, proto/LINK.md) over a wire that loses, repeats
+// and reorders. Says Hello, keeps heartbeats, declares interest again on every new session with the broker, repairs gaps
+// by reading the log, sends unanswered requests again, and knows whether the edge is ready.
+//
+//   offline --(on_connected or tick: Hello)--> greeting --(Welcome)--> online --(silence, Refused, on_disconnected)--> offline
+//
+// Invariant: what FeedSink is told of a channel is contiguous from on_attached's head, each offset once.
+// Sans-IO. Thread: the loop.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/clock.h"
+#include "edge/broker_port.h"
+#include "edge/config.h"
+#include "edge/link/link_wire.h"
+
+namespace tocsin::edge {
+
+struct Metrics;
+
+class EdgeLink final : public BrokerPort {
+ public:
+  /// Random numbers for instance, refs and event ids: cryptographic in a process, seeded in the simulation.
+  using Random = std::function<std::uint64_t()>;
+
+  EdgeLink(const Config& config, const Clock& clock, LinkWire& wire, Random random, Metrics& metrics);
+  ~EdgeLink() override;
+
+  /// Where updates go. Before the first on_bytes(); `sink` outlives the link's last call.
+  void attach_sink(FeedSink& sink);
+  /// What Hello and heartbeats say of this edge. A changed endpoint is said with the next Hello.
+  void describe_self(std::string revision, std::string endpoint);
+  void report(std::uint32_t clients, std::string_view state);
+
+  // ---- inputs
+  void on_connected();
+  void on_disconnected();
+  /// One message from the broker. Bytes that are no known message are counted and dropped.
+  void on_bytes(std::string_view bytes);
+  /// Every 100 ms: heartbeats, silence, deadlines, repeats.
+  void tick();
+
+  // ---- readiness
+  /// True while the broker takes updates and its canary was seen to move less than 3 s ago.
+  [[nodiscard]] bool ready() const;
+  /// Empty when ready(), else one sentence for /health/ready.
+  [[nodiscard]] std::string not_ready_reason() const;
+  /// Name of the cluster, empty until the broker was reached once.
+  [[nodiscard]] const std::string& cluster() const;
+
+  // ---- BrokerPort
+  void want(const std::string& channel) override;
+  void unwant(const std::string& channel) override;
+  void publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) override;
+  void read(const std::string& channel, Position after, std::uint32_t max_bytes, Answer<link::ReadResult> answer) override;
+  void snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) override;
+  void cancel_snapshot(const std::string& channel, const std::string& cursor) override;
+  void list_incidents(link::ListIncidents query, Answer<link::IncidentsPage> answer) override;
+  void get_incident(link::GetIncident query, Answer<link::IncidentsPage> answer) override;
+  void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) override;
+  void put_session(link::SessionRecord record, bool connected) override;
+  void claim_session(const std::string& id, Answer<link::SessionState> answer) override;
+  void drop_session(const std::string& id, std::uint64_t fence) override;
+  [[nodiscard]] const std::string& ticket_key() const override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tocsin::edge
