@@ -36,7 +36,7 @@ Connection::~Connection() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool Connection::start(const Target& target, const std::string& source) {
+bool Connection::start(const Target& target, const Upgrade& upgrade, const std::string& source) {
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return false;
   const int one = 1;
@@ -49,9 +49,11 @@ bool Connection::start(const Target& target, const std::string& source) {
   const sockaddr_in to = ipv4(target.host, target.port);
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return false;
   state_ = State::connecting;
-  request_ = "GET " + target.path + " HTTP/1.1\r\nHost: " + target.host + ":" + std::to_string(target.port) +
+  request_ = "GET " + upgrade.path + " HTTP/1.1\r\nHost: " + target.host + ":" + std::to_string(target.port) +
              "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: dG9jc2luLWxvYWRnZW4tMQ==\r\nSec-WebSocket-Protocol: tocsin.v1.json\r\n\r\n";
+             "Sec-WebSocket-Key: dG9jc2luLWxvYWRnZW4tMQ==\r\n";
+  if (!upgrade.subprotocol.empty()) request_ += "Sec-WebSocket-Protocol: " + upgrade.subprotocol + "\r\n";
+  request_ += "\r\n";
   return true;
 }
 
@@ -129,8 +131,8 @@ bool Connection::parse() {
     }
     if (in_.size() - at < head + len) break;
     const std::string_view payload(in_.data() + at + head, static_cast<std::size_t>(len));
-    if (opcode == 1) {
-      on_text_(*this, payload);
+    if (opcode == 1 || opcode == 2) {
+      on_message_(*this, payload);
     } else if (opcode == 9) {
       queue_frame(10, payload);
     } else if (opcode == 8) {
@@ -162,8 +164,8 @@ void Connection::queue_frame(std::uint8_t opcode, std::string_view payload) {
   to.append(payload);
 }
 
-void Connection::send_text(std::string_view text) {
-  queue_frame(1, text);
+void Connection::send(std::uint8_t opcode, std::string_view payload) {
+  queue_frame(opcode, payload);
   if (state_ == State::open) flush();
 }
 

@@ -15,27 +15,32 @@ namespace tocsin::loadgen {
 struct Target {
   std::string host;  ///< IPv4 address
   std::uint16_t port = 0;
-  std::string path = "/v1/stream";
+};
+
+/// What the upgrade asks for.
+struct Upgrade {
+  std::string path;
+  std::string subprotocol;  ///< empty: none offered
 };
 
 class Connection {
  public:
   enum class State : std::uint8_t { connecting, upgrading, open, closed };
-  /// Called for every whole text message; the view is valid during the call.
-  using OnText = std::function<void(Connection&, std::string_view)>;
+  /// Called for every whole text or binary message; the view is valid during the call.
+  using OnMessage = std::function<void(Connection&, std::string_view)>;
 
-  Connection(std::uint32_t id, OnText on_text) : id_(id), on_text_(std::move(on_text)) {}
+  Connection(std::uint32_t id, OnMessage on_message) : id_(id), on_message_(std::move(on_message)) {}
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   /// Opens the socket from `source` (a loopback address: each gives 28,000 more ports) and starts connecting. False when the system refuses.
-  bool start(const Target& target, const std::string& source);
+  bool start(const Target& target, const Upgrade& upgrade, const std::string& source);
   /// Return false when the connection has ended; close_code() tells how.
   bool on_readable();
   bool on_writable();
 
-  void send_text(std::string_view text);  ///< queued until open
+  void send(std::uint8_t opcode, std::string_view payload);  ///< queued until open
   void stop_reading(bool stop) noexcept { paused_ = stop; }
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
@@ -55,7 +60,7 @@ class Connection {
   bool end();
 
   const std::uint32_t id_;
-  OnText on_text_;
+  OnMessage on_message_;
   int fd_ = -1;
   State state_ = State::closed;
   bool paused_ = false;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace tocsin::loadgen {
 namespace {
@@ -17,6 +16,41 @@ using std::chrono::microseconds;
 constexpr double kConnectLimit = 60;
 
 }  // namespace
+
+class Load::ListenerSink final : public Sink {
+ public:
+  ListenerSink(Load& load, Listener& listener, Connection& c) : load_(load), listener_(listener), c_(c) {}
+  void subscribed() override { load_.on_subscribed(listener_, c_.id()); }
+  void delivery(std::string_view payload) override { load_.on_delivery(listener_, payload); }
+  void acknowledged(std::uint64_t) override {}
+  void refused() override { ++load_.report_.totals.errors; }
+  void reply(std::uint8_t opcode, std::string_view bytes) override { c_.send(opcode, bytes); }
+
+ private:
+  Load& load_;
+  Listener& listener_;
+  Connection& c_;
+};
+
+class Load::PublisherSink final : public Sink {
+ public:
+  PublisherSink(Load& load, Connection& c) : load_(load), c_(c) {}
+  void subscribed() override {}
+  void delivery(std::string_view) override {}
+  void acknowledged(std::uint64_t due) override {
+    ++load_.answered_;
+    if (due >= load_.counted_from()) load_.report_.acknowledged.record(load_.micros(Clock::now()) - due);
+  }
+  void refused() override {
+    ++load_.answered_;
+    ++load_.report_.refused;
+  }
+  void reply(std::uint8_t opcode, std::string_view bytes) override { c_.send(opcode, bytes); }
+
+ private:
+  Load& load_;
+  Connection& c_;
+};
 
 Load::Load(Plan plan) : plan_(std::move(plan)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), zero_(Clock::now()) {
   listeners_.resize(plan_.connections);
@@ -45,13 +79,18 @@ void Load::open_some() {
   while (started_ < plan_.connections && started_ - subscribed_ - report_.failed < plan_.connect_burst) {
     const std::uint32_t id = started_++;
     auto& listener = listeners_[id];
-    listener.socket = std::make_unique<Connection>(id, [this](Connection& c, std::string_view f) { on_text(c, f); });
+    listener.dialect = make_dialect(plan_.dialect, plan_.channel, plan_.filter);
+    listener.socket = std::make_unique<Connection>(id, [this, id](Connection& c, std::string_view message) {
+      ListenerSink sink(*this, listeners_[id], c);
+      listeners_[id].dialect->take(message, sink);
+    });
     const std::string source = plan_.source_addresses > 1 ? "127.0.0." + std::to_string(2 + id % plan_.source_addresses) : "";
-    if (!listener.socket->start(plan_.targets[id % plan_.targets.size()], source)) {
+    const Upgrade upgrade{listener.dialect->path(), listener.dialect->subprotocol()};
+    if (!listener.socket->start(plan_.targets[id % plan_.targets.size()], upgrade, source)) {
       ++report_.failed;
       continue;
     }
-    listener.socket->send_text(R"({"type":"subscribe","id":"a","channel":")" + plan_.channel + R"(","filter":)" + plan_.filter + "}");
+    listener.dialect->greet(*listener.socket, Dialect::Role::listener);
     watch(*listener.socket);
   }
 }
@@ -84,6 +123,8 @@ void Load::on_event(std::uint32_t id, std::uint32_t events) {
   if ((events & EPOLLOUT) != 0U) alive = c->on_writable();
   if (alive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0U) alive = c->on_readable();
   if (alive) {
+    if (id < plan_.connections && c->state() == Connection::State::open && !listeners_[id].dialect->confirms())
+      on_subscribed(listeners_[id], id);
     watch(*c);
   } else {
     drop(id);
@@ -98,7 +139,7 @@ void Load::drop(std::uint32_t id) {
   }
   auto& listener = listeners_[id];
   report_.bytes += listener.socket->bytes_read();
-  if (!listener.check.subscribed()) {
+  if (!listener.subscribed) {
     ++report_.failed;
   } else if (!listener.done) {
     ++report_.closed_early;
@@ -108,28 +149,24 @@ void Load::drop(std::uint32_t id) {
   listener.socket.reset();
 }
 
-void Load::on_text(Connection& c, std::string_view frame) {
-  if (c.id() == plan_.connections) {
-    on_published(frame);
-    return;
-  }
-  auto& listener = listeners_[c.id()];
-  const bool before = listener.check.subscribed();
-  if (listener.check.take(frame, report_.totals) != 0) on_update(listener, frame);
-  if (!before && listener.check.subscribed()) {
-    ++subscribed_;
-    if (c.id() < plan_.stalled) c.stop_reading(true);
-  }
+std::uint64_t Load::counted_from() const { return micros(publish_start_) + static_cast<std::uint64_t>(plan_.warmup * 1e6); }
+
+void Load::on_subscribed(Listener& listener, std::uint32_t id) {
+  if (listener.subscribed) return;
+  listener.subscribed = true;
+  ++subscribed_;
+  if (id < plan_.stalled) listener.socket->stop_reading(true);
 }
 
-void Load::on_update(Listener& listener, std::string_view frame) {
+void Load::on_delivery(Listener& listener, std::string_view payload) {
+  const bool offsets = plan_.dialect == "tocsin";
+  if ((offsets ? listener.check.take(payload, report_.totals) : listener.check.take_sequence(payload, report_.totals)) == 0) return;
   last_update_ = Clock::now();
   if (first_update_ == Clock::time_point{}) first_update_ = last_update_;
   if (plan_.publish_rate > 0) {
-    const std::uint64_t due = number_member(frame, "\"t\"", 0);
+    const std::uint64_t due = number_member(payload, "\"t\"", 0);
     const std::uint64_t now = micros(last_update_);
-    const auto counted_from = micros(publish_start_) + static_cast<std::uint64_t>(plan_.warmup * 1e6);
-    if (due >= counted_from && now >= due) report_.delivery.record(now - due);
+    if (due >= counted_from() && now >= due) report_.delivery.record(now - due);
   }
   if (++listener.updates == plan_.expect_updates && !listener.done) {
     listener.done = true;
@@ -137,35 +174,17 @@ void Load::on_update(Listener& listener, std::string_view frame) {
   }
 }
 
-void Load::on_published(std::string_view frame) {
-  const auto type = type_of(frame);
-  if (type != "published" && type != "error") return;
-  constexpr std::string_view kRef = "\"ref\":\"";
-  const auto at = frame.find(kRef);
-  if (at == std::string_view::npos) return;
-  ++answered_;
-  if (type == "error") {
-    ++report_.refused;
-    return;
-  }
-  std::uint64_t due = 0;  // the ref is the time at which the update was due
-  std::from_chars(frame.data() + at + kRef.size(), frame.data() + frame.size(), due);
-  const auto counted_from = micros(publish_start_) + static_cast<std::uint64_t>(plan_.warmup * 1e6);
-  if (due >= counted_from) report_.acknowledged.record(micros(Clock::now()) - due);
-}
-
 void Load::publish_due(Clock::time_point now) {
   if (publisher_ == nullptr || publisher_->state() != Connection::State::open) return;
   const double elapsed = duration<double>(now - publish_start_).count();
   auto due = static_cast<std::uint64_t>(elapsed * plan_.publish_rate);
   if (plan_.publish_count > 0) due = std::min(due, plan_.publish_count);
-  std::string frame;
+  std::string payload;
   while (report_.published < due) {
     const auto t = micros(publish_start_) + static_cast<std::uint64_t>(static_cast<double>(report_.published) / plan_.publish_rate * 1e6);
-    const std::string stamp = std::to_string(t);
-    frame.assign(R"({"type":"publish","ref":")").append(stamp).append(R"(","update":{"channel":")").append(plan_.channel);
-    frame.append(R"(","event":{"name":"load","data":{"t":)").append(stamp).append(R"(,"pad":")").append(pad_).append(R"("}}}})");
-    publisher_->send_text(frame);
+    payload.assign("{\"t\":").append(std::to_string(t)).append(",\"n\":").append(std::to_string(report_.published + 1));
+    payload.append(",\"pad\":\"").append(pad_).append("\"}");
+    publisher_dialect_->publish(*publisher_, t, payload);
     ++report_.published;
   }
   watch(*publisher_);
@@ -175,24 +194,32 @@ bool Load::all_done() const {
   if (plan_.expect_updates > 0) return finished_ + plan_.stalled >= plan_.connections;
   if (plan_.publish_count > 0 && report_.published >= plan_.publish_count) {
     const std::uint64_t wanted = report_.published - report_.refused;
-    return answered_ >= report_.published &&
+    return (!publisher_dialect_->acknowledges() || answered_ >= report_.published) &&
            std::all_of(listeners_.begin() + plan_.stalled, listeners_.end(),
                        [wanted](const Listener& l) { return l.done || l.updates >= wanted; });
   }
   return false;
 }
 
+bool Load::start_publisher() {
+  publisher_dialect_ = make_dialect(plan_.dialect, plan_.channel, plan_.filter);
+  publisher_ = std::make_unique<Connection>(plan_.connections, [this](Connection& c, std::string_view message) {
+    PublisherSink sink(*this, c);
+    publisher_dialect_->take(message, sink);
+  });
+  if (!publisher_->start(plan_.targets[0], {publisher_dialect_->path(), publisher_dialect_->subprotocol()}, "")) return false;
+  publisher_dialect_->greet(*publisher_, Dialect::Role::publisher);
+  watch(*publisher_);
+  const auto start = Clock::now();
+  while (publisher_ != nullptr && publisher_->state() != Connection::State::open &&
+         duration<double>(Clock::now() - start).count() < kConnectLimit)
+    poll_once(100);
+  return publisher_ != nullptr;
+}
+
 Report Load::run() {
-  const bool opened = open_all();
+  const bool opened = open_all() && (plan_.publish_rate <= 0 || start_publisher());
   publish_start_ = Clock::now();
-  if (opened && plan_.publish_rate > 0) {
-    publisher_ = std::make_unique<Connection>(plan_.connections, [this](Connection& c, std::string_view f) { on_text(c, f); });
-    if (publisher_->start(plan_.targets[0], "")) watch(*publisher_);
-    while (publisher_ != nullptr && publisher_->state() != Connection::State::open &&
-           duration<double>(Clock::now() - publish_start_).count() < kConnectLimit)
-      poll_once(100);
-    publish_start_ = Clock::now();
-  }
   while (opened && !report_.complete && duration<double>(Clock::now() - publish_start_).count() < plan_.seconds + plan_.warmup) {
     publish_due(Clock::now());
     poll_once(plan_.publish_rate > 0 ? 1 : 20);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tools/loadgen/connection.h"
+#include "tools/loadgen/dialect.h"
 #include "tools/loadgen/histogram.h"
 #include "tools/loadgen/stream_check.h"
 
@@ -21,6 +22,7 @@ struct Plan {
   std::uint32_t connections = 1;
   std::uint32_t source_addresses = 1;  ///< 127.0.0.2 .. so that more than 28,000 connections fit
   std::uint32_t connect_burst = 200;   ///< connections under way at once
+  std::string dialect = "tocsin";
   std::string channel = "load";
   std::string filter = "{}";
   double publish_rate = 0;        ///< updates per second, 0: somebody else publishes
@@ -61,7 +63,9 @@ class Load {
   using Clock = std::chrono::steady_clock;
   struct Listener {
     std::unique_ptr<Connection> socket;
+    std::unique_ptr<Dialect> dialect;
     StreamCheck check;
+    bool subscribed = false;
     std::uint64_t updates = 0;
     bool done = false;
   };
@@ -70,9 +74,12 @@ class Load {
   void watch(Connection& c);
   void poll_once(int timeout_ms);
   void on_event(std::uint32_t id, std::uint32_t events);
-  void on_text(Connection& c, std::string_view frame);
-  void on_update(Listener& listener, std::string_view frame);
-  void on_published(std::string_view frame);
+  class ListenerSink;
+  class PublisherSink;
+  void on_subscribed(Listener& listener, std::uint32_t id);
+  void on_delivery(Listener& listener, std::string_view payload);
+  bool start_publisher();
+  [[nodiscard]] std::uint64_t counted_from() const;
   void drop(std::uint32_t id);
   void publish_due(Clock::time_point now);
   [[nodiscard]] std::uint64_t micros(Clock::time_point t) const;
@@ -85,6 +92,8 @@ class Load {
   std::vector<Listener> listeners_;
   std::vector<std::uint32_t> armed_;  // epoll mask by connection
   std::unique_ptr<Connection> publisher_;
+  std::unique_ptr<Dialect> publisher_dialect_;
+
   std::uint32_t started_ = 0;
   std::uint32_t subscribed_ = 0;
   std::uint32_t finished_ = 0;

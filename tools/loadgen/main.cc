@@ -63,6 +63,9 @@ int main(int argc, char** argv) {
   app.add_option("--target", targets, "host:port of an edge; repeat for several")->required();
   app.add_option("--connections", plan.connections, "listening clients")->capture_default_str();
   app.add_option("--source-addresses", plan.source_addresses, "spread over so many loopback addresses")->check(CLI::Range(1, 250));
+  app.add_option("--dialect", plan.dialect, "what the server speaks")
+      ->check(CLI::IsMember({"tocsin", "nchan", "nats", "mqtt"}))
+      ->capture_default_str();
   app.add_option("--channel", plan.channel)->capture_default_str();
   app.add_option("--filter", plan.filter, "filter as JSON")->capture_default_str();
   app.add_option("--rate", plan.publish_rate, "updates published per second; 0: somebody else publishes");

@@ -27,6 +27,15 @@ void StreamCheck::advance(std::uint64_t from, std::uint64_t to, Totals& totals) 
   position_ = std::max(position_, to);
 }
 
+std::uint64_t StreamCheck::take_sequence(std::string_view payload, Totals& totals) {
+  const auto n = number_member(payload, "\"n\"", 0);
+  if (n == 0) return 0;
+  ++totals.updates;
+  if (position_ == 0) position_ = n - 1;
+  advance(n, n, totals);
+  return n;
+}
+
 std::uint64_t StreamCheck::take(std::string_view frame, Totals& totals) {
   const auto type = type_of(frame);
   if (type == "update") {

@@ -27,6 +27,8 @@ class StreamCheck {
  public:
   /// Takes a frame of this subscription; returns the offset when it is an update, 0 otherwise.
   std::uint64_t take(std::string_view frame, Totals& totals);
+  /// The same for a server without offsets: the payload's own sequence "n" is held to order from the first one seen.
+  std::uint64_t take_sequence(std::string_view payload, Totals& totals);
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
   [[nodiscard]] bool subscribed() const noexcept { return subscribed_; }
 
