@@ -44,6 +44,7 @@ struct Generator {
   std::string_view text;
   rapidjson::ParseResult result;
   bool too_deep = false;
+  std::size_t consumed = 0;
   bool operator()(Document& d) {
     rapidjson::MemoryStream raw(text.data(), text.size());
     rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> in(raw);
@@ -51,6 +52,7 @@ struct Generator {
     DepthGuard guard(d);
     result = reader.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(in, guard);
     too_deep = guard.too_deep();
+    consumed = in.Tell();
     return !result.IsError();
   }
 };
@@ -59,12 +61,14 @@ struct Generator {
 
 Result<Document> parse(std::string_view text) {
   Document doc;
-  Generator generator{text, {}, false};
+  Generator generator{.text = text, .result = {}};
   doc.Populate(generator);
   if (generator.too_deep) return Error{Errc::invalid_argument, "JSON nests deeper than " + std::to_string(kMaxDepth)};
   if (generator.result.IsError())
     return Error{Errc::invalid_argument, std::string("JSON at byte ") + std::to_string(generator.result.Offset()) +
                                              ": " + rapidjson::GetParseError_En(generator.result.Code())};
+  if (generator.consumed != text.size())  // RapidJSON takes a NUL byte for the end of the text
+    return Error{Errc::invalid_argument, "JSON at byte " + std::to_string(generator.consumed) + ": a NUL byte"};
   return doc;
 }
 

@@ -19,8 +19,6 @@
 namespace tocsin::log {
 namespace {
 
-constexpr std::array kNames{"debug", "info", "warn", "error", "off"};
-
 /// The line is ready when it reaches spdlog: no second time stamp, no second level.
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("tocsin", std::move(sink));
@@ -118,7 +116,7 @@ void write(Level level, std::string_view msg, Fields fields) {
 std::string line(std::int64_t wall_ms, Level level, std::string_view component, std::string_view msg,
                  Fields fields) {
   std::string out = R"({"ts":")" + rfc3339(wall_ms) + R"(","level":")";
-  out.append(kNames[static_cast<std::size_t>(level)]).append(R"(","component":)");
+  out.append(config::Codec<Level>::print(level)).append(R"(","component":)");
   append_text(out, component);
   out.append(R"(,"msg":)");
   append_text(out, msg);

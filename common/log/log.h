@@ -12,11 +12,10 @@
 #include <string_view>
 #include <variant>
 
+#include "common/log/level.h"
 #include "common/result.h"
 
 namespace tocsin::log {
-
-enum class Level : std::uint8_t { debug, info, warn, error, off };
 
 /// A member of the line. Borrows text: build it in the call.
 struct Field {
