@@ -177,11 +177,11 @@ void Load::on_delivery(Listener& listener, std::string_view payload) {
 void Load::publish_due(Clock::time_point now) {
   if (publisher_ == nullptr || publisher_->state() != Connection::State::open) return;
   const double elapsed = duration<double>(now - publish_start_).count();
-  auto due = static_cast<std::uint64_t>(elapsed * plan_.publish_rate);
+  auto due = static_cast<std::uint64_t>(elapsed * plan_.publish_rate / plan_.burst) * plan_.burst;
   if (plan_.publish_count > 0) due = std::min(due, plan_.publish_count);
   std::string payload;
   while (report_.published < due) {
-    const auto t = micros(publish_start_) + static_cast<std::uint64_t>(static_cast<double>(report_.published) / plan_.publish_rate * 1e6);
+    const auto t = micros(publish_start_) + static_cast<std::uint64_t>(static_cast<double>(report_.published / plan_.burst * plan_.burst) / plan_.publish_rate * 1e6);
     payload.assign("{\"t\":").append(std::to_string(t)).append(",\"n\":").append(std::to_string(report_.published + 1));
     payload.append(",\"pad\":\"").append(pad_).append("\"}");
     publisher_dialect_->publish(*publisher_, t, payload);

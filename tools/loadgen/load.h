@@ -26,6 +26,7 @@ struct Plan {
   std::string channel = "load";
   std::string filter = "{}";
   double publish_rate = 0;        ///< updates per second, 0: somebody else publishes
+  std::uint32_t burst = 1;        ///< so many fall due at the same moment
   std::uint64_t publish_count = 0;  ///< stop publishing after so many; 0: no end
   std::uint32_t payload_bytes = 256;
   std::uint64_t expect_updates = 0;  ///< end when every connection has seen so many; 0: run for `seconds`

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   app.add_option("--channel", plan.channel)->capture_default_str();
   app.add_option("--filter", plan.filter, "filter as JSON")->capture_default_str();
   app.add_option("--rate", plan.publish_rate, "updates published per second; 0: somebody else publishes");
+  app.add_option("--burst", plan.burst, "updates that fall due together")->check(CLI::Range(1, 10000));
   app.add_option("--count", plan.publish_count, "updates to publish in all");
   app.add_option("--size", plan.payload_bytes, "bytes of an update's frame, about")->capture_default_str();
   app.add_option("--expect", plan.expect_updates, "end when every client has seen so many updates");
