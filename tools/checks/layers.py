@@ -28,7 +28,7 @@ for file in sorted(p for top in tops for p in (root / top).rglob("*") if p.suffi
         if own and not (theirs and allowed(mine, theirs)):
             bad.append(f"{name}: {mine} may not include {own}")
         for prefix, users in external.items():
-            if (foreign == prefix or foreign.startswith(prefix) and not prefix.isalpha()) and not any(mine == u or mine.startswith(u + "/") for u in users):
+            if (foreign == prefix or foreign.startswith(prefix) and not prefix.isalpha()) and not any(name == u or name.startswith(u + "/") for u in users):
                 bad.append(f"{name}: <{foreign}> is confined to {', '.join(users)}")
 print("\n".join(bad) or "layers ok")
 sys.exit(bool(bad))
