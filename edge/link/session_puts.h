@@ -1,0 +1,54 @@
+#pragma once
+// SessionPuts: the session records written lately. The broker does not acknowledge them, so those of the last seconds are
+// said again on a new session with it, and those written while it was away are kept for its return.
+//
+// Bound: one record per session, kMax in all; above, the oldest goes (its session then resumes from an older position).
+// Thread: the loop.
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "common/clock.h"
+#include "edge/link/link_wire.h"
+#include "proto/link_message.h"
+
+namespace tocsin::edge {
+
+class SessionPuts {
+ public:
+  SessionPuts(const Clock& clock, LinkWire& wire) : clock_(clock), wire_(wire) {}
+
+  /// Remembers the record and sends it when `online`. One with an older fence than the last is ignored.
+  void put(link::SessionRecord record, bool connected);
+  void drop(const std::string& id) { kept_.erase(id); }
+  /// Sends all that is kept.
+  void online();
+  void offline() noexcept { online_ = false; }
+  /// Forgets what was sent long enough ago.
+  void tick();
+
+ private:
+  static constexpr std::size_t kMax = 200'000;
+  struct Put {
+    std::string bytes;
+    std::uint64_t fence = 0;
+    std::uint64_t number = 0;
+    bool sent = false;
+  };
+  struct Age {
+    Instant at;
+    std::string id;
+    std::uint64_t number;
+  };
+
+  const Clock& clock_;
+  LinkWire& wire_;
+  bool online_ = false;
+  std::uint64_t numbers_ = 0;
+  std::unordered_map<std::string, Put> kept_;
+  std::deque<Age> ages_;  ///< may name puts that were replaced: their number tells
+};
+
+}  // namespace tocsin::edge

@@ -1,0 +1,38 @@
+#pragma once
+// What an edge counts. Declaring a member is the whole change: see common/metrics/metrics.h. Any thread may count; the
+// edge has one.
+#include "common/metrics/metrics.h"
+
+namespace tocsin::edge {
+
+struct Metrics {
+  explicit Metrics(metrics::Registry& r) : registry(r) {}
+  metrics::Registry& registry;
+
+  // ---- link
+  metrics::Gauge link_ready{registry, "tocsin_edge_link_ready", "1 while the broker's canary was seen less than 3 s ago."};
+  metrics::Counter link_sessions{registry, "tocsin_edge_link_sessions_total", "Times the broker welcomed this edge."};
+  metrics::Counter link_bad_messages{registry, "tocsin_edge_link_bad_messages_total", "Link messages that could not be understood."};
+  metrics::Counter link_updates{registry, "tocsin_edge_link_updates_total", "Updates handed on to the hub, in order and once."};
+  metrics::Counter link_duplicates{registry, "tocsin_edge_link_duplicates_total", "Updates that came again and were dropped."};
+  metrics::Counter link_repairs{registry, "tocsin_edge_link_repairs_total", "Pages of the log read to repair a gap."};
+  metrics::Counter link_reattached{registry, "tocsin_edge_link_reattached_total", "Channels whose history could not be repaired: epoch changed or too old."};
+  metrics::Counter link_dropped_behind_gap{registry, "tocsin_edge_link_dropped_behind_gap_total", "Live updates dropped behind a gap over link.reorder_bytes, to be read again."};
+  metrics::Counter link_refused_publishes{registry, "tocsin_edge_link_refused_publishes_total", "Drafts refused because the queue of unanswered publishes was full."};
+  metrics::Counter link_timeouts{registry, "tocsin_edge_link_timeouts_total", "Requests the broker did not answer in time."};
+  metrics::Gauge link_channels{registry, "tocsin_edge_link_channels", "Channels of interest."};
+  metrics::Gauge link_waiting_bytes{registry, "tocsin_edge_link_waiting_bytes", "Live updates that wait behind a gap."};
+  metrics::Gauge link_publish_bytes{registry, "tocsin_edge_link_publish_bytes", "Bytes of unanswered publishes."};
+
+  // ---- net
+  metrics::Gauge net_connections{registry, "tocsin_edge_net_connections", "Open connections, handshakes and HTTP included."};
+  metrics::Counter net_accepted{registry, "tocsin_edge_net_accepted_total", "Connections accepted."};
+  metrics::Counter net_turned_away{registry, "tocsin_edge_net_turned_away_total", "Connections closed at once: limits.clients_max or no file descriptor."};
+  metrics::Counter net_handshake_timeouts{registry, "tocsin_edge_net_handshake_timeouts_total", "Connections that sent no complete request in time."};
+  metrics::Counter net_written_bytes{registry, "tocsin_edge_net_written_bytes_total", "Bytes of frames handed to sockets."};
+  metrics::Counter net_writes{registry, "tocsin_edge_net_writes_total", "Writes of frames: one per client and turn of the loop at most."};
+  metrics::Counter net_partial_writes{registry, "tocsin_edge_net_partial_writes_total", "Writes that the kernel took only in part."};
+  metrics::Counter net_requests{registry, "tocsin_edge_net_requests_total", "HTTP requests answered, upgrades not counted."};
+};
+
+}  // namespace tocsin::edge
