@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/config/option.h"
+#include "common/log/level.h"
 
 namespace tocsin::edge {
 
@@ -33,7 +34,7 @@ struct Config {
 
   std::string ready_file;
   std::chrono::milliseconds stop_timeout{2'000};
-  std::string log_level = "info";
+  log::Level log_level = log::Level::info;
   std::string log_file;
 };
 
@@ -58,7 +59,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::accepts_per_turn>("limits.accepts_per_turn", "Connections accepted in one turn of the loop.", {.min = 1, .max = 4'096}),
     config::option<&Config::ready_file>("run.ready_file", "Written atomically once the edge listens and its link is ready: JSON with pid, port, http and ws."),
     config::option<&Config::stop_timeout>("run.stop_timeout_ms", "Longest time between SIGTERM and exit while clients are told.", {.min = 0, .max = 600'000}),
-    config::option<&Config::log_level>("log.level", "trace, debug, info, warn, error or off."),
+    config::option<&Config::log_level>("log.level", "How much is logged."),
     config::option<&Config::log_file>("log.file", "Where the JSON log lines go; empty: standard error."),
 });
 
