@@ -9,6 +9,32 @@ struct Metrics {
   explicit Metrics(metrics::Registry& r) : registry(r) {}
   metrics::Registry& registry;
 
+  // ---- sessions
+  metrics::Gauge clients{registry, "tocsin_edge_active_connections", "Clients connected, all doors."};
+  metrics::Counter opened{registry, "tocsin_edge_opened_total", "Clients that connected."};
+  metrics::CounterFamily closed{registry, "tocsin_edge_closed_total", "Clients the edge closed, by reason.", "reason",
+                                {"normal", "going_away", "policy", "too_big", "restart", "try_later", "bad_request", "unauthenticated", "forbidden",
+                                 "connect_timeout", "replaced", "too_many", "slow_consumer", "keepalive_timeout"}};
+  metrics::Counter bad_frames{registry, "tocsin_edge_bad_frames_total", "Client frames answered with an error."};
+  metrics::CounterFamily outcomes{registry, "tocsin_edge_subscribed_total", "Subscriptions answered, by outcome.", "outcome",
+                                  {"live", "resumed", "snapshot", "lost"}};
+  metrics::Counter sessions_resumed{registry, "tocsin_edge_sessions_resumed_total", "Sessions taken over by ticket."};
+  metrics::Counter publishes{registry, "tocsin_edge_publishes_total", "Updates published by WebSocket clients."};
+
+  // ---- hub
+  metrics::Gauge subscriptions{registry, "tocsin_edge_subscriptions", "Subscriptions of connected clients."};
+  metrics::Gauge channels{registry, "tocsin_edge_channels", "Channels this edge is interested in."};
+  metrics::Gauge audiences{registry, "tocsin_edge_audiences", "Distinct views (door, filter, channel) with clients."};
+  metrics::Counter updates_in{registry, "tocsin_edge_updates_total", "Updates received for the channels of interest."};
+  metrics::Counter encoded{registry, "tocsin_edge_encoded_total", "Update frames encoded, once per audience."};
+  metrics::Counter delivered{registry, "tocsin_edge_delivered_total", "Update frames handed to client sockets."};
+  metrics::Gauge log_bytes{registry, "tocsin_edge_audience_log_bytes", "Bytes held in audience logs."};
+  metrics::Gauge blocked{registry, "tocsin_edge_blocked_clients", "Clients whose socket takes no more."};
+  metrics::Counter conflated{registry, "tocsin_edge_conflated_total", "Updates replaced by a newer one for a slow client."};
+  metrics::Counter fell_behind{registry, "tocsin_edge_fell_behind_total", "Subscriptions whose place in the audience log was overwritten."};
+  metrics::Counter history_reads{registry, "tocsin_edge_history_reads_total", "Pages of history read from the broker."};
+  metrics::Counter snapshots{registry, "tocsin_edge_snapshots_total", "Snapshots given to subscriptions."};
+
   // ---- link
   metrics::Gauge link_ready{registry, "tocsin_edge_link_ready", "1 while the broker's canary was seen less than 3 s ago."};
   metrics::Counter link_sessions{registry, "tocsin_edge_link_sessions_total", "Times the broker welcomed this edge."};

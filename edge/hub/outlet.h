@@ -3,6 +3,7 @@
 // simulation. The handle is whatever net gave to Gateway::open; the hub never looks inside.
 //
 // Thread: the loop. Nothing here calls back; Gateway::writable and Gateway::closed come on a later turn.
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,7 @@ class Outlet {
   Outlet& operator=(const Outlet&) = delete;
 
   /// True while bytes of an earlier write, or the library's own control frame, wait unsent. No system call.
+  /// Whoever reads true is owed a Gateway::writable.
   [[nodiscard]] virtual bool busy(Socket socket) const = 0;
   /// Sends whole frames, ready made for the socket's protocol, in one write. Never when busy().
   virtual Sent write(Socket socket, std::string_view frames) = 0;

@@ -4,6 +4,7 @@
 //
 // Thread: the loop.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,16 +12,15 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "edge/broker_port.h"
+#include "edge/codec/door.h"
 #include "edge/config.h"
 #include "edge/hub/outlet.h"
-#include "edge/metrics.h"
 
 namespace tocsin::edge {
 
-enum class ClientId : std::uint32_t {};
+struct Metrics;
 
-/// The protocol a client speaks. Each is a codec under edge/codec.
-enum class Door : std::uint8_t { json, sse };
+enum class ClientId : std::uint32_t {};
 
 /// What is known of a client when its socket opens.
 struct Opening {
@@ -33,7 +33,10 @@ struct Opening {
 
 class Gateway {
  public:
-  Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics);
+  /// Random numbers for session ids: cryptographic in a process, seeded in the simulation.
+  using Random = std::function<std::uint64_t()>;
+
+  Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random, Metrics& metrics);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -41,7 +44,7 @@ class Gateway {
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
-  /// A socket is established and may be written to. Fails (too_many, overloaded) before anything is kept.
+  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded) before anything is kept.
   Result<ClientId> open(Socket socket, const Opening& opening);
   /// One whole message of the client.
   void message(ClientId client, std::string_view bytes);
@@ -52,8 +55,9 @@ class Gateway {
   /// The socket is gone; `client` is invalid afterwards. Exactly once per successful open().
   void closed(ClientId client);
 
-  /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client.
-  void turn();
+  /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client. True when it stopped early to
+  /// let the loop look at its sockets: call again on the next turn without waiting for an event.
+  bool turn();
   /// Every 100 ms: keepalive, head beacons, time-outs, session checkpoints.
   void tick();
 

@@ -1,0 +1,87 @@
+#pragma once
+// HttpApi: the HTTP side of the edge without its sockets (PROTOCOL.md section 6). edge/net hands it whole requests, and bodies
+// of POST /v1/updates piece by piece; the WebSocket and SSE paths never come here.
+//
+// Invariant: each request gets exactly one reply, in this call or on a later turn; a refused publish left nothing behind.
+// Thread: the loop.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "edge/broker_port.h"
+#include "edge/config.h"
+
+namespace tocsin::edge {
+
+struct HttpRequest {
+  std::string method;
+  std::string path;   ///< without the query, still percent-encoded
+  std::string query;  ///< after '?', raw
+  std::string content_type;
+  std::string authorization;
+  std::string accept;
+  std::string body;  ///< empty when the body comes through an Upload
+};
+
+struct HttpReply {
+  std::uint16_t status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+  std::string body;
+};
+
+/// Takes a body in pieces, so that a long NDJSON stream needs no memory of its size. Destroying it before finish() gives the
+/// request up (the socket died): lines already forwarded are published, no reply follows.
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+
+  /// The next bytes. False: the request failed, its reply is given or on the way; feed nothing more.
+  virtual bool feed(std::string_view bytes) = 0;
+  /// The body is complete.
+  virtual void finish() = 0;
+  /// True while so much waits for the broker that the socket should not be read.
+  [[nodiscard]] virtual bool full() const = 0;
+
+ protected:
+  Upload() = default;
+};
+
+class HttpApi {
+ public:
+  using Reply = std::function<void(HttpReply)>;
+  /// Facts of the process that this layer does not own.
+  struct Sources {
+    std::function<std::string()> not_ready_reason;  ///< empty: ready
+    std::function<std::string()> metrics_text;
+    std::function<std::size_t()> clients;
+  };
+
+  HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources);
+  ~HttpApi();
+  HttpApi(const HttpApi&) = delete;
+  HttpApi& operator=(const HttpApi&) = delete;
+
+  /// Answers a request whose body is in `request.body`.
+  void handle(const HttpRequest& request, Reply reply);
+  /// True when the request's body should come through upload() instead (POST /v1/updates).
+  [[nodiscard]] bool takes_upload(const HttpRequest& request) const;
+  /// Starts a publish whose body follows.
+  [[nodiscard]] std::unique_ptr<Upload> upload(const HttpRequest& request, Reply reply);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A problem+json reply (RFC 9457) with code, status, detail, retry.
+[[nodiscard]] HttpReply problem(const Error& error);
+
+}  // namespace tocsin::edge
