@@ -1,6 +1,7 @@
 #pragma once
 // CloseReason: why an edge ends a client's connection; code, delay and text come from the row in close.def.
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace tocsin {
@@ -18,5 +19,9 @@ struct CloseInfo {
   std::string_view text;
 };
 [[nodiscard]] const CloseInfo& describe(CloseReason reason) noexcept;
+/// Every reason, in the order of the enum.
+[[nodiscard]] std::span<const CloseInfo> all_close_reasons() noexcept;
+/// The names alone, as label values of a metric.
+[[nodiscard]] std::span<const std::string_view> close_reason_names() noexcept;
 
 }  // namespace tocsin

@@ -41,7 +41,7 @@ void Gauge::collect(Samples& out) const { out.add(kind_, static_cast<double>(val
 
 void Sampled::collect(Samples& out) const { out.add(kind_, sample_()); }
 
-void CounterFamily::collect(Samples& out) const {
+void Family::collect(Samples& out) const {
   for (std::size_t i = 0; i < cells_.size(); ++i) {
     auto& metric = out.add();
     metric.label.push_back({std::string{label_}, std::string{values_[i]}});
@@ -49,7 +49,7 @@ void CounterFamily::collect(Samples& out) const {
   }
 }
 
-std::int64_t CounterFamily::total() const noexcept {
+std::int64_t Family::total() const noexcept {
   return std::accumulate(cells_.begin(), cells_.end(), std::int64_t{0},
                          [](std::int64_t sum, const Cell& c) { return sum + c.value(); });
 }

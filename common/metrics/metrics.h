@@ -103,18 +103,18 @@ class Sampled final : public Metric {
   std::function<double()> sample_;
 };
 
-/// Counters that differ in one label. Indexed by position, or by an enum whose values count from 0.
-class CounterFamily final : public Metric {
+/// Counters or gauges that differ in one label. Indexed by position, or by an enum whose values count from 0.
+class Family : public Metric {
  public:
-  CounterFamily(Registry& r, std::string_view name, std::string_view help, std::string_view label,
-                std::span<const std::string_view> values)
-      : Metric(r, Kind::counter, name, help),
+  Family(Registry& r, Kind kind, std::string_view name, std::string_view help, std::string_view label,
+         std::span<const std::string_view> values)
+      : Metric(r, kind, name, help),
         label_(label),
         values_(values.begin(), values.end()),
         cells_(values.size()) {}
-  CounterFamily(Registry& r, std::string_view name, std::string_view help, std::string_view label,
-                std::initializer_list<std::string_view> values)
-      : CounterFamily(r, name, help, label, std::span{values.begin(), values.size()}) {}
+  Family(Registry& r, Kind kind, std::string_view name, std::string_view help, std::string_view label,
+         std::initializer_list<std::string_view> values)
+      : Family(r, kind, name, help, label, std::span{values.begin(), values.size()}) {}
 
   [[nodiscard]] Cell& operator[](std::size_t i) noexcept { return cells_[i]; }
   template <typename E>
@@ -124,10 +124,20 @@ class CounterFamily final : public Metric {
   [[nodiscard]] Description describe() const override { return {kind_, name_, help_, label_, values_}; }
 
  private:
-  void collect(Samples& out) const override;
+  void collect(Samples& out) const final;
   std::string_view label_;
   std::vector<std::string_view> values_;
   std::vector<Cell> cells_;
+};
+
+class CounterFamily final : public Family {
+ public:
+  CounterFamily(Registry& r, std::string_view name, std::string_view help, std::string_view label,
+                std::span<const std::string_view> values)
+      : Family(r, Kind::counter, name, help, label, values) {}
+  CounterFamily(Registry& r, std::string_view name, std::string_view help, std::string_view label,
+                std::initializer_list<std::string_view> values)
+      : Family(r, Kind::counter, name, help, label, values) {}
 };
 
 /// Counts observations up to each bound; bounds ascend. One writer thread.

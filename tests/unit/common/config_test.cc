@@ -60,7 +60,7 @@ std::string failure(const Sources& sources) {
 std::string file_failure(std::string_view yaml) {
   const File file(yaml);
   std::string text = failure({file.path(), {}, {}, kForeign});
-  if (const auto at = text.find(file.path()); at != std::string::npos)
+  for (auto at = text.find(file.path()); at != std::string::npos; at = text.find(file.path()))
     text.replace(at, file.path().size(), "F");
   return text;
 }

@@ -1,0 +1,53 @@
+# Build folders: build (release, the programs), build-asan, build-tsan. Sourced by tools/dev.
+programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl)
+
+# Debian's own tools: a Python or meson of a version manager in PATH does not see Debian's Python packages.
+meson() { /usr/bin/python3 /usr/bin/meson "$@"; }
+python() { /usr/bin/python3 "$@"; }
+
+# configure FOLDER: sets the folder up once; meson itself notices later changes of the build files.
+configure() {
+  local folder=$1 options=()
+  case "$folder" in
+    # NDEBUG is not only for speed: libwebsockets compiled without it logs on the data path. -g1: names in a backtrace.
+    build) options=(--buildtype=release -Doptimization=2 -Db_lto=false -Dcpp_args=-g1) ;;
+    build-asan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=address,undefined
+      '-Dcpp_args=-g1 -fno-sanitize-recover=all') ;;
+    build-tsan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=thread -Dcpp_args=-g1) ;;
+    build-fuzz) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzzer=true) ;;
+  esac
+  [ -f "$folder/build.ninja" ] && return
+  rm -rf "$folder"
+  local compiler=g++ linker=()
+  [ "$folder" = build-fuzz ] && compiler=clang++
+  command -v ccache >/dev/null && compiler="ccache $compiler"
+  command -v mold >/dev/null && linker=(CXX_LD=mold)
+  env CXX="$compiler" "${linker[@]}" /usr/bin/python3 /usr/bin/meson setup "$folder" "${options[@]}" >"$folder.log" 2>&1 || {
+    tail -40 "$folder.log" >&2
+    return 1
+  }
+  mv "$folder.log" "$folder/setup.log"
+}
+
+# compile FOLDER [TARGET..]: quiet when it works.
+compile() {
+  local folder=$1
+  shift
+  configure "$folder"
+  if [ -t 1 ]; then ninja -C "$folder" "$@"; return; fi
+  ninja -C "$folder" "$@" >"$folder/compile.log" 2>&1 || {
+    grep -vE '^\[[0-9]+/[0-9]+\]' "$folder/compile.log" | tail -60 >&2
+    return 1
+  }
+}
+
+build_programs() {
+  compile build
+  mkdir -p build/bin
+  local name found
+  for name in "${programs[@]}"; do
+    found=$(find build -name "$name" -type f -perm -u+x -not -path 'build/bin/*' | head -1)
+    [ -n "$found" ] || { echo "tools/dev: the build made no $name" >&2; return 1; }
+    ln -f "$found" "build/bin/$name" 2>/dev/null || cp "$found" "build/bin/$name"
+  done
+}

@@ -1,0 +1,33 @@
+# What the build and the tests need, as Debian names it. Sourced by tools/dev.
+packages=(
+  g++ ccache meson ninja-build pkg-config mold git xz-utils
+  libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libzmq3-dev cppzmq-dev protobuf-compiler libprotobuf-dev
+  rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
+  libssl-dev zlib1g-dev doctest-dev
+  python3 python3-pytest python3-websockets python3-aiohttp python3-zmq
+)
+lint_packages=(clang clang-format clang-tidy)
+
+# missing NAME.. -> the names that are not installed
+missing() {
+  local installed
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' "$@" 2>/dev/null |
+    sed -n 's/^installed \([^:]*\).*/\1/p') || true
+  comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
+}
+
+# install_missing [MORE..]: quick when nothing is missing.
+install_missing() {
+  if ! command -v dpkg-query >/dev/null; then
+    echo "tools/dev: not a Debian system; taking for granted that these are there: ${packages[*]} $*" >&2
+    return
+  fi
+  local wanted sudo=()
+  mapfile -t wanted < <(missing "${packages[@]}" "$@")
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  echo "tools/dev: installing ${wanted[*]}" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq update </dev/null >&2
+  "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq install -y --no-install-recommends "${wanted[@]}" </dev/null >&2
+}

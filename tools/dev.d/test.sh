@@ -1,0 +1,76 @@
+# The test run. Sourced by tools/dev. Every part writes its results to build/results; tally.py counts them all.
+
+# part TITLE: progress for people, on stderr: stdout ends with the one closing line.
+part() { echo "== $* ($(date +%H:%M:%S))" >&2; }
+
+# meson_tests FOLDER RESULT [meson test arguments..]: a failing test is counted by tally.py, so it is no error here.
+meson_tests() {
+  local folder=$1 result=$2
+  shift 2
+  rm -f "$folder/meson-logs/testlog.json"
+  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" >&2 </dev/null || true
+  if [ -f "$folder/meson-logs/testlog.json" ]; then
+    cp "$folder/meson-logs/testlog.json" "build/results/$result.json"
+  fi
+}
+
+# broken NAME: a part that could not run at all counts as one failure.
+broken() { echo "{\"name\": \"$1\", \"result\": \"ERROR\"}" >"build/results/$1.json"; }
+
+test_release() {
+  part "release build"
+  if ! build_programs; then broken build; return; fi
+  part "unit, check, fuzz corpus and simulation on the release build"
+  meson_tests build release --timeout-multiplier 3 "$@"
+}
+
+test_address() {
+  part "address and undefined-behaviour sanitizers: build"
+  if ! compile build-asan meson-test-prereq; then broken build-asan; return; fi
+  part "address and undefined-behaviour sanitizers: unit and fuzz corpus"
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    meson_tests build-asan asan --timeout-multiplier 5 --suite unit --suite fuzz
+}
+
+test_thread() {
+  part "thread sanitizer: build"
+  if ! compile build-tsan meson-test-prereq; then broken build-tsan; return; fi
+  part "thread sanitizer: unit"
+  TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.supp halt_on_error=1" \
+    meson_tests build-tsan tsan --timeout-multiplier 8 --suite unit
+}
+
+test_integration() {
+  if [ ! -d tests/integration ]; then echo "tests/integration: not there, skipped" >&2; return; fi
+  part "integration, with the real programs"
+  TOCSIN_BIN=$PWD/build/bin timeout --kill-after=30 1500 /usr/bin/python3 -B -m pytest -q -p no:cacheprovider \
+    --junitxml=build/results/integration.xml "${@:-tests/integration}" >&2 </dev/null || true
+  [ -f build/results/integration.xml ] || broken integration
+}
+
+run_tests() {
+  mkdir -p build
+  configure build
+  rm -rf build/results
+  mkdir -p build/results
+  if [ $# -eq 0 ]; then
+    test_release
+    test_address
+    test_thread
+    test_integration
+  fi
+  local names=() suites=() paths=() selection
+  for selection in "$@"; do
+    case "$selection" in
+      unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
+      sanitize) test_address; test_thread ;;
+      integration) build_programs && test_integration ;;
+      tests/integration/*) paths+=("$selection") ;;
+      *) names+=("$selection") ;;
+    esac
+  done
+  if [ ${#suites[@]} -gt 0 ]; then test_release "${suites[@]}"; fi
+  if [ ${#names[@]} -gt 0 ]; then test_release "${names[@]}"; fi
+  if [ ${#paths[@]} -gt 0 ]; then build_programs && test_integration "${paths[@]}"; fi
+  python tools/checks/tally.py build/results
+}

@@ -1,0 +1,154 @@
+#include "tools/reference/pages.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "common/close.h"
+#include "common/metrics/process.h"
+#include "common/result.h"
+#include "edge/metrics.h"
+#include "ops/settings/settings.h"
+
+namespace tocsin::reference {
+namespace {
+
+constexpr std::string_view kNotice = "Written by `tools/dev reference` from the code; do not edit.\n\n";
+
+std::string_view name(metrics::Kind kind) {
+  switch (kind) {
+    case metrics::Kind::counter:
+      return "counter";
+    case metrics::Kind::gauge:
+      return "gauge";
+    case metrics::Kind::histogram:
+      break;
+  }
+  return "histogram";
+}
+
+std::string_view next_step(Retry retry) {
+  switch (retry) {
+    case Retry::never:
+      return "do not repeat it unchanged";
+    case Retry::backoff:
+      return "repeat it later, waiting longer each time";
+    case Retry::resync:
+      break;
+  }
+  return "take a snapshot and go on from its position";
+}
+
+struct Program {
+  std::string_view name;
+  std::vector<metrics::Description> metrics;
+};
+
+template <typename Metrics>
+Program program(std::string_view name) {
+  metrics::Registry registry;
+  const Metrics owner(registry);
+  return {name, registry.descriptions()};
+}
+
+std::vector<Program> programs() {
+  return {program<edge::Metrics>("tocsin-edge"), program<metrics::ProcessMetrics>("every program")};
+}
+
+std::string metrics_page() {
+  std::string out = "# Metrics\n\n";
+  out.append(kNotice).append(
+      "Every program answers `GET /metrics` in the Prometheus text format. Label values are bounded: they "
+      "are listed\n"
+      "here, none comes from input.\n");
+  for (const auto& [program_name, list] : programs()) {
+    out.append("\n## ").append(program_name).append("\n\n| Name | Type | Label | Meaning |\n|-|-|-|-|\n");
+    for (const auto& m : list) {
+      out.append("| `").append(m.name).append("` | ").append(name(m.kind)).append(" | ").append(m.label);
+      std::string_view before = ": ";
+      if (m.label != "version") {
+        for (const auto value : m.values) {
+          out.append(before).append("`").append(value).append("`");
+          before = ", ";
+        }
+      }
+      out.append(" | ").append(m.help).append(" |\n");
+    }
+  }
+  return out;
+}
+
+/// Names that dashboards and alerts rely on: a rename shows in a diff.
+std::string metric_names() {
+  std::vector<std::string> lines;
+  for (const auto& [program_name, list] : programs())
+    for (const auto& m : list) {
+      std::string line = std::string{m.name}.append(" ").append(name(m.kind));
+      if (!m.label.empty()) line.append(" ").append(m.label);
+      lines.push_back(std::move(line));
+    }
+  std::sort(lines.begin(), lines.end());
+  std::string out;
+  for (const auto& line : lines) out.append(line).append("\n");
+  return out;
+}
+
+void errors_table(std::string& out) {
+  out.append(
+      "## Error codes\n\nIn the `code` of a problem+json answer and of an `error` frame; `status` is the "
+      "number.\n\n");
+  out.append("| Code | Status | Meaning | What the client does |\n|-|-|-|-|\n");
+  for (const auto& e : all_errors())
+    out.append("| `")
+        .append(e.name)
+        .append("` | ")
+        .append(std::to_string(e.wire_code))
+        .append(" | ")
+        .append(e.text)
+        .append(" | ")
+        .append(next_step(e.retry))
+        .append(" |\n");
+}
+
+void closes_table(std::string& out) {
+  out.append("\n## Close codes\n\nOf a WebSocket, and in the `closing` frame before it.\n\n");
+  out.append("| Reason | Code | Meaning | Come back |\n|-|-|-|-|\n");
+  for (const auto& c : all_close_reasons()) {
+    std::string when = "after " + std::to_string(c.retry_after_ms) + " ms";
+    if (c.retry_after_ms < 0) when = "not unchanged";
+    if (c.retry_after_ms == 0) when = "at will";
+    out.append("| `")
+        .append(c.name)
+        .append("` | ")
+        .append(std::to_string(c.code))
+        .append(" | ")
+        .append(c.text)
+        .append(" | ")
+        .append(when)
+        .append(" |\n");
+  }
+}
+
+std::string errors_page() {
+  std::string out = "# Errors, close codes, exit codes\n\n";
+  out.append(kNotice);
+  errors_table(out);
+  closes_table(out);
+  out.append(
+      "\n## Exit codes\n\n| Code | Meaning |\n|-|-|\n"
+      "| 0 | done, or stopped by SIGTERM or SIGINT |\n"
+      "| 1 | anything that has no code of its own |\n"
+      "| 2 | bad settings or command line; the message names the place |\n"
+      "| 3 | cannot start: port in use, folder unusable or of another cluster |\n");
+  return out;
+}
+
+}  // namespace
+
+std::vector<Page> pages() {
+  return {{"ops/reference/config.md", settings::reference()},
+          {"ops/reference/metrics.md", metrics_page()},
+          {"ops/reference/errors.md", errors_page()},
+          {"tests/golden/metrics.txt", metric_names()}};
+}
+
+}  // namespace tocsin::reference
