@@ -1,0 +1,286 @@
+#include "edge/http_api/http_api.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/json/json.h"
+#include "edge/codec/query.h"
+#include "edge/http_api/publishing.h"
+
+namespace tocsin::edge {
+namespace {
+
+constexpr std::string_view kDefaultChannel = "incidents";
+constexpr std::uint64_t kMaxIncidents = 1'000;
+constexpr std::uint64_t kMaxUpdates = 1'000;
+constexpr std::uint32_t kPageBytes = 1U << 20U;
+constexpr std::size_t kMaxResultBytes = std::size_t{64} << 20U;
+
+HttpReply json_reply(std::string body) {
+  HttpReply reply;
+  reply.body = std::move(body);
+  return reply;
+}
+
+std::string head_members(const link::Head& head) {
+  std::string out = "\"channel\":";
+  json::append_quoted(out, head.channel);
+  out.append(",\"epoch\":\"").append(to_text(head.epoch)).append("\",\"first\":").append(std::to_string(head.first));
+  return out.append(",\"last\":").append(std::to_string(head.last));
+}
+
+HttpReply incidents_reply(const link::IncidentsPage& page) {
+  std::string out = "{" + head_members(page.head) + ",\"incidents\":[";
+  for (std::size_t i = 0; i < page.incidents.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    out.append(page.incidents[i].json);
+  }
+  out.push_back(']');
+  if (!page.cursor.empty()) {
+    out.append(",\"cursor\":");
+    json::append_quoted(out, page.cursor);
+  }
+  return json_reply(out + "}");
+}
+
+Result<HttpReply> updates_reply(const link::ReadResult& page, std::uint64_t limit) {
+  std::string out = "{" + head_members(page.head) + ",\"updates\":[";
+  Offset last = 0;
+  for (const auto& record : page.records) {
+    if (limit-- == 0) break;
+    const auto update = link::decode_update(record);
+    if (!update) return update.error();
+    out.append(last > 0 ? ",{\"offset\":" : "{\"offset\":").append(std::to_string(record.offset)).append(",");
+    out.append(update_members_json(*update)).append("}");
+    last = record.offset;
+  }
+  out.append("],\"more\":").append(last > 0 && last < page.head.last ? "true" : "false");
+  return json_reply(out + "}");
+}
+
+/// The reply for an answer: the error as a problem, or what `make` says of the value.
+template <typename T, typename Make>
+Answer<T> answering(HttpApi::Reply reply, Make make) {
+  return [reply = std::move(reply), make = std::move(make)](Result<T> answer) {
+    if (!answer) return reply(problem(answer.error()));
+    if (!answer->fault.ok()) return reply(problem(link::error_of(answer->fault)));
+    reply(make(*answer));
+  };
+}
+
+/// Cuts `prefix` off `path`; false and untouched when it does not start with it.
+bool cut(std::string_view& path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) return false;
+  path.remove_prefix(prefix.size());
+  return true;
+}
+
+class PublishUpload final : public Upload {
+ public:
+  explicit PublishUpload(std::shared_ptr<Publishing> publishing) : publishing_(std::move(publishing)) {}
+  ~PublishUpload() override {
+    if (!finished_) publishing_->give_up();
+  }
+  bool feed(std::string_view bytes) override { return publishing_->feed(bytes); }
+  void finish() override {
+    finished_ = true;
+    publishing_->finish();
+  }
+  [[nodiscard]] bool full() const override { return publishing_->full(); }
+
+ private:
+  std::shared_ptr<Publishing> publishing_;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+struct HttpApi::State {
+  using Handler = void (State::*)(const HttpRequest&, std::string_view rest, const Query&, const Reply&);
+  struct Route {
+    std::string_view prefix;
+    bool exact;
+    bool reads;  ///< GET and HEAD; otherwise POST
+    Handler handler;
+  };
+  static const std::array<Route, 8> kRoutes;
+
+  const Config& config;
+  const Clock& clock;
+  BrokerPort& broker;
+  Sources sources;
+
+  void health(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(false)); }
+  void live(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(json_reply(R"({"status":"live"})")); }
+  void ready(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(true)); }
+  void metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply);
+  void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
+  void incidents(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
+  void incident(const HttpRequest&, std::string_view id, const Query& query, const Reply& reply);
+  void channel(const HttpRequest&, std::string_view name, const Query& query, const Reply& reply);
+  void updates(const std::string& name, const Query& query, const Reply& reply);
+
+  [[nodiscard]] HttpReply health_reply(bool status_matters) const;
+  [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
+  [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query, Reply reply) const;
+};
+
+const std::array<HttpApi::State::Route, 8> HttpApi::State::kRoutes{{
+    {"/health/live", true, true, &State::live},
+    {"/health/ready", true, true, &State::ready},
+    {"/health", true, true, &State::health},
+    {"/metrics", true, true, &State::metrics},
+    {"/v1/updates", true, false, &State::publish},
+    {"/v1/incidents", true, true, &State::incidents},
+    {"/v1/incidents/", false, true, &State::incident},
+    {"/v1/channels/", false, true, &State::channel},
+}};
+
+HttpReply HttpApi::State::health_reply(bool status_matters) const {
+  const std::string reason = sources.not_ready_reason();
+  std::string out = R"({"status":")" + std::string(reason.empty() ? "ready" : "not_ready") + R"(","edge":)";
+  json::append_quoted(out, config.id);
+  out.append(",\"clients\":").append(std::to_string(sources.clients()));
+  if (!reason.empty()) {
+    out.append(",\"reason\":");
+    json::append_quoted(out, reason);
+  }
+  HttpReply reply = json_reply(out + "}");
+  if (status_matters && !reason.empty()) reply.status = 503;
+  reply.headers.emplace_back("cache-control", "no-store");
+  return reply;
+}
+
+Result<std::string> HttpApi::State::channel_of(const Query& query) const {
+  const std::string* name = find(query, "channel");
+  std::string channel(name != nullptr ? std::string_view(*name) : kDefaultChannel);
+  if (auto ok = check_channel_name(channel); !ok) return ok.error();
+  return channel;
+}
+
+void HttpApi::State::metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
+  HttpReply out = json_reply(sources.metrics_text());
+  out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  reply(std::move(out));
+}
+
+std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& request, const Query& query, Reply reply) const {
+  const bool lines = request.content_type.find("ndjson") != std::string::npos || request.content_type.find("jsonl") != std::string::npos;
+  const auto channel = channel_of(query);
+  if (!channel) {
+    reply(problem(channel.error()));
+    return nullptr;
+  }
+  return std::make_shared<Publishing>(broker, lines ? Publishing::Form::lines : Publishing::Form::single, *channel,
+                                      Publishing::Limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes}, std::move(reply));
+}
+
+void HttpApi::State::publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply) {
+  const auto publishing = this->publishing(request, query, reply);
+  if (publishing != nullptr && publishing->feed(request.body)) publishing->finish();
+}
+
+void HttpApi::State::incidents(const HttpRequest&, std::string_view, const Query& query, const Reply& reply) {
+  const auto channel = channel_of(query);
+  if (!channel) return reply(problem(channel.error()));
+  const auto filter = filter_of(query);
+  if (!filter) return reply(problem(filter.error()));
+  const auto limit = number_of(query, "limit", 100);
+  if (!limit) return reply(problem(limit.error()));
+  if (*limit == 0 || *limit > kMaxIncidents)
+    return reply(problem({Errc::invalid_argument, "\"limit\" must be 1 to " + std::to_string(kMaxIncidents)}));
+  const std::string* cursor = find(query, "cursor");
+  link::ListIncidents list;
+  list.channel = *channel;
+  list.filter = filter->canonical();
+  list.cursor = cursor != nullptr ? *cursor : "";
+  list.limit = static_cast<std::uint32_t>(*limit);
+  broker.list_incidents(std::move(list), answering<link::IncidentsPage>(reply, incidents_reply));
+}
+
+void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Query& query, const Reply& reply) {
+  const auto key = percent_decode(id, Plus::literal);
+  if (!key || key->empty() || key->size() > kMaxKey) return reply(problem({Errc::invalid_argument, "the incident's id in the path is not valid"}));
+  link::GetIncident get;
+  get.key = *key;
+  if (find(query, "channel") != nullptr) {
+    const auto channel = channel_of(query);
+    if (!channel) return reply(problem(channel.error()));
+    get.channel = *channel;
+  }
+  broker.get_incident(std::move(get), answering<link::IncidentsPage>(reply, [key = *key](const link::IncidentsPage& page) {
+                        if (page.incidents.empty()) return problem({Errc::not_found, "incident " + key});
+                        return json_reply(page.incidents.front().json);
+                      }));
+}
+
+void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Query& query, const Reply& reply) {
+  constexpr std::string_view kUpdates = "/updates";
+  const bool catch_up = rest.ends_with(kUpdates);
+  if (catch_up) rest.remove_suffix(kUpdates.size());
+  const auto name = percent_decode(rest, Plus::literal);
+  if (!name) return reply(problem({Errc::invalid_argument, "the channel's name in the path is not valid"}));
+  if (auto ok = check_channel_name(*name); !ok) return reply(problem(ok.error()));
+  if (catch_up) return updates(*name, query, reply);
+  broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) { return json_reply("{" + head_members(info.head) + "}"); }));
+}
+
+void HttpApi::State::updates(const std::string& name, const Query& query, const Reply& reply) {
+  const auto after = number_of(query, "after", 0);
+  if (!after) return reply(problem(after.error()));
+  const auto limit = number_of(query, "limit", 100);
+  if (!limit) return reply(problem(limit.error()));
+  if (*limit == 0 || *limit > kMaxUpdates)
+    return reply(problem({Errc::invalid_argument, "\"limit\" must be 1 to " + std::to_string(kMaxUpdates)}));
+  const auto page = answering<link::ReadResult>(reply, [limit = *limit](const link::ReadResult& read) {
+    auto made = updates_reply(read, limit);
+    return made ? *std::move(made) : problem(made.error());
+  });
+  if (const std::string* text = find(query, "epoch"); text != nullptr && !text->empty()) {
+    const auto epoch = parse_epoch(*text);
+    if (!epoch) return reply(problem(epoch.error()));
+    return broker.read(name, {*epoch, *after}, kPageBytes, page);
+  }
+  // Without an epoch the current one is meant: ask for it first.
+  broker.get_channel(name, [this, name, after = *after, page, reply](Result<link::ChannelInfo> info) {
+    if (!info) return reply(problem(info.error()));
+    if (!info->fault.ok()) return reply(problem(link::error_of(info->fault)));
+    broker.read(name, {info->head.epoch, after}, kPageBytes, page);
+  });
+}
+
+HttpApi::HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources)
+    : state_(new State{config, clock, broker, std::move(sources)}) {}
+HttpApi::~HttpApi() = default;
+
+void HttpApi::handle(const HttpRequest& request, Reply reply) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  for (const auto& route : State::kRoutes) {
+    std::string_view rest = request.path;
+    if (!cut(rest, route.prefix) || (route.exact && !rest.empty())) continue;
+    if (route.reads ? !reads : request.method != "POST") {
+      HttpReply refused = problem({Errc::method_not_allowed, request.method + " " + request.path});
+      refused.headers.emplace_back("allow", route.reads ? "GET, HEAD" : "POST");
+      return reply(std::move(refused));
+    }
+    const auto query = parse_query(request.query);
+    if (!query) return reply(problem(query.error()));
+    return (state_.get()->*route.handler)(request, rest, *query, reply);
+  }
+  reply(problem({Errc::not_found, "no such path; see /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
+}
+
+bool HttpApi::takes_upload(const HttpRequest& request) const { return request.method == "POST" && request.path == "/v1/updates"; }
+
+std::unique_ptr<Upload> HttpApi::upload(const HttpRequest& request, Reply reply) {
+  const auto query = parse_query(request.query);
+  if (!query) {
+    reply(problem(query.error()));
+    return nullptr;
+  }
+  auto publishing = state_->publishing(request, *query, std::move(reply));
+  if (publishing == nullptr) return nullptr;
+  return std::make_unique<PublishUpload>(std::move(publishing));
+}
+
+}  // namespace tocsin::edge
