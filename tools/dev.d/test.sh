@@ -17,10 +17,11 @@ meson_tests() {
 # broken NAME: a part that could not run at all counts as one failure.
 broken() { echo "{\"name\": \"$1\", \"result\": \"ERROR\"}" >"build/results/$1.json"; }
 
+# test_release [meson test arguments..]: all of the release build's tests, or a selection of them.
 test_release() {
   part "release build"
-  if ! build_programs; then broken build; return; fi
-  part "unit, check, fuzz corpus and simulation on the release build"
+  if ! compile build meson-test-prereq; then broken build; return; fi
+  part "on the release build: ${*:-unit, check, fuzz corpus, simulation}"
   meson_tests build release --timeout-multiplier 3 "$@"
 }
 
@@ -42,6 +43,8 @@ test_thread() {
 
 test_integration() {
   if [ ! -d tests/integration ]; then echo "tests/integration: not there, skipped" >&2; return; fi
+  part "programs"
+  if ! build_programs; then broken programs; return; fi
   part "integration, with the real programs"
   TOCSIN_BIN=$PWD/build/bin timeout --kill-after=30 1500 /usr/bin/python3 -B -m pytest -q -p no:cacheprovider \
     --junitxml=build/results/integration.xml "${@:-tests/integration}" >&2 </dev/null || true
@@ -64,13 +67,13 @@ run_tests() {
     case "$selection" in
       unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
       sanitize) test_address; test_thread ;;
-      integration) build_programs && test_integration ;;
+      integration) test_integration ;;
       tests/integration/*) paths+=("$selection") ;;
       *) names+=("$selection") ;;
     esac
   done
   if [ ${#suites[@]} -gt 0 ]; then test_release "${suites[@]}"; fi
   if [ ${#names[@]} -gt 0 ]; then test_release "${names[@]}"; fi
-  if [ ${#paths[@]} -gt 0 ]; then build_programs && test_integration "${paths[@]}"; fi
+  if [ ${#paths[@]} -gt 0 ]; then test_integration "${paths[@]}"; fi
   python tools/checks/tally.py build/results
 }
