@@ -43,7 +43,7 @@ TEST_SUITE("common.json") {
          {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x80\x80", "\xe0\x9f\xbf",
           "\xed\xa0\x80", "\xed\xbf\xbf", "\xe1\x80", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xf0\x90\x80", "\xe1\x80\xc0"}) {
-      CAPTURE(bad);
+      CAPTURE(std::string(bad));
       CHECK_FALSE(valid_utf8(bad));
     }
   }
@@ -78,6 +78,17 @@ TEST_SUITE("common.json") {
     const auto doc = parse(source);
     REQUIRE(doc);
     CHECK(text(*doc) == source);
+  }
+
+  TEST_CASE("what could not be written again is refused: half a surrogate pair, a number beyond a double") {
+    for (const char* bad : {R"("\ude00")", R"({"\udfff":1})", R"("\u00e9\ude00")", "3e308", "7693e308", "[1e999]", "-76931348623157e308"}) {
+      CAPTURE(std::string(bad));
+      CHECK_FALSE(parse(bad));
+    }
+    CHECK(parse(R"("\ud83d\ude00")"));
+    CHECK(text(*parse("[1.7976931348623157e308,5e-324,1e-999,-0.0,0.1]")) ==
+          "[1.7976931348623157e308,5e-324,0.0,-0.0,0.1]");
+    CHECK(parse("\"\xed\x9f\xbf\""));   // U+D7FF, the last before the surrogates
   }
 }
 
