@@ -1,0 +1,54 @@
+#pragma once
+// Client: HTTP requests, asynchronous, whole bodies. What tocsinctl and the supervisor ask of edges and each other.
+//
+// Invariant: each request's callback comes exactly once, on a later turn, unless the Client is destroyed first.
+// Thread: the loop's.
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "common/http/context.h"
+#include "common/http/message.h"
+#include "common/result.h"
+
+namespace tocsin::http {
+
+/// http://host:port/path?query or ws://... in its parts.
+struct Url {
+  std::string scheme;
+  std::string host;
+  std::uint16_t port = 80;
+  std::string path = "/";  ///< with the query
+};
+/// Fails with invalid_argument for anything but http:// and ws:// URLs.
+[[nodiscard]] Result<Url> parse_url(std::string_view text);
+
+class Transfer;
+
+class Client {
+ public:
+  using Done = std::function<void(Result<Response>)>;
+  static constexpr std::size_t kMaxBody = 64U << 20U;  ///< bytes of a response; more fails with too_large
+
+  explicit Client(Context& context) : context_(context) {}
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// `headers` as given; content-length is added. Fails (through `done`) with unavailable (nobody answers), timeout,
+  /// too_large, or invalid_argument for the URL. Any HTTP status is a Response.
+  void request(const std::string& method, const std::string& url, Headers headers, std::string body, std::chrono::milliseconds timeout,
+               Done done);
+  void get(const std::string& url, std::chrono::milliseconds timeout, Done done) {
+    request("GET", url, {}, {}, timeout, std::move(done));
+  }
+
+ private:
+  friend class Transfer;
+  Context& context_;
+  std::unordered_set<Transfer*> transfers_;  // each owns itself until its connection is closed
+};
+
+}  // namespace tocsin::http

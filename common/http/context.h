@@ -1,0 +1,35 @@
+#pragma once
+// Context: libwebsockets on a loop::Loop, shared by the Servers, Clients and WsClients of one process. The edge's client
+// traffic does not come here: edge/net has a context of its own, tuned for it.
+//
+// Invariant: what was made on a Context is destroyed before it, and the Context before its Loop.
+// Thread: the loop's.
+#include <memory>
+
+#include "common/loop/loop.h"
+
+struct lws_context;
+struct lws_vhost;
+
+namespace tocsin::http {
+
+class Context {
+ public:
+  /// Throws std::runtime_error when libwebsockets cannot start (its libuv plug-in is missing: package libwebsockets-evlib-uv).
+  explicit Context(loop::Loop& loop);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  [[nodiscard]] lws_context* native() noexcept { return context_; }
+  /// The vhost of outgoing connections.
+  [[nodiscard]] lws_vhost* client_vhost() noexcept { return client_vhost_; }
+  [[nodiscard]] loop::Loop& loop() noexcept { return loop_; }
+
+ private:
+  loop::Loop& loop_;
+  lws_context* context_ = nullptr;
+  lws_vhost* client_vhost_ = nullptr;
+};
+
+}  // namespace tocsin::http
