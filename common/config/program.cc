@@ -45,8 +45,8 @@ Result<CommandLine> read_command_line(int argc, const char* const* argv) {
   using Action = CommandLine::Action;
   constexpr std::string_view kConfigEquals = "--config=";
   CommandLine out;
-  if (const char* file = std::getenv("TOCSIN_CONFIG"); file != nullptr)
-    out.file = file;  // NOLINT(concurrency-mt-unsafe)
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet
+  if (const char* file = std::getenv("TOCSIN_CONFIG"); file != nullptr) out.file = file;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--help" || word == "-h") {
@@ -97,7 +97,8 @@ std::string help_text(const Program& program, std::span<const RowText> rows) {
 
 std::string dump_text(std::span<const RowText> rows, std::span<const Setting> settings) {
   std::string out;
-  for (const auto& [row, default_text] : rows) {
+  for (const auto& text : rows) {
+    const Row& row = text.row;
     const auto found =
         std::find_if(settings.begin(), settings.end(), [&](const auto& s) { return s.key == row.key; });
     if (found == settings.end()) continue;

@@ -35,25 +35,28 @@ class Flattener {
     return {Errc::invalid_argument, place(node) + ": " + std::string{what}};
   }
 
+  /// The items of a sequence, separated by commas.
+  Result<std::string> joined(const std::string& key, const YAML::Node& sequence) const {
+    std::string text;
+    for (const auto& item : sequence) {
+      if (!item.IsScalar()) return at(item, key + " must be a list of plain values");
+      if (item.Scalar().find(',') != std::string::npos)
+        return at(item, "an item of " + key + " contains a comma");
+      text.append(text.empty() ? "" : ",").append(item.Scalar());
+    }
+    return text;
+  }
+
   Status take(const std::string& key, const YAML::Node& name, const YAML::Node& value, std::size_t depth) {
     if (value.IsMap()) return walk(value, key + ".", depth + 1);
-    std::string text;
-    if (value.IsSequence()) {
-      for (const auto& item : value) {
-        if (!item.IsScalar()) return at(item, key + " must be a list of plain values");
-        if (item.Scalar().find(',') != std::string::npos)
-          return at(item, "an item of " + key + " contains a comma");
-        text.append(text.empty() ? "" : ",").append(item.Scalar());
-      }
-    } else if (value.IsScalar()) {
-      text = value.Scalar();
-    } else {
+    if (value.IsNull())
       return at(name, key + " has no value; write \"\" for empty text, or leave the line out");
-    }
+    auto text = value.IsSequence() ? joined(key, value) : Result<std::string>{value.Scalar()};
+    if (!text) return text.error();
     if (settings_.size() == kMaxSettings) return at(name, "too many settings");
     const auto [first, inserted] = seen_.emplace(key, place(name));
     if (!inserted) return at(name, key + " was given before, at " + first->second);
-    settings_.push_back({key, std::move(text), place(name)});
+    settings_.push_back({key, *std::move(text), place(name)});
     return Done{};
   }
 

@@ -4,6 +4,8 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -19,6 +21,7 @@ bool has_surrogate(std::string_view s) noexcept {
   return false;
 }
 
+// NOLINTBEGIN(readability-identifier-naming): the names that RapidJSON calls
 /// Forwards SAX events to a Document; stops at kMaxDepth, before the recursion of later passes can hurt, and at what
 /// RapidJSON takes but cannot write again: a lone surrogate, a number beyond a double.
 class Guard {
@@ -71,6 +74,7 @@ struct StringSink {
   void Put(char c) { out.push_back(c); }
   void Flush() {}
 };
+// NOLINTEND(readability-identifier-naming)
 
 struct Generator {
   std::string_view text;
@@ -92,6 +96,29 @@ struct Generator {
   }
 };
 
+/// Length of the well-formed sequence of several bytes at `p`, 0 when there is none. Table 3-7 of the Unicode
+/// standard: the first byte gives the length and the range of the second.
+std::size_t sequence_length(const unsigned char* p, const unsigned char* end) noexcept {
+  struct Row {
+    unsigned char first, last, low, high;
+    std::size_t length;
+  };
+  constexpr std::array<Row, 8> kRows{{{0xC2, 0xDF, 0x80, 0xBF, 2},
+                                      {0xE0, 0xE0, 0xA0, 0xBF, 3},
+                                      {0xE1, 0xEC, 0x80, 0xBF, 3},
+                                      {0xED, 0xED, 0x80, 0x9F, 3},
+                                      {0xEE, 0xEF, 0x80, 0xBF, 3},
+                                      {0xF0, 0xF0, 0x90, 0xBF, 4},
+                                      {0xF1, 0xF3, 0x80, 0xBF, 4},
+                                      {0xF4, 0xF4, 0x80, 0x8F, 4}}};
+  const auto row =
+      std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return *p >= r.first && *p <= r.last; });
+  if (row == kRows.end() || static_cast<std::size_t>(end - p) < row->length) return 0;
+  if (p[1] < row->low || p[1] > row->high) return 0;
+  const auto continues = [](unsigned char c) { return c >= 0x80 && c <= 0xBF; };
+  return std::all_of(p + 2, p + row->length, continues) ? row->length : 0;
+}
+
 }  // namespace
 
 Result<Document> parse(std::string_view text) {
@@ -101,10 +128,12 @@ Result<Document> parse(std::string_view text) {
   if (generator.too_deep) return Error{Errc::invalid_argument, "JSON nests deeper than " + std::to_string(kMaxDepth)};
   if (generator.objection != nullptr) return Error{Errc::invalid_argument, generator.objection};
   if (generator.result.IsError())
-    return Error{Errc::invalid_argument, std::string("JSON at byte ") + std::to_string(generator.result.Offset()) +
-                                             ": " + rapidjson::GetParseError_En(generator.result.Code())};
+    return Error{Errc::invalid_argument, std::string("JSON at byte ") +
+                                             std::to_string(generator.result.Offset()) + ": " +
+                                             rapidjson::GetParseError_En(generator.result.Code())};
   if (generator.consumed != text.size())  // RapidJSON takes a NUL byte for the end of the text
-    return Error{Errc::invalid_argument, "JSON at byte " + std::to_string(generator.consumed) + ": a NUL byte"};
+    return Error{Errc::invalid_argument,
+                 "JSON at byte " + std::to_string(generator.consumed) + ": a NUL byte"};
   return doc;
 }
 
@@ -125,14 +154,16 @@ Result<std::optional<std::string_view>> string_member(const Value& object, std::
 Result<std::optional<std::uint64_t>> uint_member(const Value& object, std::string_view name) {
   const Value* v = find(object, name);
   if (v == nullptr || v->IsNull()) return std::optional<std::uint64_t>{};
-  if (!v->IsUint64()) return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be a whole number from 0"};
+  if (!v->IsUint64())
+    return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be a whole number from 0"};
   return std::optional<std::uint64_t>{v->GetUint64()};
 }
 
 Result<std::optional<bool>> bool_member(const Value& object, std::string_view name) {
   const Value* v = find(object, name);
   if (v == nullptr || v->IsNull()) return std::optional<bool>{};
-  if (!v->IsBool()) return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be true or false"};
+  if (!v->IsBool())
+    return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be true or false"};
   return std::optional<bool>{v->GetBool()};
 }
 
@@ -160,10 +191,18 @@ void append_quoted(std::string& out, std::string_view s) {
     } else {
       constexpr std::string_view kHex = "0123456789abcdef";
       switch (c) {
-        case '\n': out.append("\\n"); break;
-        case '\r': out.append("\\r"); break;
-        case '\t': out.append("\\t"); break;
-        default: out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]}); break;
+        case '\n':
+          out.append("\\n");
+          break;
+        case '\r':
+          out.append("\\r");
+          break;
+        case '\t':
+          out.append("\\t");
+          break;
+        default:
+          out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]});
+          break;
       }
     }
   }
@@ -180,31 +219,9 @@ bool valid_utf8(std::string_view s) noexcept {
   const auto* p = reinterpret_cast<const unsigned char*>(s.data());
   const auto* const end = p + s.size();
   while (p < end) {
-    if (*p < 0x80) {
-      ++p;
-      continue;
-    }
-    // Table 3-7 of the Unicode standard: length by first byte, and the narrowed range of the second.
-    int more = 0;
-    unsigned char low = 0x80;
-    unsigned char high = 0xBF;
-    if (*p >= 0xC2 && *p <= 0xDF) {
-      more = 1;
-    } else if (*p >= 0xE0 && *p <= 0xEF) {
-      more = 2;
-      if (*p == 0xE0) low = 0xA0;
-      if (*p == 0xED) high = 0x9F;
-    } else if (*p >= 0xF0 && *p <= 0xF4) {
-      more = 3;
-      if (*p == 0xF0) low = 0x90;
-      if (*p == 0xF4) high = 0x8F;
-    } else {
-      return false;
-    }
-    if (end - p <= more || p[1] < low || p[1] > high) return false;
-    for (int i = 2; i <= more; ++i)
-      if (p[i] < 0x80 || p[i] > 0xBF) return false;
-    p += more + 1;
+    const std::size_t length = *p < 0x80 ? 1 : sequence_length(p, end);
+    if (length == 0) return false;
+    p += length;
   }
   return true;
 }

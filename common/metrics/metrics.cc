@@ -78,7 +78,7 @@ void Histogram::collect(Samples& out) const {
 }
 
 std::string Registry::prometheus_text() const {
-  constexpr auto type = [](Kind kind) {
+  const auto type = [](Kind kind) {
     switch (kind) {
       case Kind::counter:
         return prometheus::MetricType::Counter;

@@ -1,4 +1,4 @@
-# Build folders: build (release, the programs), build-asan, build-tsan. Sourced by tools/dev.
+# Build folders: build (release, the programs), build-asan, build-tsan, build-lint, build-fuzz. Sourced by tools/dev.
 programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl)
 
 # Debian's own tools: a Python or meson of a version manager in PATH does not see Debian's Python packages.
@@ -14,12 +14,13 @@ configure() {
     build-asan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=address,undefined
       '-Dcpp_args=-g1 -fno-sanitize-recover=all') ;;
     build-tsan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=thread -Dcpp_args=-g1) ;;
+    build-lint) options=(--buildtype=debug -Dwerror=false) ;;   # read by clang-tidy, never compiled
     build-fuzz) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzzer=true) ;;
   esac
   [ -f "$folder/build.ninja" ] && return
   rm -rf "$folder"
   local compiler=g++ linker=()
-  [ "$folder" = build-fuzz ] && compiler=clang++
+  case "$folder" in build-fuzz | build-lint) compiler=clang++ ;; esac
   command -v ccache >/dev/null && compiler="ccache $compiler"
   command -v mold >/dev/null && linker=(CXX_LD=mold)
   env CXX="$compiler" "${linker[@]}" /usr/bin/python3 /usr/bin/meson setup "$folder" "${options[@]}" >"$folder.log" 2>&1 || {

@@ -28,6 +28,7 @@ install_missing() {
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   echo "tools/dev: installing ${wanted[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
-  "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq update </dev/null >&2
-  "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=120 -qq install -y --no-install-recommends "${wanted[@]}" </dev/null >&2
+  local apt=("${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0)
+  "${apt[@]}" update </dev/null >&2
+  "${apt[@]}" install -y --no-install-recommends "${wanted[@]}" </dev/null >/dev/null
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "broker/metrics.h"
 #include "common/close.h"
 #include "common/metrics/process.h"
 #include "common/result.h"
@@ -51,7 +52,8 @@ Program program(std::string_view name) {
 }
 
 std::vector<Program> programs() {
-  return {program<edge::Metrics>("tocsin-edge"), program<metrics::ProcessMetrics>("every program")};
+  return {program<broker::Metrics>("tocsin-broker"), program<edge::Metrics>("tocsin-edge"),
+          program<metrics::ProcessMetrics>("every program")};
 }
 
 std::string metrics_page() {

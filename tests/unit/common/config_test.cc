@@ -201,7 +201,7 @@ TEST_SUITE("common.config") {
 
   TEST_CASE("the dump loads again and gives the same values") {
     const auto loaded = load(
-        kRows, Sources{{}, {}, {"--edge-origins=a: b,#c", "--edge-id", "\"q\\\"", "--listen-port=7"}, {}});
+        kRows, Sources{{}, {}, {"--edge-origins=a: b,#c", "--edge-id", R"("q\")", "--listen-port=7"}, {}});
     REQUIRE(loaded);
     const auto rows = with_defaults(kRows);
     const File file(dump_text(rows, loaded->settings));
