@@ -2,7 +2,7 @@
 #include <optional>
 #include <random>
 
-#include "rig.h"
+#include "tests/unit/edge/link/rig.h"
 
 namespace tocsin::edge {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "rig.h"
+#include "tests/unit/edge/link/rig.h"
 
 namespace tocsin::edge {
 namespace {
