@@ -27,7 +27,7 @@ struct Metrics {
   metrics::Gauge audiences{registry, "tocsin_edge_audiences", "Distinct views (door, filter, channel) with clients."};
   metrics::Counter updates_in{registry, "tocsin_edge_updates_total", "Updates received for the channels of interest."};
   metrics::Counter encoded{registry, "tocsin_edge_encoded_total", "Update frames encoded, once per audience."};
-  metrics::Counter delivered{registry, "tocsin_edge_delivered_total", "Update frames handed to client sockets."};
+  metrics::Counter delivered{registry, "tocsin_edge_delivered_total", "Frames of subscriptions (updates, skips, heads) handed to client sockets."};
   metrics::Gauge log_bytes{registry, "tocsin_edge_audience_log_bytes", "Bytes held in audience logs."};
   metrics::Gauge blocked{registry, "tocsin_edge_blocked_clients", "Clients whose socket takes no more."};
   metrics::Counter conflated{registry, "tocsin_edge_conflated_total", "Updates replaced by a newer one for a slow client."};

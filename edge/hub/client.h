@@ -1,0 +1,90 @@
+#pragma once
+// Client and Sub: what the hub keeps of one socket and of one of its subscriptions. Plain data; the verbs are in fanout.h (bytes
+// out), joiner.h (how a subscription becomes live) and hub.h.
+//
+// A subscription's way:
+//
+//   attaching -> (awaiting_head | awaiting_state | paging)? -> catching_up <-> reading -> live
+//        ^            lost, epoch changed                          ^                        |
+//        +----------------------------------------------------------+-- fell off the log ---+
+//
+// Thread: the loop.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "edge/codec/client_command.h"
+#include "edge/codec/door.h"
+#include "edge/codec/server_frame.h"
+#include "edge/hub/outlet.h"
+#include "edge/hub/private_tail.h"
+
+namespace tocsin::edge {
+
+struct Audience;
+struct Client;
+struct Feed;
+
+enum class Mode : std::uint8_t {
+  attaching,       ///< the channel's feed has not started
+  awaiting_head,   ///< its position is ahead of this edge's feed
+  awaiting_state,  ///< the feed's state cache is being filled
+  paging,          ///< a snapshot streams from the broker
+  catching_up,     ///< may go on as soon as its private frames are out
+  backfilling,     ///< waits for the ring to reach back far enough
+  reading,         ///< a page of history is under way
+  live,
+};
+
+struct Sub {
+  Client* client = nullptr;
+  Feed* feed = nullptr;
+  Audience* audience = nullptr;
+  std::string id;
+  std::uint64_t serial = 0;  ///< never used twice: answers of the broker find their subscription by it
+  Mode mode = Mode::attaching;
+  Conflate conflate = Conflate::when_stalled;
+  bool snapshot = false;
+  bool page_asked = false;       ///< a page of its own snapshot is under way
+  bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
+  bool announced = false;  ///< `subscribed` was sent
+  bool slow = false;       ///< conflated until it reaches the head again
+  Outcome outcome = Outcome::live;
+  LostReason reason = LostReason::none;
+  std::uint32_t max_rate = 0;
+  std::optional<Since> since;
+  std::uint32_t member = 0;     ///< index in audience->members while live
+  std::uint32_t join_slot = 0;  ///< index in the joiner's list while not live
+  Position position;            ///< declared up to here, while not live
+  Offset confirmed = 0;         ///< the client surely has everything up to here
+  Offset marked = 0;            ///< handed to the kernel before the ping under way, when mark_set
+  bool mark_set = false;
+  Epoch confirmed_epoch{};
+  Instant deadline{};
+  Instant retry_at{};
+  Instant behind_since{};  ///< zero: at the head
+  std::string page_cursor;
+};
+
+struct Client {
+  Socket socket = nullptr;
+  std::uint32_t slot = 0;
+  std::uint64_t serial = 0;
+  Door door = Door::json;
+  bool blocked = false;
+  bool dead = false;    ///< nothing may be written any more
+  bool queued = false;  ///< in the list of clients to flush
+  bool pumping = false; ///< some subscription is not live
+  bool changed = false; ///< in the hub's list of resume records to write
+  std::size_t max_batch = 0;
+  Instant stalled_since{};  ///< when it was blocked
+  std::unique_ptr<PrivateTail> tail;  ///< null while there is nothing private
+  std::vector<std::unique_ptr<Sub>> subs;
+
+  [[nodiscard]] bool tail_empty() const noexcept { return !tail || tail->empty(); }
+};
+
+}  // namespace tocsin::edge

@@ -1,0 +1,343 @@
+#include "edge/hub/fanout.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "edge/codec/server_frame.h"
+#include "edge/hub/conflate.h"
+#include "edge/hub/feed.h"
+
+namespace tocsin::edge {
+namespace {
+
+constexpr std::size_t kAhead = 8;           // busy() of these first: their cache misses overlap
+constexpr int kBatchesPerTurn = 4;          // of one client; then the loop looks at its sockets
+constexpr std::size_t kKeepScratch = 1 << 20;
+
+}  // namespace
+
+Fanout::Fanout(const Config& config, const Clock& clock, Outlet& outlet, Metrics& metrics)
+    : config_(config), clock_(clock), outlet_(outlet), metrics_(metrics) {}
+
+void Fanout::mark(Audience& audience) {
+  if (audience.dirty) return;
+  audience.dirty = true;
+  dirty_.push_back(&audience);
+}
+
+void Fanout::touch(Audience& audience) {
+  if (audience.touched) return;
+  audience.touched = true;
+  touched_.push_back(&audience);
+}
+
+void Fanout::queue(Client& client) {
+  if (client.queued || client.dead) return;
+  client.queued = true;
+  queued_.push_back(&client);
+}
+
+PrivateTail& Fanout::tail_of(Client& client) {
+  if (!client.tail) {
+    client.tail = std::make_unique<PrivateTail>();
+    for (auto& sub : client.subs)
+      if (sub->mode == Mode::live) member_of(*sub).flags |= Member::kGather;
+  }
+  queue(client);
+  return *client.tail;
+}
+
+bool Fanout::send_bytes(Client& client, std::string_view frame) {
+  if (client.dead) return true;
+  auto& tail = tail_of(client);
+  if (tail.own_bytes() > 0 && tail.own_bytes() + frame.size() > static_cast<std::size_t>(config_.private_max_bytes)) return false;
+  tail.append(frame);
+  return true;
+}
+
+bool Fanout::send(Client& client, std::string_view json, Position id) {
+  std::string framed;
+  framed.reserve(json.size() + 48);
+  append_framed(framed, client.door, json, id);
+  return send_bytes(client, framed);
+}
+
+void Fanout::send_run(Client& client, std::shared_ptr<const FrameRun> run) {
+  if (client.dead || run->bytes.empty()) return;
+  tail_of(client).append(std::move(run));
+}
+
+void Fanout::block(Client& client) {
+  if (!client.blocked) {
+    client.blocked = true;
+    client.stalled_since = clock_.steady();
+    metrics_.blocked.add(1);
+  }
+  for (auto& sub : client.subs) {
+    if (sub->mode != Mode::live) continue;
+    member_of(*sub).flags |= Member::kBlocked | Member::kGather;
+    if (sub->behind_since == Instant{}) sub->behind_since = client.stalled_since;
+  }
+}
+
+void Fanout::kill(Client& client) {
+  client.dead = true;
+  for (auto& sub : client.subs)
+    if (sub->mode == Mode::live) member_of(*sub).flags |= Member::kBlocked;
+}
+
+void Fanout::unblock(Client& client) {
+  if (client.dead || !client.blocked) return;
+  const auto now = clock_.steady();
+  const auto stalled = now - client.stalled_since;
+  client.blocked = false;
+  metrics_.blocked.add(-1);
+  for (auto& sub : client.subs) {
+    if (sub->mode != Mode::live) {
+      if (stalled >= config_.conflate_stalled && sub->conflate != Conflate::never) sub->slow = true;
+      continue;
+    }
+    Member& member = member_of(*sub);
+    member.flags &= ~Member::kBlocked;
+    const auto lag = sub->audience->log.end() - member.cursor;
+    const bool far = lag > static_cast<std::uint64_t>(config_.conflate_bytes);
+    const bool old = stalled >= config_.conflate_stalled || now - sub->behind_since >= config_.conflate_behind;
+    if (lag > 0 && (sub->conflate == Conflate::when_behind || (sub->conflate == Conflate::when_stalled && far && old))) sub->slow = true;
+  }
+  queue(client);
+}
+
+/// Accounts for a write; false when nothing more may be written now.
+bool Fanout::wrote(Client& client, std::string_view bytes) {
+  const Sent sent = outlet_.write(client.socket, bytes);
+  if (sent == Sent::dead) kill(client);
+  if (sent == Sent::queued) block(client);
+  return sent == Sent::all;
+}
+
+const Fanout::Batch& Fanout::batch(const AudienceLog& log, AudienceLog::Cursor from, std::size_t max) {
+  if (memo_.log != &log || memo_.from != from || memo_.max != max) {
+    const auto bytes = log.batch(from, max);
+    memo_ = {&log, from, max, bytes, log.frames_between(from, from + bytes.size())};
+  }
+  return memo_;
+}
+
+void Fanout::write_member(Audience& audience, Member& member) {
+  const auto& log = audience.log;
+  for (int i = 0; i < kBatchesPerTurn; ++i) {
+    const Batch& next = batch(log, member.cursor, member.max_batch);
+    member.cursor += next.bytes.size();
+    delivered_ += next.frames;
+    const Sent sent = outlet_.write(member.socket, next.bytes);
+    if (sent == Sent::dead) return kill(*member.sub->client);
+    if (sent == Sent::queued) return block(*member.sub->client);
+    if (member.cursor == log.end()) return;
+  }
+  more_ = true;
+  mark(audience);
+}
+
+void Fanout::sweep(Audience& audience) {
+  const auto end = audience.log.end();
+  const std::size_t count = audience.members.size();
+  if (count == 0) return;
+  memo_ = {};
+  std::size_t at = audience.sweep_start++ % count;
+  std::array<Member*, kAhead> ready{};
+  for (std::size_t done = 0; done < count;) {
+    std::size_t found = 0;
+    for (; done < count && found < kAhead; ++done) {
+      Member& member = audience.members[at];
+      at = at + 1 == count ? 0 : at + 1;
+      if (member.cursor == end || (member.flags & Member::kBlocked) != 0) continue;
+      if ((member.flags & Member::kGather) != 0) {
+        queue(*member.sub->client);
+      } else if (outlet_.busy(member.socket)) {
+        block(*member.sub->client);
+      } else {
+        ready[found++] = &member;
+      }
+    }
+    for (std::size_t i = 0; i < found; ++i) write_member(audience, *ready[i]);
+  }
+}
+
+/// Frees what every member has, and over the bound what the slowest still lack.
+void Fanout::trim(Audience& audience) {
+  auto& log = audience.log;
+  auto lowest = log.end();
+  for (const auto& member : audience.members) lowest = std::min(lowest, member.cursor);
+  if (audience.retain_from != 0) lowest = std::min(lowest, std::max(audience.retain_from, log.begin()));
+  log.trim_to(lowest);
+  const auto share = static_cast<std::size_t>(config_.audiences_max_bytes / std::max<std::int64_t>(1, metrics_.audiences.value()));
+  const auto cap = std::min(static_cast<std::size_t>(config_.audience_max_bytes), std::max<std::size_t>(share, 65'536));
+  if (log.size() <= cap) return;
+  audience.retain_from = 0;
+  const auto keep_from = log.batch(log.begin(), log.size() - cap / 4 * 3).size() + log.begin();
+  for (std::size_t i = 0; i < audience.members.size();) {
+    Sub& sub = *audience.members[i].sub;
+    if (audience.members[i].cursor >= keep_from) {
+      ++i;
+      continue;
+    }
+    sub.position = {audience.feed.epoch, log.position_at(audience.members[i].cursor)};
+    leave(audience, sub);
+    sub.mode = Mode::catching_up;
+    ++audience.joining;
+    fallen_.push_back(&sub);
+    metrics_.fell_behind.add();
+  }
+  log.trim_to(keep_from);
+}
+
+void Fanout::add(std::string_view& only, std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (only.empty() && scratch_.empty()) {
+    only = bytes;
+    return;
+  }
+  if (scratch_.empty()) scratch_.assign(only);
+  scratch_.append(bytes);
+}
+
+void Fanout::gather_live(Client& client, Sub& sub, std::string_view& only) {
+  Member& member = member_of(sub);
+  const auto& log = sub.audience->log;
+  const std::size_t used = scratch_.empty() ? only.size() : scratch_.size();
+  if (member.cursor == log.end() || used >= client.max_batch) return;
+  const std::size_t room = client.max_batch - used;
+  if (!sub.slow) {
+    const auto bytes = log.batch(member.cursor, room);
+    if (used > 0 && bytes.size() > room) return;  // a large frame waits for a write of its own
+    delivered_ += log.frames_between(member.cursor, member.cursor + bytes.size());
+    add(only, bytes);
+    member.cursor += bytes.size();
+    return;
+  }
+  if (used > 0) return;  // a conflated batch goes alone
+  const auto result = conflate(log, client.door, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, scratch_);
+  member.cursor = result.cursor;
+  delivered_ += result.updates;
+  metrics_.conflated.add(static_cast<std::int64_t>(result.dropped));
+}
+
+/// The next write of the client: its private frames, then its audiences'. Cursors are moved: the outlet takes everything or is dead.
+std::string_view Fanout::gather(Client& client) {
+  scratch_.clear();
+  std::string_view only;
+  while (!client.tail_empty()) {
+    const std::size_t used = scratch_.empty() ? only.size() : scratch_.size();
+    if (used >= client.max_batch) break;
+    const auto bytes = client.tail->front(client.max_batch - used);
+    if (used > 0 && bytes.size() > client.max_batch - used) break;
+    scratch_.append(bytes);  // copied: take() may free the piece
+    client.tail->take(bytes.size());
+  }
+  if (client.tail_empty())
+    for (auto& sub : client.subs)
+      if (sub->mode == Mode::live) gather_live(client, *sub, only);
+  return scratch_.empty() ? only : std::string_view(scratch_);
+}
+
+/// After a flush: what is fully served goes back to the fast path.
+void Fanout::settle_flags(Client& client) {
+  if (client.tail_empty()) {
+    client.tail.reset();
+    if (client.pumping) drained_.push_back(&client);
+  }
+  for (auto& sub : client.subs) {
+    if (sub->mode != Mode::live) continue;
+    Member& member = member_of(*sub);
+    if (member.cursor == sub->audience->log.end()) {
+      sub->slow = false;
+      sub->behind_since = Instant{};
+    }
+    if (client.subs.size() > 1 || client.tail || sub->slow || client.blocked)
+      member.flags |= Member::kGather;
+    else
+      member.flags &= ~Member::kGather;
+  }
+}
+
+void Fanout::flush(Client& client) {
+  if (client.blocked || client.dead) return;
+  bool open = true;
+  for (int i = 0; open && i < kBatchesPerTurn; ++i) {
+    if (outlet_.busy(client.socket)) {
+      block(client);
+      break;
+    }
+    const auto bytes = gather(client);
+    if (bytes.empty()) break;
+    open = wrote(client, bytes);
+  }
+  if (scratch_.capacity() > kKeepScratch) std::string().swap(scratch_);
+  settle_flags(client);
+  for (auto& sub : client.subs)
+    if (sub->mode == Mode::live) touch(*sub->audience);
+  if (open && !client.blocked && behind(client)) {
+    more_ = true;
+    queue(client);
+  }
+}
+
+void Fanout::flush_tail(Client& client) {
+  if (client.dead || client.blocked || client.tail_empty() || outlet_.busy(client.socket)) return;
+  scratch_.clear();
+  while (!client.tail_empty() && scratch_.size() < client.max_batch) {
+    const auto bytes = client.tail->front(client.max_batch);
+    scratch_.append(bytes);
+    client.tail->take(bytes.size());
+  }
+  wrote(client, scratch_);
+}
+
+bool Fanout::behind(const Client& client) {
+  if (!client.tail_empty()) return true;
+  return std::any_of(client.subs.begin(), client.subs.end(), [](const auto& sub) {
+    return sub->mode == Mode::live && member_of(*sub).cursor != sub->audience->log.end();
+  });
+}
+
+bool Fanout::pass() {
+  more_ = false;
+  const auto dirty = std::exchange(dirty_, {});
+  for (Audience* audience : dirty) {
+    audience->dirty = false;
+    sweep(*audience);
+    touch(*audience);
+  }
+  const auto queued = std::exchange(queued_, {});
+  for (Client* client : queued) {
+    client->queued = false;
+    flush(*client);
+  }
+  // Trimming comes last: gathered clients of these audiences have had their turn.
+  const auto touched = std::exchange(touched_, {});
+  for (Audience* audience : touched) {
+    audience->touched = false;
+    trim(*audience);
+  }
+  metrics_.delivered.add(static_cast<std::int64_t>(std::exchange(delivered_, 0)));
+  return more_;
+}
+
+std::vector<Client*> Fanout::take_drained() { return std::exchange(drained_, {}); }
+std::vector<Sub*> Fanout::take_fallen() { return std::exchange(fallen_, {}); }
+
+void Fanout::forget(Client& client) {
+  if (client.blocked) metrics_.blocked.add(-1);
+  if (client.queued) std::erase(queued_, &client);
+  std::erase(drained_, &client);
+  std::erase_if(fallen_, [&](const Sub* sub) { return sub->client == &client; });
+}
+
+void Fanout::forget(Audience& audience) {
+  if (audience.dirty) std::erase(dirty_, &audience);
+  if (audience.touched) std::erase(touched_, &audience);
+  if (memo_.log == &audience.log) memo_ = {};
+}
+
+}  // namespace tocsin::edge

@@ -1,0 +1,39 @@
+#include "edge/hub/feed_update.h"
+
+namespace tocsin::edge {
+
+FeedUpdate::FeedUpdate(const Update& update)
+    : offset_(update.offset),
+      incident_size_(update.event_name.empty() ? update.incident.size() : 0),
+      ends_(update.ends),
+      kind_(update.kind),
+      key_(update.key),
+      event_name_(update.event_name),
+      members_(update_members_json(update)) {}
+
+std::string_view FeedUpdate::incident() const noexcept {
+  return std::string_view(members_).substr(members_.size() - incident_size_);
+}
+
+const Facts& FeedUpdate::facts() const {
+  if (!facts_) {
+    Update update;
+    update.kind = kind_;
+    update.key = key_;
+    update.ends = ends_;
+    update.incident = incident();
+    facts_ = facts_of(update);
+  }
+  return *facts_;
+}
+
+std::string FeedUpdate::merge_key() const {
+  if (key_.empty() || event_name_.empty()) return key_;
+  std::string out = key_;
+  out.push_back('\0');
+  return out.append(event_name_);
+}
+
+bool FeedUpdate::droppable() const { return !key_.empty() && !ends_ && facts().severity != "P0"; }
+
+}  // namespace tocsin::edge

@@ -1,0 +1,47 @@
+#pragma once
+// FeedUpdate: one update as the hub keeps it - its shared JSON, and what filters and conflation look at. Made once per update
+// and shared by the channel's ring, the audience logs and replays.
+//
+// Thread: the loop.
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/filter.h"
+#include "proto/update.h"
+
+namespace tocsin::edge {
+
+class FeedUpdate {
+ public:
+  explicit FeedUpdate(const Update& update);
+
+  [[nodiscard]] Offset offset() const noexcept { return offset_; }
+  /// update_members_json(): the same for every door and audience.
+  [[nodiscard]] const std::string& members() const noexcept { return members_; }
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
+  /// The whole incident after the change; empty for an application event.
+  [[nodiscard]] std::string_view incident() const noexcept;
+  /// Read when first asked for: a channel without filters never pays for it.
+  [[nodiscard]] const Facts& facts() const;
+  /// What conflation merges on: incident changes by key, events by key and name. Empty: never merged.
+  [[nodiscard]] std::string merge_key() const;
+  /// P0 and the end of an incident are never dropped.
+  [[nodiscard]] bool droppable() const;
+  [[nodiscard]] std::size_t footprint() const noexcept { return members_.size() + key_.size() + sizeof(*this) + 64; }
+
+ private:
+  Offset offset_;
+  std::size_t incident_size_;
+  bool ends_;
+  std::string kind_;
+  std::string key_;
+  std::string event_name_;
+  std::string members_;
+  mutable std::optional<Facts> facts_;
+};
+
+using SharedUpdate = std::shared_ptr<const FeedUpdate>;
+
+}  // namespace tocsin::edge

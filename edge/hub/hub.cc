@@ -1,0 +1,273 @@
+#include "edge/hub/hub.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log/log.h"
+#include "edge/codec/server_frame.h"
+
+namespace tocsin::edge {
+
+Hub::Hub(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics)
+    : config_(config),
+      clock_(clock),
+      broker_(broker),
+      metrics_(metrics),
+      fanout_(config, clock, outlet, metrics),
+      joiner_(config, clock, broker, fanout_, metrics, *this),
+      last_tick_(clock.steady()) {}
+
+Hub::~Hub() = default;
+
+Client& Hub::add_client(Socket socket, Door door) {
+  std::uint32_t slot = slots();
+  if (free_slots_.empty()) {
+    clients_.push_back(nullptr);
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  auto client = std::make_unique<Client>();
+  client->socket = socket;
+  client->slot = slot;
+  client->serial = ++serials_;
+  client->door = door;
+  clients_[slot] = std::move(client);
+  return *clients_[slot];
+}
+
+void Hub::remove_client(Client& client) {
+  client.dead = true;
+  while (!client.subs.empty()) drop_sub(client, client.subs.size() - 1);
+  fanout_.forget(client);
+  if (client.changed) std::erase(changed_, &client);
+  free_slots_.push_back(client.slot);
+  clients_[client.slot].reset();
+}
+
+Feed& Hub::feed(const std::string& name) {
+  auto& slot = feeds_[name];
+  if (!slot) {
+    slot = std::make_unique<Feed>(name, ++serials_, static_cast<std::size_t>(config_.recent_max_bytes), static_cast<std::size_t>(config_.state_max_bytes));
+    metrics_.channels.add(1);
+    broker_.want(name);
+  }
+  return *slot;
+}
+
+/// The audience for this door and filter. A client that subscribes twice to the same gets a second one: `sub` tells its streams apart.
+Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
+  const std::string canonical = filter.canonical();
+  for (unsigned twin = 0;; ++twin) {
+    std::string key = std::string(name_of(client.door)) + std::to_string(twin) + canonical;
+    const auto it = feed.audiences.find(key);
+    const bool taken = it != feed.audiences.end() && std::any_of(client.subs.begin(), client.subs.end(), [&](const auto& sub) { return sub->audience == it->second.get(); });
+    if (taken) continue;
+    if (it != feed.audiences.end()) return *it->second;
+    auto made = std::make_unique<Audience>(feed, key, std::move(filter), client.door, ++numbers_);
+    Audience& audience = *made;
+    if (feed.attached) audience.log.reset({feed.epoch, feed.head});
+    feed.index.add(audience, audience.filter);
+    feed.beacon_order.push_back(&audience);
+    feed.audiences.emplace(std::move(key), std::move(made));
+    metrics_.audiences.add(1);
+    return audience;
+  }
+}
+
+Status Hub::subscribe(Client& client, Subscribe request) {
+  if (client.subs.size() >= static_cast<std::size_t>(config_.subscriptions_max))
+    return Error{Errc::too_many, "at most " + std::to_string(config_.subscriptions_max) + " subscriptions for one client"};
+  for (const auto& sub : client.subs)
+    if (sub->id == request.id) return Error{Errc::invalid_argument, "\"id\" is in use by a subscription"};
+  Feed& channel = feed(request.channel);
+  ++channel.subscriptions;
+  metrics_.subscriptions.add(1);
+  auto sub = std::make_unique<Sub>();
+  sub->client = &client;
+  sub->feed = &channel;
+  sub->audience = &audience(client, channel, std::move(request.filter));
+  sub->id = std::move(request.id);
+  sub->serial = ++serials_;
+  sub->conflate = request.conflate;
+  sub->snapshot = request.snapshot;
+  sub->max_rate = request.max_rate;
+  sub->since = request.since;
+  ++sub->audience->joining;
+  Sub& added = *sub;
+  // A second subscription takes the first off the fast path.
+  for (auto& other : client.subs)
+    if (other->mode == Mode::live) member_of(*other).flags |= Member::kGather;
+  client.subs.push_back(std::move(sub));
+  joiner_.enter(added);
+  return Done{};
+}
+
+void Hub::drop_sub(Client& client, std::size_t index) {
+  Sub& sub = *client.subs[index];
+  Audience& audience = *sub.audience;
+  Feed& feed = *sub.feed;
+  if (sub.mode == Mode::live) {
+    leave(audience, sub);
+    fanout_.mark(audience);  // its cursor may have been the one that held the log back
+  } else {
+    joiner_.leave(sub);
+  }
+  client.subs.erase(client.subs.begin() + static_cast<std::ptrdiff_t>(index));
+  metrics_.subscriptions.add(-1);
+  if (audience.members.empty() && audience.joining == 0) drop_audience(audience);
+  if (--feed.subscriptions == 0) feed.idle_since = clock_.steady();
+  if (!client.dead) fanout_.queue(client);
+}
+
+void Hub::drop_audience(Audience& audience) {
+  Feed& feed = audience.feed;
+  fanout_.forget(audience);
+  feed.index.remove(audience, audience.filter);
+  std::erase(feed.beacon_order, &audience);
+  metrics_.audiences.add(-1);
+  feed.audiences.erase(std::string(audience.key));
+}
+
+Status Hub::unsubscribe(Client& client, std::string_view id) {
+  for (std::size_t i = 0; i < client.subs.size(); ++i) {
+    if (client.subs[i]->id != id) continue;
+    drop_sub(client, i);
+    changed(client);
+    return Done{};
+  }
+  return Error{Errc::not_found, "no subscription has this id"};
+}
+
+void Hub::send_last(Client& client, std::string_view json) {
+  if (client.dead) return;
+  fanout_.send(client, json);
+  fanout_.flush_tail(client);
+  Fanout::kill(client);
+}
+
+Feed* Hub::find_feed(const std::string& name, std::uint64_t serial) {
+  const auto it = feeds_.find(name);
+  return it != feeds_.end() && it->second->serial == serial ? it->second.get() : nullptr;
+}
+
+void Hub::fail(Sub& sub, const Error& error) {
+  Client& client = *sub.client;
+  fanout_.send(client, frame::error(error, {sub.id, {}}));
+  const auto it = std::find_if(client.subs.begin(), client.subs.end(), [&sub](const auto& other) { return other.get() == &sub; });
+  drop_sub(client, static_cast<std::size_t>(it - client.subs.begin()));
+  changed(client);
+}
+
+void Hub::changed(Client& client) {
+  if (client.changed || client.dead) return;
+  client.changed = true;
+  changed_.push_back(&client);
+}
+
+std::vector<Client*> Hub::take_changed() {
+  for (Client* client : changed_) client->changed = false;
+  return std::exchange(changed_, {});
+}
+
+bool Hub::stuck(const Client& client) const {
+  return client.blocked && !client.dead && clock_.steady() - client.stalled_since >= config_.slow_close;
+}
+
+// ---- resume records
+
+void Hub::mark_sent(Client& client) {
+  if (!client.tail_empty()) return;
+  for (auto& sub : client.subs) {
+    const bool whole = sub->mode == Mode::live || sub->mode == Mode::catching_up || sub->mode == Mode::reading || sub->mode == Mode::backfilling;
+    if (!sub->announced || !whole) continue;  // a snapshot in pieces confirms nothing
+    sub->marked = sub->mode == Mode::live ? sub->audience->log.position_at(member_of(*sub).cursor) : sub->position.offset;
+    sub->mark_set = true;
+  }
+}
+
+bool Hub::confirm(Client& client) {
+  bool moved = false;
+  for (auto& sub : client.subs) {
+    if (!sub->mark_set) continue;
+    sub->mark_set = false;
+    moved = moved || sub->marked != sub->confirmed || sub->confirmed_epoch == Epoch{};
+    sub->confirmed = std::max(sub->confirmed, sub->marked);
+    sub->confirmed_epoch = sub->feed->epoch;
+  }
+  return moved;
+}
+
+std::vector<link::SessionSub> Hub::describe(const Client& client) {
+  std::vector<link::SessionSub> out;
+  out.reserve(client.subs.size());
+  for (const auto& sub : client.subs) {
+    link::SessionSub s;
+    s.id = sub->id;
+    s.channel = sub->feed->name;
+    s.filter = sub->audience->filter.canonical();
+    if (sub->announced && sub->confirmed_epoch != Epoch{}) s.position = {sub->confirmed_epoch, sub->confirmed};
+    else if (sub->since && !sub->since->malformed) s.position = sub->since->position;
+    s.conflate = sub->conflate == Conflate::when_behind;
+    s.max_rate = sub->max_rate;
+    s.door = name_of(client.door);
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
+// ---- turns
+
+bool Hub::turn() {
+  bool more = fanout_.pass();
+  for (Sub* sub : fanout_.take_fallen()) joiner_.fell_behind(*sub);
+  // What the private frames held up goes on, and out in the same turn.
+  const auto drained = fanout_.take_drained();
+  if (!drained.empty()) {
+    for (Client* client : drained)
+      if (!client->dead) joiner_.pump(*client);
+    more = fanout_.pass() || more;
+    for (Sub* sub : fanout_.take_fallen()) joiner_.fell_behind(*sub);
+  }
+  return more || fanout_.pending();
+}
+
+void Hub::tick() {
+  const auto now = clock_.steady();
+  const double share = static_cast<double>((now - last_tick_).count()) / (0.9 * static_cast<double>(config_.beacon.count()));
+  last_tick_ = now;
+  joiner_.tick();
+  std::int64_t held = 0;
+  for (auto it = feeds_.begin(); it != feeds_.end();) {
+    Feed& feed = *it->second;
+    if (feed.subscriptions == 0 && now - feed.idle_since >= config_.cache_linger) {
+      broker_.unwant(feed.name);
+      metrics_.channels.add(-1);
+      it = feeds_.erase(it);
+      continue;
+    }
+    beacon(feed, share);
+    for (const Audience* audience : feed.beacon_order) held += static_cast<std::int64_t>(audience->log.size());
+    ++it;
+  }
+  metrics_.log_bytes.set(held);
+}
+
+/// Each audience once per period, spread evenly over it.
+void Hub::beacon(Feed& feed, double share) {
+  if (!feed.attached) return;
+  feed.beacon_credit = std::min(feed.beacon_credit + share * static_cast<double>(feed.beacon_order.size()), static_cast<double>(feed.beacon_order.size()));
+  for (; feed.beacon_credit >= 1; feed.beacon_credit -= 1) {
+    feed.beacon_next = feed.beacon_next + 1 < feed.beacon_order.size() ? feed.beacon_next + 1 : 0;
+    Audience& audience = *feed.beacon_order[feed.beacon_next];
+    if (audience.retain_from != 0 && clock_.steady() >= audience.retain_until) audience.retain_from = 0;
+    if (clock_.steady() - audience.snapshot_made >= Millis{5'000}) audience.snapshot.reset();
+    audience.log.release();
+    if (audience.members.empty()) continue;
+    audience.log.skip_to(feed.head);
+    audience.log.append_head();
+    fanout_.mark(audience);
+  }
+}
+
+}  // namespace tocsin::edge

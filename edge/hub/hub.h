@@ -1,0 +1,95 @@
+#pragma once
+// Hub: from a channel's updates to its clients' bytes. Owns the feeds, the clients and their subscriptions; the pass is fanout.h, the
+// way of a subscription to live is joiner.h.
+//
+// Invariant: a feed is wanted from the broker while it has subscriptions, and cache.linger_ms longer. An update touches only audiences
+// that may match it. What concerns sessions waits in lists (changed, stuck): nothing here calls up.
+// Thread: the loop.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "edge/hub/fanout.h"
+#include "edge/hub/feed.h"
+#include "edge/hub/joiner.h"
+
+namespace tocsin::edge {
+
+class Hub final : private SubOwner {
+ public:
+  Hub(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics);
+  ~Hub() override;
+
+  // ---- clients
+  Client& add_client(Socket socket, Door door);
+  /// Frees it; its subscriptions end.
+  void remove_client(Client& client);
+  [[nodiscard]] Client* client(std::uint32_t slot) const noexcept { return slot < clients_.size() ? clients_[slot].get() : nullptr; }
+  /// One past the highest slot in use.
+  [[nodiscard]] std::uint32_t slots() const noexcept { return static_cast<std::uint32_t>(clients_.size()); }
+
+  /// Fails with too_many, or invalid_argument when the id is in use. Everything else is told to the client when it is known.
+  Status subscribe(Client& client, Subscribe request);
+  /// Fails with not_found.
+  Status unsubscribe(Client& client, std::string_view id);
+
+  /// One private frame. False when the client's private frames are at their bound.
+  bool send(Client& client, std::string_view json) { return fanout_.send(client, json); }
+  bool send_bytes(Client& client, std::string_view frame) { return fanout_.send_bytes(client, frame); }
+  /// A last frame, written at once if the socket takes it; nothing is written after it.
+  void send_last(Client& client, std::string_view json);
+  void writable(Client& client) { fanout_.unblock(client); }
+
+  // ---- resume records
+  /// Remembers how far the client was written to; confirm() makes that its resume position. A pong proves it.
+  static void mark_sent(Client& client);
+  /// True when some position moved.
+  static bool confirm(Client& client);
+  [[nodiscard]] static std::vector<link::SessionSub> describe(const Client& client);
+  [[nodiscard]] std::vector<Client*> take_changed();
+  void note_changed(Client& client) { changed(client); }
+  /// Blocked for longer than fanout.slow_close_ms with something to send.
+  [[nodiscard]] bool stuck(const Client& client) const;
+
+  // ---- the link
+  void attached(const link::Head& head, std::string_view lost);
+  void updates(const std::string& channel, const std::vector<Record>& records);
+
+  bool turn();
+  void tick();
+
+ private:
+  Feed& feed(const std::string& name);
+  Audience& audience(Client& client, Feed& feed, Filter filter);
+  void drop_sub(Client& client, std::size_t index);
+  void drop_audience(Audience& audience);
+  void deliver(Feed& feed, const SharedUpdate& update);
+  void append(Audience& audience, const SharedUpdate& update);
+  void start_over(Feed& feed, LostReason reason);
+  void beacon(Feed& feed, double share);
+  void settle(Audience& audience, Sub& sub);
+
+  Feed* find_feed(const std::string& name, std::uint64_t serial) override;
+  void fail(Sub& sub, const Error& error) override;
+  void changed(Client& client) override;
+
+  const Config& config_;
+  const Clock& clock_;
+  BrokerPort& broker_;
+  Metrics& metrics_;
+  Fanout fanout_;
+  Joiner joiner_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<std::string, std::unique_ptr<Feed>> feeds_;
+  std::vector<Client*> changed_;
+  std::vector<Audience*> candidates_;  ///< scratch
+  std::uint64_t serials_ = 0;
+  std::uint32_t numbers_ = 0;
+  Instant last_tick_{};
+};
+
+}  // namespace tocsin::edge

@@ -1,0 +1,103 @@
+#include "edge/session/gateway.h"
+
+#include <utility>
+
+#include "edge/codec/sse_frame.h"
+#include "edge/hub/hub.h"
+#include "edge/metrics.h"
+#include "edge/session/sessions.h"
+
+namespace tocsin::edge {
+namespace {
+constexpr std::uint32_t kSseRetryMs = 1'000;
+}
+
+struct Gateway::State final : FeedSink {
+  State(const Config& c, const Clock& clock, BrokerPort& broker, Outlet& o, Random random, Metrics& metrics)
+      : config(c), outlet(o), hub(c, clock, broker, o, metrics), sessions(c, clock, broker, o, hub, std::move(random), metrics) {}
+
+  void on_attached(const link::Head& head, std::string_view lost) override { hub.attached(head, lost); }
+  void on_updates(const std::string& channel, const std::vector<Record>& records) override { hub.updates(channel, records); }
+  void on_session_fenced(const std::string& session, std::uint64_t fence) override { sessions.fenced(session, fence); }
+
+  Client* find(ClientId id) { return hub.client(static_cast<std::uint32_t>(id)); }
+
+  const Config& config;
+  Outlet& outlet;
+  Hub hub;
+  Sessions sessions;
+  std::size_t open = 0;
+};
+
+Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random, Metrics& metrics)
+    : state_(std::make_unique<State>(config, clock, broker, outlet, std::move(random), metrics)) {}
+
+Gateway::~Gateway() = default;
+
+FeedSink& Gateway::feed() noexcept { return *state_; }
+
+Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
+  if (state_->open >= static_cast<std::size_t>(state_->config.clients_max)) return Error{Errc::overloaded, "limits.clients_max is reached"};
+  Subscribe subscribe;
+  if (opening.door == Door::sse) {
+    auto parsed = parse_event_query(opening.query, opening.last_event_id);
+    if (!parsed) return parsed.error();
+    subscribe = *std::move(parsed);
+  }
+  Client& client = state_->hub.add_client(socket, opening.door);
+  client.max_batch = state_->outlet.max_batch(socket);
+  ++state_->open;
+  if (opening.door == Door::sse) {
+    std::string retry;
+    sse::append_retry(retry, kSseRetryMs);
+    state_->hub.send_bytes(client, retry);
+    state_->sessions.opened_events(client, std::move(subscribe));
+  } else {
+    state_->sessions.opened(client);
+  }
+  return ClientId{client.slot};
+}
+
+void Gateway::message(ClientId client, std::string_view bytes) {
+  if (Client* found = state_->find(client)) state_->sessions.message(*found, bytes);
+}
+
+void Gateway::reject(ClientId client, CloseReason reason, std::string_view detail) {
+  if (Client* found = state_->find(client)) state_->sessions.close(*found, reason, detail);
+}
+
+void Gateway::pong(ClientId client) {
+  if (Client* found = state_->find(client)) state_->sessions.pong(*found);
+}
+
+void Gateway::writable(ClientId client) {
+  if (Client* found = state_->find(client)) state_->hub.writable(*found);
+}
+
+void Gateway::closed(ClientId client) {
+  Client* found = state_->find(client);
+  if (found == nullptr) return;
+  state_->sessions.closed(*found);
+  state_->hub.remove_client(*found);
+  --state_->open;
+}
+
+bool Gateway::turn() {
+  const bool more = state_->hub.turn();
+  state_->sessions.turn();
+  return more;
+}
+
+void Gateway::tick() {
+  state_->hub.tick();
+  state_->sessions.tick();
+}
+
+void Gateway::close_all(CloseReason reason) {
+  for (std::uint32_t slot = 0; slot < state_->hub.slots(); ++slot)
+    if (Client* client = state_->hub.client(slot)) state_->sessions.close(*client, reason, {});
+}
+
+std::size_t Gateway::clients() const noexcept { return state_->open; }
+
+}  // namespace tocsin::edge

@@ -1,0 +1,194 @@
+#include "edge/session/sessions.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "edge/codec/server_frame.h"
+#include "edge/session/resume.h"
+#include "edge/session/ticket.h"
+
+namespace tocsin::edge {
+namespace {
+
+constexpr std::uint32_t kMaxBadFrames = 10;
+
+}  // namespace
+
+Sessions::Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub, Random random, Metrics& metrics)
+    : config_(config),
+      clock_(clock),
+      broker_(broker),
+      outlet_(outlet),
+      hub_(hub),
+      random_(std::move(random)),
+      metrics_(metrics),
+      self_(std::make_shared<Sessions*>(this)) {}
+
+Sessions::~Sessions() = default;
+
+std::string Sessions::new_id() {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string id;
+  for (int word = 0; word < 2; ++word)
+    for (auto [v, n] = std::pair{random_(), 0}; n < 16; ++n, v >>= 4U) id.push_back(kHex[v & 15U]);
+  return id;
+}
+
+void Sessions::opened(Client& client) {
+  if (sessions_.size() <= client.slot) sessions_.resize(client.slot + 1);
+  Session session;
+  session.id = new_id();
+  session.fence = 1;
+  session.opened = session.heard = session.pinged = clock_.steady();
+  by_id_[session.id] = client.slot;
+  sessions_[client.slot] = std::move(session);
+  metrics_.clients.add(1);
+  metrics_.opened.add();
+}
+
+void Sessions::opened_events(Client& client, Subscribe subscribe) {
+  opened(client);
+  Session& session = of(client);
+  by_id_.erase(session.id);
+  session.id.clear();
+  move(client, SessionEvent::command);
+  if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), {}, {});
+}
+
+Client* Sessions::find(std::uint32_t slot, std::uint64_t serial) const {
+  Client* client = hub_.client(slot);
+  return client != nullptr && client->serial == serial ? client : nullptr;
+}
+
+bool Sessions::move(Client& client, SessionEvent event) {
+  Session& session = of(client);
+  const auto to = next(session.phase, event);
+  if (to) session.phase = *to;
+  return to.has_value();
+}
+
+void Sessions::reply(Client& client, std::string_view json) {
+  if (of(client).phase == Phase::closing) return;
+  if (!hub_.send(client, json)) close(client, CloseReason::slow_consumer, "its replies are not read");
+}
+
+void Sessions::refuse(Client& client, const Error& error, std::string_view id, std::string_view ref) {
+  reply(client, frame::error(error, {id, ref}));
+}
+
+std::string Sessions::ticket(const Session& session) const {
+  if (session.id.empty()) return {};
+  return sign({session.id, session.fence, clock_.wall_ms() + config_.ticket_ttl.count()}, broker_.ticket_key());
+}
+
+void Sessions::welcome(Client& client, bool resumed) {
+  const Session& session = of(client);
+  const std::string signed_ticket = ticket(session);
+  reply(client, frame::welcome({session.id, signed_ticket, config_.id, config_.keepalive.count(), clock_.wall_ms(), resumed}));
+}
+
+void Sessions::message(Client& client, std::string_view bytes) {
+  Session& session = of(client);
+  if (session.phase == Phase::closing || client.door != Door::json) return;
+  session.heard = clock_.steady();
+  if (session.phase == Phase::claiming) {
+    if (!session.resume->hold(bytes, static_cast<std::size_t>(config_.frame_max_bytes)))
+      close(client, CloseReason::too_many, "too much was sent before the session was resumed");
+    return;
+  }
+  auto command = parse_command(bytes, static_cast<std::size_t>(config_.frame_max_bytes));
+  const bool connects = std::holds_alternative<Connect>(command);
+  if (session.phase == Phase::fresh && !connects) {
+    move(client, SessionEvent::command);
+    welcome(client, false);
+  }
+  if (!std::holds_alternative<Malformed>(command)) session.bad_frames = 0;
+  std::visit([&](auto& c) { on(client, c); }, command);
+}
+
+void Sessions::on(Client& client, Subscribe& command) {
+  const std::string id = command.id;
+  if (auto s = hub_.subscribe(client, std::move(command)); !s) refuse(client, s.error(), id, {});
+}
+
+void Sessions::on(Client& client, Unsubscribe& command) {
+  if (auto s = hub_.unsubscribe(client, command.id); !s) refuse(client, s.error(), command.id, {});
+}
+
+void Sessions::on(Client& client, PublishOne& command) {
+  Session& session = of(client);
+  if (session.publishing >= static_cast<std::uint64_t>(config_.client_publish_inflight))
+    return refuse(client, {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) + " publishes without an answer"}, {}, command.ref);
+  ++session.publishing;
+  metrics_.publishes.add();
+  std::string channel = command.draft.channel;
+  std::vector<Draft> drafts;
+  drafts.push_back(std::move(command.draft));
+  broker_.publish(std::move(drafts), [self = std::weak_ptr<Sessions*>(self_), slot = client.slot, serial = client.serial, ref = std::move(command.ref),
+                                      channel = std::move(channel)](Result<std::vector<link::PublishOutcome>> answer) {
+    const auto alive = self.lock();
+    if (!alive) return;
+    if (Client* found = (*alive)->find(slot, serial)) (*alive)->published(*found, ref, channel, std::move(answer));
+  });
+}
+
+void Sessions::published(Client& client, const std::string& ref, const std::string& channel, Result<std::vector<link::PublishOutcome>> answer) {
+  --of(client).publishing;
+  if (!answer) return refuse(client, answer.error(), {}, ref);
+  if (answer->size() != 1) return refuse(client, {Errc::internal, "the broker's answer does not fit"}, {}, ref);
+  const auto& outcome = answer->front();
+  if (!outcome.fault.ok()) return refuse(client, link::error_of(outcome.fault), {}, ref);
+  reply(client, frame::published(ref, channel, outcome));
+}
+
+// Tokens are checked by edge/auth once it is configured; until then any token is accepted.
+void Sessions::on(Client& client, Refresh& command) {
+  if (command.token.empty()) refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
+}
+
+void Sessions::on(Client& client, Ping& command) { reply(client, frame::pong(command.ref)); }
+
+void Sessions::on(Client& client, Bye&) {
+  Session& session = of(client);
+  session.over = true;
+  if (session.stored) broker_.drop_session(session.id, session.fence);
+  close(client, CloseReason::normal, {});
+}
+
+void Sessions::on(Client& client, Malformed& command) {
+  metrics_.bad_frames.add();
+  refuse(client, command.error, command.id, command.ref);
+  if (++of(client).bad_frames >= kMaxBadFrames) close(client, CloseReason::bad_request, "too many frames in a row could not be understood");
+}
+
+void Sessions::close(Client& client, CloseReason reason, std::string_view detail) {
+  if (!move(client, SessionEvent::close)) return;
+  Session& session = of(client);
+  const bool comes_back = !session.over && describe(reason).retry_after_ms >= 0;
+  const std::string signed_ticket = comes_back ? ticket(session) : std::string();
+  metrics_.closed[reason].add();
+  hub_.send_last(client, frame::closing(reason, detail, signed_ticket));
+  outlet_.close(client.socket, reason, detail);
+}
+
+void Sessions::closed(Client& client) {
+  Session& session = of(client);
+  if (session.stored && !session.over) broker_.put_session(record_of(client, session), false);
+  if (const auto it = by_id_.find(session.id); it != by_id_.end() && it->second == client.slot) by_id_.erase(it);
+  session = Session{};
+  session.phase = Phase::closing;
+  metrics_.clients.add(-1);
+}
+
+void Sessions::fenced(const std::string& session_id, std::uint64_t fence) {
+  const auto it = by_id_.find(session_id);
+  if (it == by_id_.end()) return;
+  Client* client = hub_.client(it->second);
+  if (client == nullptr || of(*client).fence >= fence) return;
+  of(*client).over = true;
+  close(*client, CloseReason::replaced, {});
+}
+
+}  // namespace tocsin::edge

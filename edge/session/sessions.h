@@ -1,0 +1,103 @@
+#pragma once
+// Sessions: what clients say, turned into subscriptions, publishes and replies; who they are across sockets; and every reason to
+// close one. The phases stand in phase.h.
+//
+// Invariant: one session per client of the hub, under the same slot; a session id belongs to at most one open client here. After
+// close() nothing is written to the client. Thread: the loop.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "common/close.h"
+#include "edge/hub/hub.h"
+#include "edge/session/phase.h"
+
+namespace tocsin::edge {
+
+struct Session {
+  Phase phase = Phase::fresh;
+  bool stored = false;        ///< the broker has a resume record of it
+  bool over = false;          ///< said bye, or another socket has it: leaves no record behind
+  bool ping_open = false;     ///< a ping without its pong
+  std::string id;             ///< empty for SSE: Last-Event-ID does it
+  std::uint64_t fence = 0;
+  Instant opened{};
+  Instant heard{};
+  Instant pinged{};
+  Instant recorded{};
+  bool record_due = false;
+  std::uint32_t publishing = 0;
+  std::uint32_t bad_frames = 0;  ///< in a row
+  struct Resume;
+  std::unique_ptr<Resume> resume;  ///< while claiming
+};
+
+class Sessions {
+ public:
+  using Random = std::function<std::uint64_t()>;
+  Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub, Random random, Metrics& metrics);
+  ~Sessions();
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
+
+  void opened(Client& client);
+  void opened_events(Client& client, Subscribe subscribe);
+  void message(Client& client, std::string_view bytes);
+  void pong(Client& client);
+  /// The socket is gone. The session's record starts its time-to-live.
+  void closed(Client& client);
+  /// Tells why, gives the ticket, closes.
+  void close(Client& client, CloseReason reason, std::string_view detail);
+  void fenced(const std::string& session, std::uint64_t fence);
+
+  /// Records of clients whose subscriptions changed in this turn.
+  void turn();
+  /// Looks after a tenth of the clients: time-outs, keepalive, checkpoints.
+  void tick();
+
+ private:
+  Session& of(const Client& client) { return sessions_[client.slot]; }
+  bool move(Client& client, SessionEvent event);
+  void on(Client& client, Connect& command);
+  void on(Client& client, Subscribe& command);
+  void on(Client& client, Unsubscribe& command);
+  void on(Client& client, PublishOne& command);
+  void on(Client& client, Refresh& command);
+  void on(Client& client, Ping& command);
+  void on(Client& client, Bye& command);
+  void on(Client& client, Malformed& command);
+  void welcome(Client& client, bool resumed);
+  void begin_claim(Client& client);
+  void try_claim(Client& client);
+  void claimed(Client& client, Result<link::SessionState> answer);
+  void restore(Client& client, const link::SessionRecord& record, const std::vector<std::pair<std::string, Since>>& since);
+  void published(Client& client, const std::string& ref, const std::string& channel, Result<std::vector<link::PublishOutcome>> answer);
+  void reply(Client& client, std::string_view json);
+  void refuse(Client& client, const Error& error, std::string_view id, std::string_view ref);
+  void record(Client& client);
+  void look_after(Client& client, Instant now);
+  void keep_alive(Client& client, Instant now);
+  [[nodiscard]] std::string new_id();
+  [[nodiscard]] std::string ticket(const Session& session) const;
+  [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
+  [[nodiscard]] Client* find(std::uint32_t slot, std::uint64_t serial) const;
+
+  const Config& config_;
+  const Clock& clock_;
+  BrokerPort& broker_;
+  Outlet& outlet_;
+  Hub& hub_;
+  Random random_;
+  Metrics& metrics_;
+  std::vector<Session> sessions_;
+  std::unordered_map<std::string, std::uint32_t> by_id_;
+  unsigned wheel_ = 0;
+  std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
+};
+
+}  // namespace tocsin::edge

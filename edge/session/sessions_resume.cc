@@ -1,0 +1,185 @@
+// Resume: a session is claimed from the broker, fenced elsewhere, and its subscriptions come back; records and keepalive that make
+// this possible.
+#include <algorithm>
+#include <utility>
+
+#include "edge/codec/server_frame.h"
+#include "edge/codec/sse_frame.h"
+#include "edge/codec/ws_frame.h"
+#include "edge/session/resume.h"
+#include "edge/session/ticket.h"
+
+namespace tocsin::edge {
+namespace {
+
+constexpr unsigned kWheelSlots = 10;
+constexpr Millis kRecordEvery{1'000};
+constexpr std::size_t kSmallRecord = 16;
+
+}  // namespace
+
+void Sessions::on(Client& client, Connect& command) {
+  Session& session = of(client);
+  if (command.ticket.empty() && command.session.empty()) {
+    if (!move(client, SessionEvent::connect)) return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
+    return welcome(client, false);
+  }
+  if (!move(client, SessionEvent::connect_resuming)) return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
+  session.resume = std::make_unique<Session::Resume>();
+  session.resume->session = std::move(command.session);
+  session.resume->ticket = std::move(command.ticket);
+  session.resume->since = std::move(command.since);
+  try_claim(client);
+}
+
+/// Asks the broker for the session, once the key that signs tickets is known.
+void Sessions::try_claim(Client& client) {
+  Session& session = of(client);
+  auto& resume = *session.resume;
+  if (resume.asked) return;
+  if (!resume.ticket.empty()) {
+    if (broker_.ticket_key().empty()) return;  // the broker was not reached yet: the wheel asks again
+    const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
+    const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
+    if (!agrees) {
+      const Error error = ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
+      return claimed(client, error);
+    }
+    resume.session = ticket->session;
+  }
+  if (!is_session_id(resume.session)) return claimed(client, Error{Errc::unauthorized, "\"session\" is no session id"});
+  begin_claim(client);
+}
+
+void Sessions::begin_claim(Client& client) {
+  Session& session = of(client);
+  session.resume->asked = true;
+  broker_.claim_session(session.resume->session, [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
+                                                  serial = client.serial](Result<link::SessionState> answer) {
+    const auto alive = self.lock();
+    if (!alive) return;
+    if (Client* found = (*alive)->find(slot, serial)) (*alive)->claimed(*found, std::move(answer));
+  });
+}
+
+void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
+  Session& session = of(client);
+  if (session.phase != Phase::claiming) return;
+  if (!answer && answer.error().code != Errc::unauthorized) return close(client, CloseReason::try_later, "the session could not be fetched: " + answer.error().detail);
+  const auto resume = std::exchange(session.resume, nullptr);
+  move(client, SessionEvent::claimed);
+  if (!answer) {
+    welcome(client, false);
+    refuse(client, answer.error(), {}, {});
+  } else {
+    fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
+    by_id_.erase(session.id);
+    session.id = answer->record.id;
+    session.fence = answer->record.fence;
+    session.stored = answer->found;
+    by_id_[session.id] = client.slot;
+    welcome(client, answer->found);
+    if (answer->found) {
+      metrics_.sessions_resumed.add();
+      restore(client, answer->record, resume->since);
+    }
+  }
+  for (const auto& held : resume->held) {
+    if (of(client).phase == Phase::closing) return;
+    message(client, held);
+  }
+}
+
+void Sessions::restore(Client& client, const link::SessionRecord& record, const std::vector<std::pair<std::string, Since>>& since) {
+  for (const auto& kept : record.subs) {
+    Subscribe subscribe;
+    subscribe.id = kept.id;
+    subscribe.channel = kept.channel;
+    if (auto filter = Filter::parse(kept.filter)) subscribe.filter = *std::move(filter);
+    subscribe.conflate = kept.conflate ? Conflate::when_behind : Conflate::when_stalled;
+    subscribe.max_rate = kept.max_rate;
+    const auto stated = std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });
+    if (stated != since.end())
+      subscribe.since = stated->second;
+    else if (kept.position.epoch != Epoch{})
+      subscribe.since = Since{false, kept.position};
+    else
+      subscribe.snapshot = true;  // it never surely had its snapshot
+    if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), kept.id, {});
+  }
+}
+
+link::SessionRecord Sessions::record_of(const Client& client, const Session& session) const {
+  link::SessionRecord record;
+  record.id = session.id;
+  record.fence = session.fence;
+  record.edge = config_.id;
+  record.subs = Hub::describe(client);
+  return record;
+}
+
+void Sessions::record(Client& client) {
+  Session& session = of(client);
+  session.record_due = false;
+  if (session.id.empty() || session.over || session.phase != Phase::active || (client.subs.empty() && !session.stored)) return;
+  session.stored = true;
+  session.recorded = clock_.steady();
+  broker_.put_session(record_of(client, session), true);
+}
+
+void Sessions::turn() {
+  for (Client* client : hub_.take_changed()) {
+    Session& session = of(*client);
+    // A client with many subscriptions that change one by one is not worth a long record each time.
+    if (client->subs.size() < kSmallRecord || clock_.steady() - session.recorded >= kRecordEvery)
+      record(*client);
+    else
+      session.record_due = true;
+  }
+}
+
+void Sessions::pong(Client& client) {
+  Session& session = of(client);
+  if (session.phase == Phase::closing) return;
+  session.heard = clock_.steady();
+  if (std::exchange(session.ping_open, false) && Hub::confirm(client)) session.record_due = true;
+}
+
+void Sessions::tick() {
+  const auto now = clock_.steady();
+  wheel_ = (wheel_ + 1) % kWheelSlots;
+  for (std::uint32_t slot = wheel_; slot < hub_.slots(); slot += kWheelSlots)
+    if (Client* client = hub_.client(slot)) look_after(*client, now);
+}
+
+void Sessions::look_after(Client& client, Instant now) {
+  Session& session = of(client);
+  if (session.phase == Phase::closing) return;
+  if (session.phase == Phase::fresh && now - session.opened >= config_.connect_timeout) return close(client, CloseReason::connect_timeout, {});
+  if (session.phase == Phase::claiming) {
+    if (now - session.opened >= config_.broker_wait + config_.connect_timeout) return close(client, CloseReason::try_later, "the broker cannot be reached");
+    try_claim(client);
+    return;
+  }
+  if (hub_.stuck(client)) return close(client, CloseReason::slow_consumer, {});
+  if (client.door == Door::sse && client.subs.empty()) return close(client, CloseReason::try_later, {});
+  if (session.record_due) record(client);
+  keep_alive(client, now);
+}
+
+void Sessions::keep_alive(Client& client, Instant now) {
+  Session& session = of(client);
+  if (client.door == Door::json && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
+  if (now - session.pinged < config_.keepalive) return;
+  session.pinged = now;
+  if (client.door == Door::sse) {
+    hub_.send_bytes(client, sse::kComment);
+    return;
+  }
+  // What was sent before this ping is surely there when its pong comes.
+  if (!session.ping_open) Hub::mark_sent(client);
+  session.ping_open = true;
+  hub_.send_bytes(client, ws::kPing);
+}
+
+}  // namespace tocsin::edge
