@@ -10,12 +10,13 @@ configure() {
   local folder=$1 options=()
   case "$folder" in
     # NDEBUG is not only for speed: libwebsockets compiled without it logs on the data path. -g1: names in a backtrace.
-    build) options=(--buildtype=release -Doptimization=2 -Db_lto=false -Dcpp_args=-g1) ;;
-    build-asan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=address,undefined
+    build) options=(--buildtype=release -Db_lto=false -Dcpp_args=-g1) ;;
+    # -O1 without a build type, which would set the level itself; assertions stay on.
+    build-asan) options=(-Doptimization=1 -Ddebug=false -Db_sanitize=address,undefined
       '-Dcpp_args=-g1 -fno-sanitize-recover=all') ;;
-    build-tsan) options=(--buildtype=debug -Doptimization=1 -Ddebug=false -Db_sanitize=thread -Dcpp_args=-g1) ;;
+    build-tsan) options=(-Doptimization=1 -Ddebug=false -Db_sanitize=thread -Dcpp_args=-g1) ;;
     build-lint) options=(--buildtype=debug -Dwerror=false) ;;   # read by clang-tidy, never compiled
-    build-fuzz) options=(--buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzzer=true) ;;
+    build-fuzz) options=(--buildtype=debug -Db_sanitize=address,undefined -Dfuzzer=true -Dwerror=false) ;;
   esac
   [ -f "$folder/build.ninja" ] && return
   rm -rf "$folder"

@@ -2,19 +2,21 @@
 
 # run_soak [MINUTES]: half of the time for the simulation, half for the fuzzers.
 run_soak() {
-  local minutes=${1:-30} program seconds
+  local minutes=${1:-30} program name seconds
   compile build
   part "simulation for $((minutes / 2)) minutes"
   build/tests/sim/tocsin-sim --minutes $((minutes / 2 > 0 ? minutes / 2 : 1))
   install_missing "${lint_packages[@]}"
-  compile build-fuzz
-  local fuzzers=(build-fuzz/tests/fuzz/fuzz_*[!p])
+  configure build-fuzz
+  local fuzzers
+  mapfile -t fuzzers < <(ninja -C build-fuzz -t targets all | sed -n 's|^\(tests/fuzz/fuzz_[a-z0-9_]*\):.*|\1|p' | sort -u)
+  compile build-fuzz "${fuzzers[@]}"
   seconds=$((minutes * 30 / ${#fuzzers[@]}))
   for program in "${fuzzers[@]}"; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
-    part "$(basename "$program") for $seconds s"
-    mkdir -p "build-fuzz/corpus/$(basename "$program")"
-    "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 "build-fuzz/corpus/$(basename "$program")" \
-      "tests/fuzz/corpus/$(basename "$program" | sed 's/^fuzz_//')"
+    name=${program##*/fuzz_}
+    part "fuzzing $name for $seconds s"
+    mkdir -p "build-fuzz/corpus/$name"   # what the fuzzer finds; an input that fails is moved to tests/fuzz/corpus by hand
+    "build-fuzz/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build-fuzz/$name-" \
+      "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name" 2>&1 | tail -2
   done
 }
