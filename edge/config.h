@@ -15,6 +15,7 @@ struct Config {
   std::string endpoint;
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 8080;
+  bool listen_share = false;
   std::string broker_endpoint = "tcp://127.0.0.1:7400";
   std::string broker_server_key_file;
   std::string curve_key_file;
@@ -63,6 +64,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::endpoint>("edge.endpoint", "WebSocket URL under which clients reach this edge; empty: made from the listener."),
     config::option<&Config::listen_address>("listen.address", "Address to listen on; 0.0.0.0 for every interface."),
     config::option<&Config::listen_port>("listen.port", "TCP port for clients (WebSocket and HTTP); 0 takes any free one.", {.min = 0, .max = 65'535}),
+    config::option<&Config::listen_share>("listen.share", "Several edges may listen on the same port; the system spreads the clients over them."),
     config::option<&Config::broker_endpoint>("broker.endpoint", "Link endpoint of the broker, tcp://host:port."),
     config::option<&Config::broker_server_key_file>("broker.server_key_file", "File with the broker's public CURVE key; empty: the link is not encrypted."),
     config::option<&Config::curve_key_file>("curve.key_file", "File with this edge's own CURVE key pair, mode 0600."),

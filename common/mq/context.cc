@@ -1,0 +1,55 @@
+#include "common/mq/context.h"
+
+#include <set>
+#include <stdexcept>
+#include <zmq.hpp>
+#include <zmq_addon.hpp>
+
+#include "common/mq/pump.h"
+
+namespace tocsin::mq {
+
+struct Context::State {
+  explicit State(loop::Loop& loop) : zap(zmq, zmq::socket_type::rep) {
+    zap.set(zmq::sockopt::linger, 0);
+    zap.bind("inproc://zeromq.zap.01");
+    pump = std::make_unique<Pump>(loop, zap.handle(), [this] { return answer_one(); });
+  }
+
+  /// One ZAP request: version, id, domain, address, identity, mechanism, then the key of the client (32 bytes).
+  bool answer_one() {
+    std::vector<zmq::message_t> request;
+    if (!zmq::recv_multipart(zap, std::back_inserter(request), zmq::recv_flags::dontwait)) return false;
+    const bool known = request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32 &&
+                       (any || allowed.contains(z85(request[6])));
+    const std::string id = request.size() > 1 ? request[1].to_string() : "";
+    const std::array<std::string, 6> reply{"1.0", id, known ? "200" : "400", known ? "OK" : "this key is not on the allow-list", "", ""};
+    for (std::size_t i = 0; i < reply.size(); ++i)
+      zap.send(zmq::buffer(reply[i]), i + 1 < reply.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+    return true;
+  }
+
+  static std::string z85(const zmq::message_t& raw) {
+    std::array<char, 41> text{};
+    zmq_z85_encode(text.data(), raw.data<std::uint8_t>(), raw.size());
+    return text.data();
+  }
+
+  zmq::context_t zmq;
+  zmq::socket_t zap;
+  std::set<std::string> allowed;
+  bool any = false;
+  std::unique_ptr<Pump> pump;
+};
+
+Context::Context(loop::Loop& loop) : loop_(loop), state_(std::make_unique<State>(loop)) {}
+Context::~Context() = default;
+
+void Context::allow(const std::vector<std::string>& public_keys) {
+  state_->allowed = {public_keys.begin(), public_keys.end()};
+  state_->any = false;
+}
+void Context::allow_any() { state_->any = true; }
+void* Context::native() noexcept { return &state_->zmq; }
+
+}  // namespace tocsin::mq

@@ -1,0 +1,105 @@
+#include "common/mq/curve.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/json/json.h"
+
+namespace tocsin::mq {
+namespace {
+
+constexpr std::size_t kTextSize = 40;
+
+Error io_error(const std::string& path) { return {Errc::io, path + ": " + std::strerror(errno)}; }
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return io_error(path);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+bool is_key(std::string_view text) {
+  std::array<std::uint8_t, 32> raw{};
+  return text.size() == kTextSize && zmq_z85_decode(raw.data(), std::string(text).c_str()) != nullptr;
+}
+
+Result<CurveKeys> parse_keys(const std::string& path, const std::string& text) {
+  const Error bad{Errc::invalid_argument, path + " is not a CURVE key file; make one with `tocsinctl up` or copy it again"};
+  const auto doc = json::parse(text);
+  if (!doc) return bad;
+  const auto pub = json::string_member(*doc, "public");
+  const auto sec = json::string_member(*doc, "secret");
+  if (!pub || !*pub || !is_key(**pub)) return bad;
+  CurveKeys keys{std::string(**pub), ""};
+  if (sec && *sec) keys.secret_key = **sec;
+  return keys;
+}
+
+}  // namespace
+
+Result<CurveKeys> curve_keypair() {
+  std::array<char, kTextSize + 1> pub{};
+  std::array<char, kTextSize + 1> sec{};
+  if (zmq_curve_keypair(pub.data(), sec.data()) != 0) return Error{Errc::io, "this ZeroMQ has no CURVE"};
+  return CurveKeys{pub.data(), sec.data()};
+}
+
+Status save_keys(const std::string& path, const CurveKeys& keys) {
+  const std::string text = "{\"public\":" + json::quoted(keys.public_key) + ",\"secret\":" + json::quoted(keys.secret_key) + "}\n";
+  const std::string fresh = path + ".new";
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return io_error(fresh);
+  const bool written = ::fchmod(fd, 0600) == 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  const int why = errno;
+  ::close(fd);
+  errno = why;
+  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) return io_error(path);
+  return Done{};
+}
+
+Result<CurveKeys> load_keys(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return io_error(path);
+  if ((info.st_mode & 077U) != 0) return Error{Errc::forbidden, path + " may be read by others; run chmod 600 on it"};
+  const auto text = read_file(path);
+  if (!text) return text.error();
+  auto keys = parse_keys(path, *text);
+  if (keys && !is_key(keys->secret_key)) return Error{Errc::invalid_argument, path + " holds no secret key"};
+  return keys;
+}
+
+Result<std::string> load_public_key(const std::string& path) {
+  auto text = read_file(path);
+  if (!text) return text.error();
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
+  if (is_key(*text)) return *text;
+  const auto keys = parse_keys(path, *text);
+  if (!keys) return keys.error();
+  return keys->public_key;
+}
+
+Result<std::vector<std::string>> load_public_keys(const std::string& folder) {
+  std::vector<std::string> out;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
+    if (entry.path().extension() != ".pub") continue;
+    auto key = load_public_key(entry.path().string());
+    if (!key) return key.error();
+    out.push_back(*std::move(key));
+  }
+  if (ec) return Error{Errc::io, folder + ": " + ec.message()};
+  return out;
+}
+
+}  // namespace tocsin::mq

@@ -1,0 +1,60 @@
+#pragma once
+// Connection: what edge/net knows of one socket beside the library's own struct. Small, since there is one per client; what
+// only a request, a message in pieces or a close needs hangs off it while it lasts.
+//
+//   fresh --(request)--> HTTP: Exchange, answered, fresh again
+//     |        '--(GET /v1/events)--> streaming --.
+//     '--(upgrade)--> streaming ------------------'--(close | peer gone)--> mute --> destroyed
+//
+// Thread: the loop.
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "common/clock.h"
+#include "common/close.h"
+#include "edge/session/gateway.h"
+
+struct lws;
+
+namespace tocsin::edge {
+
+struct Connection;
+struct Exchange;
+
+/// Who has to be done by when; in order of the time, since each list has one patience.
+struct Due {
+  Instant at;
+  Connection* connection;
+};
+using DueList = std::list<Due>;
+
+struct Connection {
+  enum class Kind : std::uint8_t { fresh, websocket, events };
+
+  lws* wsi = nullptr;
+  ClientId client{};
+  Kind kind = Kind::fresh;
+  bool known = false;    ///< the Gateway has it; Gateway::closed is owed
+  bool mute = false;     ///< a close has begun, by whichever side: not a byte more
+  bool closing = false;  ///< we close once what is queued is out
+  CloseReason reason{};
+  DueList* list = nullptr;  ///< that `due` is in
+  DueList::iterator due;
+  std::shared_ptr<Exchange> exchange;
+  std::unique_ptr<std::string> partial;  ///< the beginning of a message that comes in pieces
+  std::unique_ptr<std::string> detail;   ///< of the close
+
+  void be_done_by(DueList& in, Instant at) {
+    done_in_time();
+    due = in.insert(in.end(), Due{at, this});
+    list = &in;
+  }
+  void done_in_time() {
+    if (list != nullptr) list->erase(due);
+    list = nullptr;
+  }
+};
+
+}  // namespace tocsin::edge

@@ -1,0 +1,34 @@
+#pragma once
+// What a request says, read out of libwebsockets' header table. Only valid inside the callback of that request.
+// Thread: the loop.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "edge/http_api/http_api.h"
+#include "edge/session/gateway.h"
+
+struct lws;
+
+namespace tocsin::edge {
+
+/// How the body is announced.
+enum class Framing : std::uint8_t { none, length, unsupported };
+
+struct RequestHead {
+  HttpRequest request;
+  std::string last_event_id;
+  Framing framing = Framing::none;
+  std::uint64_t content_length = 0;
+  bool keep_alive = true;
+  bool expects_continue = false;
+};
+
+/// Fails with invalid_argument for a method or a content-length that cannot be understood.
+[[nodiscard]] Result<RequestHead> read_request(lws* wsi);
+/// The opening of a WebSocket or event stream: token from header or query, the query without it.
+[[nodiscard]] Opening read_opening(lws* wsi, Door door, const RequestHead& head);
+/// The subprotocols a client offers, as it wrote them; empty: none.
+[[nodiscard]] std::string offered_protocols(lws* wsi);
+
+}  // namespace tocsin::edge

@@ -1,0 +1,205 @@
+#include "edge/net/server.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "common/log/log.h"
+#include "edge/net/server_state.h"
+#include "edge/session/gateway.h"
+
+namespace tocsin::edge {
+namespace {
+
+/// One write sends at most this much without a copy; edge/hub cuts its batches to it. Protocols below say the same.
+constexpr std::size_t kBatch = 65'536;
+/// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per client.
+constexpr std::size_t kReadBuffer = 512;
+/// Longest wait for a slow client to take what is queued and answer our close.
+constexpr Millis kClosePatience{5'000};
+constexpr int kHandshakeSeconds = 10;
+constexpr int kIdleSeconds = 65;
+/// Descriptors beside the clients': link, log, listener, loop, library.
+constexpr rlim_t kOwnDescriptors = 256;
+
+/// All zero: the library keeps no validity timer per connection. Its timers are one sorted list, walked on every PONG.
+constexpr lws_retry_bo_t kNoRetry{};
+
+const lws_protocols kProtocols[] = {
+    {"tocsin.v1.json", &Server::State::on_event, 0, kReadBuffer, 0, nullptr, kBatch},
+    {nullptr, nullptr, 0, 0, 0, nullptr, 0},
+};
+
+Connection* connection_of(Socket socket) { return static_cast<Connection*>(socket); }
+
+void log_line(int, const char* line) {
+  std::string_view text{line};
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  log::debug(text, {{"from", "libwebsockets"}});  // mostly about what clients did wrong
+}
+
+}  // namespace
+
+Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop& loop_in, Metrics& metrics_in)
+    : config(config_in),
+      clock(clock_in),
+      loop(loop_in),
+      metrics(metrics_in),
+      http(config_in, metrics_in),
+      listener(loop_in,
+               {config.listen_address, static_cast<std::uint16_t>(config.listen_port),
+                config.listen_share ? PortSharing::shared : PortSharing::alone, static_cast<int>(config.send_buffer_bytes),
+                static_cast<int>(config.accepts_per_turn)},
+               metrics_in, [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
+
+Status Server::State::open_context() {
+  lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
+  void* loops[] = {loop.native()};
+  lws_context_creation_info info{};
+  info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+  info.protocols = kProtocols;
+  info.options = LWS_SERVER_OPTION_LIBUV;
+  info.foreign_loops = loops;
+  info.user = this;
+  info.gid = info.uid = static_cast<decltype(info.gid)>(-1);
+  info.retry_and_idle_policy = &kNoRetry;
+  info.timeout_secs = kHandshakeSeconds;
+  info.keepalive_timeout = kIdleSeconds;
+  info.max_http_header_data = 8'192;
+  info.pt_serv_buf_size = 16'384;
+  info.alpn = "http/1.1";  // raw frames must never meet HTTP/2 framing
+  info.vhost_name = "edge";
+  context = lws_create_context(&info);
+  if (context == nullptr) return Error{Errc::io, "libwebsockets could not start; is the package libwebsockets-evlib-uv installed?"};
+  freed = false;
+  vhost = lws_get_vhost_by_name(context, "edge");
+  return vhost != nullptr ? Status{Done{}} : Status{Error{Errc::internal, "no virtual host"}};
+}
+
+void Server::State::accept(int fd, const sockaddr_storage&) {
+  if (count >= static_cast<std::size_t>(config.clients_max)) return turn_away(fd);
+  lws* wsi = lws_adopt_socket_vhost(vhost, fd);
+  if (wsi == nullptr) return metrics.net_turned_away.add();  // the library has closed it
+  auto* c = new Connection;
+  c->wsi = wsi;
+  lws_set_opaque_user_data(wsi, c);
+  c->be_done_by(handshakes, clock.steady() + config.handshake_timeout);
+  metrics.net_connections.set(static_cast<std::int64_t>(++count));
+}
+
+void Server::State::turn_away(int fd) {
+  constexpr std::string_view kFull =
+      "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+  metrics.net_turned_away.add();
+  (void)::send(fd, kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::shutdown(fd, SHUT_WR);
+  ::close(fd);
+}
+
+void Server::State::expire(DueList& list) {
+  const Instant now = clock.steady();
+  while (!list.empty() && list.front().at <= now) {
+    Connection* c = list.front().connection;
+    c->done_in_time();
+    if (&list == &handshakes) metrics.net_handshake_timeouts.add();
+    c->mute = true;
+    lws_set_timeout(c->wsi, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
+  }
+}
+
+void Server::State::forget(Connection* c) {
+  if (c == nullptr) return;
+  c->done_in_time();
+  on_gone(*c);
+  http.on_closed(*c);
+  delete c;
+  metrics.net_connections.set(static_cast<std::int64_t>(--count));
+}
+
+std::string Server::State::remote_of(lws* wsi) const {
+  sockaddr_storage from{};
+  socklen_t size = sizeof from;
+  if (getpeername(lws_get_socket_fd(wsi), reinterpret_cast<sockaddr*>(&from), &size) != 0) return "unknown";
+  return address_text(from);
+}
+
+Status Server::set_descriptor_limit(const Config& config) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Errc::io, "the limit of open files cannot be read"};
+  const rlim_t wanted = static_cast<rlim_t>(config.clients_max) + kOwnDescriptors;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (limit.rlim_cur < wanted)
+    log::warn("the limit of open files is below limits.clients_max", {{"open_files", limit.rlim_cur}, {"wanted", wanted}});
+  // The library's tables grow with the limit, so a limit of a million costs 16 MB: lowered as well as raised.
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Errc::io, "the limit of open files cannot be set"};
+  return Done{};
+}
+
+Server::Server(const Config& config, const Clock& clock, loop::Loop& loop, Metrics& metrics)
+    : state_(std::make_unique<State>(config, clock, loop, metrics)) {}
+Server::~Server() = default;
+
+Status Server::start(Gateway& gateway, HttpApi& api) {
+  state_->gateway = &gateway;
+  state_->http.attach(api);
+  if (auto opened = state_->open_context(); !opened) return opened;
+  return state_->listener.listen();
+}
+std::uint16_t Server::port() const { return state_->listener.port(); }
+void Server::stop_accepting() { state_->listener.close(); }
+
+void Server::shut_down() {
+  stop_accepting();
+  if (state_->context != nullptr) lws_context_destroy(std::exchange(state_->context, nullptr));
+}
+bool Server::gone() const { return state_->freed; }
+std::size_t Server::connections() const { return state_->count; }
+
+void Server::tick() {
+  state_->expire(state_->handshakes);
+  state_->expire(state_->closes);
+}
+void Server::turn() { state_->http.resume(); }
+
+// The library drains what it holds before anything else on that socket, so its own pong or close can only follow a whole
+// frame; but it may also hold half a pong of its own, hence the question before every write. No system call.
+bool Server::busy(Socket socket) const { return lws_partial_buffered(connection_of(socket)->wsi) != 0; }
+
+Sent Server::write(Socket socket, std::string_view frames) {
+  Connection& c = *connection_of(socket);
+  if (c.mute) return Sent::dead;
+  // Raw: no header is put in front, no extension sees it, the buffer is only read. What the kernel does not take is copied
+  // and sent first when it takes more.
+  const auto* bytes = reinterpret_cast<const unsigned char*>(frames.data());
+  const int taken = lws_write(c.wsi, const_cast<unsigned char*>(bytes), frames.size(), LWS_WRITE_RAW);
+  if (taken < 0) {
+    c.mute = true;
+    lws_set_timeout(c.wsi, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
+    return Sent::dead;
+  }
+  state_->metrics.net_writes.add();
+  state_->metrics.net_written_bytes.add(static_cast<std::int64_t>(frames.size()));
+  if (lws_partial_buffered(c.wsi) == 0) return Sent::all;
+  state_->metrics.net_partial_writes.add();
+  return Sent::queued;
+}
+
+void Server::close(Socket socket, CloseReason reason, std::string_view detail) {
+  Connection& c = *connection_of(socket);
+  if (c.closing) return;
+  c.closing = true;
+  c.mute = true;
+  c.reason = reason;
+  c.detail = std::make_unique<std::string>(detail);
+  c.be_done_by(state_->closes, state_->clock.steady() + kClosePatience);
+  lws_callback_on_writable(c.wsi);  // the close itself is the answer to that callback, behind what is queued
+}
+
+std::size_t Server::max_batch(Socket) const { return kBatch; }
+
+}  // namespace tocsin::edge

@@ -1,0 +1,62 @@
+#pragma once
+// Server: every client socket of the edge. libwebsockets runs as a guest on the loop; the listener, keepalive and fan-out are
+// ours (see ARCHITECTURE.md, "the socket"). Bytes go in to Gateway and HttpApi; ready-made frames come out through Outlet.
+//
+// Invariants that keep frames whole, each with its reason in server.cc:
+//   nothing is written to a socket while the library holds unsent bytes for it, nor after a close has begun on either side;
+//   only unfragmented messages are written, in the form the socket's protocol wants; one thread.
+// Thread: the loop.
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "common/clock.h"
+#include "common/loop/loop.h"
+#include "common/result.h"
+#include "edge/config.h"
+#include "edge/hub/outlet.h"
+#include "edge/metrics.h"
+
+namespace tocsin::edge {
+
+class Gateway;
+class HttpApi;
+
+class Server final : public Outlet {
+ public:
+  /// Raises or lowers the limit of descriptors to what limits.clients_max needs. Fails with io.
+  static Status set_descriptor_limit(const Config& config);
+
+  Server(const Config& config, const Clock& clock, loop::Loop& loop, Metrics& metrics);
+  /// The loop must have run idle after shut_down().
+  ~Server() override;
+
+  /// Starts to listen. Fails with invalid_argument or io and a sentence for the operator. `gateway` and `api` outlive the
+  /// last connection.
+  Status start(Gateway& gateway, HttpApi& api);
+  [[nodiscard]] std::uint16_t port() const;
+  /// No new connections; those there stay.
+  void stop_accepting();
+  /// Closes every connection that is left and frees the library; complete after some turns of the loop: see gone().
+  void shut_down();
+  [[nodiscard]] bool gone() const;
+  [[nodiscard]] std::size_t connections() const;
+
+  /// Every 100 ms: handshakes and closes that took too long.
+  void tick();
+  /// At the end of each turn: uploads that may go on.
+  void turn();
+
+  // ---- Outlet
+  [[nodiscard]] bool busy(Socket socket) const override;
+  Sent write(Socket socket, std::string_view frames) override;
+  void close(Socket socket, CloseReason reason, std::string_view detail) override;
+  [[nodiscard]] std::size_t max_batch(Socket socket) const override;
+
+  struct State;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tocsin::edge

@@ -1,0 +1,210 @@
+// What libwebsockets calls, and what it means.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "edge/codec/client_command.h"
+#include "edge/net/server_state.h"
+#include "edge/net/utf8.h"
+#include "edge/session/gateway.h"
+
+namespace tocsin::edge {
+namespace {
+
+constexpr std::string_view kStreamPath = "/v1/stream";
+constexpr std::string_view kEventsPath = "/v1/events";
+/// A close frame has room for 123 bytes of text.
+constexpr std::size_t kCloseText = 123;
+
+void say_close(lws* wsi, CloseReason reason, std::string_view detail) {
+  std::string text{detail.empty() ? describe(reason).text : detail};
+  text.resize(std::min(text.size(), kCloseText));
+  while (!text.empty() && !is_utf8(text)) text.pop_back();
+  lws_close_reason(wsi, static_cast<lws_close_status>(describe(reason).code), reinterpret_cast<unsigned char*>(text.data()), text.size());
+}
+
+bool offers(std::string_view list, std::string_view wanted) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    std::string_view one = list.substr(0, comma);
+    while (one.starts_with(' ') || one.starts_with('\t')) one.remove_prefix(1);
+    while (one.ends_with(' ') || one.ends_with('\t')) one.remove_suffix(1);
+    if (one == wanted) return true;
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
+  auto* state = static_cast<State*>(lws_context_user(lws_get_context(wsi)));
+  switch (reason) {
+    case LWS_CALLBACK_PROTOCOL_DESTROY:
+      state->freed = true;
+      return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+      state->forget(static_cast<Connection*>(lws_get_opaque_user_data(wsi)));
+      lws_set_opaque_user_data(wsi, nullptr);
+      return 0;
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+      return -1;  // CONNECT would turn a connection into a bare pipe
+    default:
+      break;
+  }
+  auto* c = wsi == nullptr ? nullptr : static_cast<Connection*>(lws_get_opaque_user_data(wsi));
+  if (c == nullptr) return 0;
+  if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE) return state->on_upgrade(*c, static_cast<const char*>(in));
+  return state->on_connection_event(*c, reason, {static_cast<const char*>(in), in == nullptr ? 0 : size});
+}
+
+int Server::State::on_connection_event(Connection& c, lws_callback_reasons reason, std::string_view bytes) {
+  switch (reason) {
+    case LWS_CALLBACK_RECEIVE: return on_receive(c, bytes);
+    case LWS_CALLBACK_SERVER_WRITEABLE: return on_ws_writable(c);
+    case LWS_CALLBACK_RECEIVE_PONG:
+      if (c.known) gateway->pong(c.client);
+      return 0;
+    case LWS_CALLBACK_ESTABLISHED: return on_established(c);
+    // Either is followed by a close frame, after which no data frame may come.
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+      c.mute = true;
+      return 0;
+    case LWS_CALLBACK_CLOSED:
+    case LWS_CALLBACK_CLOSED_HTTP:
+      on_gone(c);
+      return 0;
+    case LWS_CALLBACK_HTTP: return on_http(c);
+    case LWS_CALLBACK_HTTP_BODY: return http.on_body(c, bytes);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return http.on_body_end(c);
+    case LWS_CALLBACK_HTTP_WRITEABLE: return on_http_writable(c);
+    default: return 0;
+  }
+}
+
+int Server::State::on_upgrade(Connection& c, std::string_view to) {
+  c.done_in_time();
+  auto head = read_request(c.wsi);
+  HttpReply reply;
+  std::string lower{to};
+  for (char& letter : lower) letter = static_cast<char>(letter | 0x20);
+  const std::string offered = offered_protocols(c.wsi);
+  if (!head)
+    reply = problem(head.error());
+  else if (lower != "websocket")
+    reply = problem(Error{Errc::invalid_argument, "the only upgrade here is websocket"});
+  else if (head->request.path != kStreamPath)
+    reply = problem(Error{Errc::not_found, "WebSockets are at /v1/stream"});
+  else if (head->request.method != "GET")
+    reply = problem(Error{Errc::method_not_allowed, "a WebSocket opens with GET"});
+  else if (!offered.empty() && !offers(offered, "tocsin.v1.json"))
+    reply = problem(Error{Errc::invalid_argument, "the subprotocol here is tocsin.v1.json"});
+  else
+    return 0;
+  (void)http.refuse(c, reply);
+  return -1;
+}
+
+int Server::State::on_established(Connection& c) {
+  c.done_in_time();
+  c.kind = Connection::Kind::websocket;
+  auto head = read_request(c.wsi);
+  Opening opening = read_opening(c.wsi, Door::json, head ? *head : RequestHead{});
+  opening.remote = remote_of(c.wsi);
+  const auto client = gateway->open(&c, opening);
+  if (client) {
+    c.client = *client;
+    c.known = true;
+    return 0;
+  }
+  c.mute = true;
+  say_close(c.wsi, CloseReason::try_later, client.error().detail);
+  return -1;
+}
+
+int Server::State::on_http(Connection& c) {
+  c.done_in_time();
+  auto head = read_request(c.wsi);
+  if (!head) return http.on_request(c, std::move(head));
+  const HttpRequest& request = head->request;
+  if (request.path == kEventsPath && request.method == "GET") return on_events_request(c, *head);
+  if (request.path == kStreamPath) {
+    HttpReply reply = problem(Error{Errc::invalid_argument, "this path speaks WebSocket: send an upgrade"});
+    reply.status = 426;
+    reply.headers.emplace_back("upgrade", "websocket");
+    return http.refuse(c, reply);
+  }
+  return http.on_request(c, std::move(head));
+}
+
+int Server::State::on_events_request(Connection& c, const RequestHead& head) {
+  Opening opening = read_opening(c.wsi, Door::sse, head);
+  opening.remote = remote_of(c.wsi);
+  if (auto query = parse_event_query(opening.query, opening.last_event_id); !query) return http.refuse(c, problem(query.error()));
+  const auto client = gateway->open(&c, opening);
+  if (!client) return http.refuse(c, problem(client.error()));
+  c.client = *client;
+  c.known = true;
+  c.kind = Connection::Kind::events;
+  lws_set_timeout(c.wsi, NO_PENDING_TIMEOUT, 0);
+  // The library does not read in this state, but would be woken for input for ever. A hang-up is noticed at the next write.
+  lws_rx_flow_control(c.wsi, 0);
+  std::string text = event_stream_head();
+  return lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0 ? -1 : 0;
+}
+
+int Server::State::on_receive(Connection& c, std::string_view bytes) {
+  if (!c.known || c.mute) return 0;
+  const bool first = lws_is_first_fragment(c.wsi) != 0;
+  const bool last = lws_is_final_fragment(c.wsi) != 0;
+  if (first && last) {
+    on_message(c, bytes);
+    return 0;
+  }
+  if (!c.partial) c.partial = std::make_unique<std::string>();
+  if (first) c.partial->clear();
+  if (c.partial->size() + bytes.size() > static_cast<std::size_t>(config.frame_max_bytes)) {
+    c.partial.reset();
+    gateway->reject(c.client, CloseReason::too_big, "a message is larger than limits.frame_max_bytes");
+    return 0;
+  }
+  c.partial->append(bytes);
+  if (!last) return 0;
+  const auto message = std::exchange(c.partial, nullptr);
+  on_message(c, *message);
+  return 0;
+}
+
+void Server::State::on_message(Connection& c, std::string_view message) {
+  if (lws_frame_is_binary(c.wsi) != 0)
+    return gateway->reject(c.client, CloseReason::bad_request, "tocsin.v1.json takes text frames only");
+  if (!is_utf8(message)) return gateway->reject(c.client, CloseReason::bad_request, "the message is not UTF-8");
+  gateway->message(c.client, message);
+}
+
+int Server::State::on_ws_writable(Connection& c) {
+  if (lws_partial_buffered(c.wsi) != 0) return 0;  // called again when that is out
+  if (c.closing) {
+    say_close(c.wsi, c.reason, *c.detail);
+    return -1;
+  }
+  if (c.known && !c.mute) gateway->writable(c.client);
+  return 0;
+}
+
+int Server::State::on_http_writable(Connection& c) {
+  if (c.kind != Connection::Kind::events) return http.on_writable(c);
+  if (lws_partial_buffered(c.wsi) != 0) return 0;
+  if (c.closing) return -1;
+  if (c.known && !c.mute) gateway->writable(c.client);
+  return 0;
+}
+
+void Server::State::on_gone(Connection& c) {
+  c.mute = true;
+  if (std::exchange(c.known, false)) gateway->closed(c.client);
+}
+
+}  // namespace tocsin::edge

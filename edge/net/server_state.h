@@ -1,0 +1,56 @@
+#pragma once
+// The inside of Server: the library's context, its callbacks for WebSocket and event-stream connections, and the accept path.
+// Thread: the loop.
+#include <libwebsockets.h>
+#include <uv.h>
+
+#include <cstddef>
+#include <string_view>
+
+#include "edge/net/connection.h"
+#include "edge/net/http_front.h"
+#include "edge/net/listener.h"
+#include "edge/net/server.h"
+
+namespace tocsin::edge {
+
+struct Server::State {
+  State(const Config& config_in, const Clock& clock_in, loop::Loop& loop_in, Metrics& metrics_in);
+
+  /// The one callback of all protocols: routes to the members below. Null connection: not one of ours yet.
+  static int on_event(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
+
+  Status open_context();
+  void accept(int fd, const sockaddr_storage& from);
+  void turn_away(int fd);
+  void expire(DueList& list);
+
+  int on_connection_event(Connection& c, lws_callback_reasons reason, std::string_view bytes);
+  int on_http(Connection& c);
+  int on_http_writable(Connection& c);
+  int on_upgrade(Connection& c, std::string_view to);
+  int on_established(Connection& c);
+  int on_events_request(Connection& c, const RequestHead& head);
+  int on_receive(Connection& c, std::string_view bytes);
+  void on_message(Connection& c, std::string_view message);
+  int on_ws_writable(Connection& c);
+  void on_gone(Connection& c);
+  void forget(Connection* c);
+  [[nodiscard]] std::string remote_of(lws* wsi) const;
+
+  const Config& config;
+  const Clock& clock;
+  loop::Loop& loop;
+  Metrics& metrics;
+  Gateway* gateway = nullptr;
+  HttpFront http;
+  Listener listener;
+  DueList handshakes;  ///< connections without a complete request
+  DueList closes;      ///< connections we close
+  std::size_t count = 0;
+  lws_context* context = nullptr;
+  lws_vhost* vhost = nullptr;
+  bool freed = true;  ///< the library holds nothing on the loop
+};
+
+}  // namespace tocsin::edge

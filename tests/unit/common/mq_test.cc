@@ -1,0 +1,151 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/loop/handles.h"
+#include "common/mq/dealer.h"
+#include "common/mq/router.h"
+
+namespace tocsin::mq {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::shared_ptr<const std::string> bytes(std::string s) { return std::make_shared<const std::string>(std::move(s)); }
+
+struct Fixture {
+  loop::Loop loop;
+  Context context{loop};
+  std::vector<std::string> at_router;
+  std::vector<std::string> at_dealer;
+  int connected = 0;
+  int disconnected = 0;
+  int refused = 0;
+
+  std::unique_ptr<Router> router(const std::string& endpoint = "tcp://127.0.0.1:0", std::optional<CurveKeys> keys = {}) {
+    auto r = Router::bind(context, {.endpoint = endpoint, .keys = std::move(keys)},
+                          [this](std::string_view peer, std::string_view b) { at_router.push_back(std::string(peer) + ":" + std::string(b)); });
+    REQUIRE(r);
+    return *std::move(r);
+  }
+  std::unique_ptr<Dealer> dealer(const std::string& endpoint, const std::string& id = "a", std::optional<Dealer::Security> security = {}) {
+    auto d = Dealer::connect(context, {.endpoint = endpoint, .identity = id, .security = std::move(security)},
+                             {.on_connected = [this] { ++connected; },
+                              .on_disconnected = [this] { ++disconnected; },
+                              .on_refused = [this](std::string_view) { ++refused; },
+                              .on_message = [this](std::string_view b) { at_dealer.emplace_back(b); }});
+    REQUIRE(d);
+    return *std::move(d);
+  }
+  bool until(const std::function<bool()>& done) {
+    bool late = false;
+    loop::Timer timer(loop);
+    timer.start(milliseconds{20'000}, [&] { late = true; });
+    while (!done() && !late) loop.run_once();
+    return done();
+  }
+};
+
+TEST_SUITE("mq") {
+  TEST_CASE_FIXTURE(Fixture, "ten thousand messages each way arrive in order though the descriptor is edge-triggered") {
+    const auto r = router();
+    const auto d = dealer(r->endpoint());
+    REQUIRE(until([&] { return connected == 1; }));
+    constexpr std::size_t kCount = 10'000;
+    std::size_t sent = 0;
+    std::size_t answered = 0;
+    while (at_dealer.size() < kCount) {
+      while (sent < kCount && d->send(std::to_string(sent))) ++sent;
+      while (answered < at_router.size() && r->send("a", bytes(at_router[answered]))) ++answered;
+      const auto before = at_dealer.size() + at_router.size();
+      REQUIRE(until([&] { return at_dealer.size() + at_router.size() > before; }));
+    }
+    for (std::size_t i = 0; i < kCount; ++i) REQUIRE(at_dealer[i] == "a:" + std::to_string(i));
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a router that comes back on its port gets its dealers back") {
+    auto r = router();
+    const std::string endpoint = r->endpoint();
+    const auto d = dealer(endpoint);
+    REQUIRE(until([&] { return connected == 1; }));
+    r.reset();
+    REQUIRE(until([&] { return disconnected == 1; }));
+    CHECK_FALSE(d->send("lost"));
+    r = router(endpoint);
+    REQUIRE(until([&] { return connected == 2; }));
+    CHECK(d->send("again"));
+    REQUIRE(until([&] { return !at_router.empty(); }));
+    CHECK(at_router[0] == "a:again");
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "who reconnects under the same identity takes its place over") {
+    const auto r = router();
+    const auto first = dealer(r->endpoint(), "edge");
+    REQUIRE(until([&] { return connected == 1; }));
+    CHECK(first->send("1"));
+    REQUIRE(until([&] { return at_router.size() == 1; }));
+    const auto second = dealer(r->endpoint(), "edge");
+    REQUIRE(until([&] { return connected == 2; }));
+    CHECK(second->send("2"));
+    REQUIRE(until([&] { return at_router.size() == 2; }));
+    CHECK(r->send("edge", bytes("to the second")));
+    REQUIRE(until([&] { return at_dealer.size() == 1; }));
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "an unknown peer and a taken port are said") {
+    const auto r = router();
+    CHECK_FALSE(r->send("nobody", bytes("x")));
+    const auto second = Router::bind(context, {.endpoint = r->endpoint()}, {});
+    REQUIRE_FALSE(second);
+    CHECK(second.error().detail.find("in use") != std::string::npos);
+    CHECK_FALSE(Router::bind(context, {.endpoint = "nonsense"}, {}));
+    CHECK_FALSE(Dealer::connect(context, {.endpoint = "nonsense", .identity = "a"}, {}));
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "CURVE lets in who is on the allow-list, and nobody without a key") {
+    const auto server = curve_keypair();
+    const auto friendly = curve_keypair();
+    const auto stranger = curve_keypair();
+    REQUIRE(server);
+    context.allow({friendly->public_key});
+    const auto r = router("tcp://127.0.0.1:0", *server);
+    const auto good = dealer(r->endpoint(), "good", Dealer::Security{*friendly, server->public_key});
+    REQUIRE(until([&] { return connected == 1; }));
+    const auto bad = dealer(r->endpoint(), "bad", Dealer::Security{*stranger, server->public_key});
+    REQUIRE(until([&] { return refused > 0; }));
+    const int before = refused;
+    const auto plain = dealer(r->endpoint(), "plain");
+    REQUIRE(until([&] { return refused > before; }));
+    CHECK(connected == 1);
+    CHECK_FALSE(bad->send("x"));
+    CHECK_FALSE(plain->send("x"));
+    CHECK(good->send("hello"));
+    REQUIRE(until([&] { return !at_router.empty(); }));
+    CHECK(at_router == std::vector<std::string>{"good:hello"});
+  }
+
+  TEST_CASE("key files keep secrets to their owner") {
+    const auto dir = std::filesystem::temp_directory_path() / ("tocsin-mq-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(dir);
+    const auto keys = curve_keypair();
+    const std::string path = dir / "edge.key";
+    REQUIRE(save_keys(path, *keys));
+    const auto back = load_keys(path);
+    REQUIRE(back);
+    CHECK(back->secret_key == keys->secret_key);
+    ::chmod(path.c_str(), 0644);
+    CHECK(load_keys(path).error().code == Errc::forbidden);
+    std::ofstream(dir / "edge.pub") << keys->public_key << "\n";
+    CHECK(*load_public_key(dir / "edge.pub") == keys->public_key);
+    CHECK(load_public_keys(dir)->size() == 1);
+    std::ofstream(dir / "broken.pub") << "no key";
+    CHECK_FALSE(load_public_keys(dir));
+    CHECK(load_keys(dir / "none").error().code == Errc::io);
+    std::filesystem::remove_all(dir);
+  }
+}
+
+}  // namespace
+}  // namespace tocsin::mq
