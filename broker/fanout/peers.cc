@@ -1,0 +1,141 @@
+#include "broker/fanout/peers.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace tocsin::broker {
+namespace {
+constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 20U;  // a large group goes out in several messages
+}
+
+Peer* Peers::hello(std::string_view name, link::Hello hello) {
+  if (peers_.contains(name)) forget(std::string(name));
+  if (peers_.size() >= static_cast<std::size_t>(config_.peers_max)) return nullptr;
+  auto peer = std::make_unique<Peer>();
+  peer->name = name;
+  peer->hello = std::move(hello);
+  peer->heard = clock_.steady();
+  Peer* out = peer.get();
+  peers_.emplace(out->name, std::move(peer));
+  count();
+  return out;
+}
+
+Peer* Peers::find(std::string_view name) {
+  const auto at = peers_.find(name);
+  return at != peers_.end() ? at->second.get() : nullptr;
+}
+
+Peer* Peers::find_edge(std::string_view edge_id) {
+  for (const auto& [name, peer] : peers_)
+    if (peer->is_edge() && peer->hello.id == edge_id) return peer.get();
+  return nullptr;
+}
+
+void Peers::forget(const std::string& name) {
+  const auto at = peers_.find(name);
+  if (at == peers_.end()) return;
+  for (const auto& channel : std::set<std::string, std::less<>>(at->second->interests)) interest(*at->second, channel, false);
+  peers_.erase(at);
+  count();
+}
+
+void Peers::count() {
+  metrics_.peers.set(static_cast<std::int64_t>(peers_.size()));
+  metrics_.edges.set(std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->is_edge(); }));
+  metrics_.interests.set(static_cast<std::int64_t>(interests_));
+  metrics_.lagging_edges.set(std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->lagging; }));
+}
+
+void Peers::interest(Peer& peer, const std::string& channel, bool want) {
+  if (want) {
+    if (!peer.interests.insert(channel).second) return;
+    interested_[channel].insert(&peer);
+    ++interests_;
+  } else {
+    if (peer.interests.erase(channel) == 0) return;
+    const auto at = interested_.find(channel);
+    at->second.erase(&peer);
+    if (at->second.empty()) interested_.erase(at);
+    --interests_;
+  }
+  metrics_.interests.set(static_cast<std::int64_t>(interests_));
+}
+
+void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
+  peer.received_bytes = std::min(beat.received_bytes, peer.sent_bytes);
+  peer.clients = beat.clients;
+  peer.state = beat.state;
+  if (peer.lagging && peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
+    peer.lagging = false;
+    count();
+  }
+}
+
+void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records) {
+  const auto interested = interested_.find(channel);
+  if (interested == interested_.end()) return;
+  for (std::size_t from = 0; from < records.size();) {
+    link::Updates updates{channel, epoch, {}};
+    std::size_t bytes = 0;
+    for (; from < records.size() && bytes < kMaxMessageBytes; ++from) {
+      bytes += records[from].bytes->size();
+      updates.records.push_back(records[from]);
+    }
+    const auto message = std::make_shared<const std::string>(link::encode(updates));
+    for (Peer* peer : interested->second) {
+      if (peer->lagging) {
+        metrics_.fanout_withheld.add();
+        continue;
+      }
+      if (!out_.send(peer->name, message)) {
+        metrics_.send_failures.add();
+        continue;
+      }
+      metrics_.fanout_messages.add();
+      metrics_.fanout_bytes.add(static_cast<std::int64_t>(message->size()));
+      peer->sent_bytes += message->size();
+      if (peer->sent_bytes - peer->received_bytes > static_cast<std::uint64_t>(config_.lag_max_bytes)) {
+        peer->lagging = true;
+        log::warn("an edge lags; it catches up by reading the log", {{"edge", peer->hello.id}, {"unreceived_bytes", peer->sent_bytes - peer->received_bytes}});
+        count();
+      }
+    }
+  }
+}
+
+void Peers::heartbeat(std::uint64_t canary, const std::string& not_ready, const std::function<const link::Head*(const std::string&)>& head_of) {
+  ++heartbeats_;
+  for (const auto& [name, peer] : peers_) {
+    link::BrokerHeartbeat beat{heartbeats_, {}, canary, not_ready};
+    for (const auto& channel : peer->interests)
+      if (const link::Head* head = head_of(channel)) beat.heads.push_back(*head);
+    send(name, beat);
+  }
+}
+
+std::vector<Peer> Peers::drop_silent() {
+  std::vector<Peer> out;
+  const Instant oldest = clock_.steady() - config_.peer_silence;
+  for (const auto& [name, peer] : peers_)
+    if (peer->heard < oldest) out.push_back(*peer);
+  for (const auto& peer : out) {
+    log::warn("a peer is silent and counts as gone", {{"peer", peer.hello.id}, {"role", peer.hello.role}});
+    forget(peer.name);
+  }
+  return out;
+}
+
+void Peers::send(std::string_view peer, const link::Message& message) {
+  if (!out_.send(peer, std::make_shared<const std::string>(link::encode(message)))) metrics_.send_failures.add();
+}
+
+std::vector<const Peer*> Peers::edges() const {
+  std::vector<const Peer*> out;
+  for (const auto& [name, peer] : peers_)
+    if (peer->is_edge()) out.push_back(peer.get());
+  return out;
+}
+
+}  // namespace tocsin::broker

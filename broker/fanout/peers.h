@@ -1,0 +1,80 @@
+#pragma once
+// Peers: who is connected to the broker, what each edge is interested in, and the updates that go out to them. An update is
+// encoded once per group and channel, and shared by all edges.
+//
+//   unknown --Hello--> known --(silence | new Hello under the same name)--> gone
+//   live --(sent - received > link.lag_max_bytes)--> lagging --(received up to half of it)--> live
+//
+// Invariant: a lagging edge is sent no updates: it sees the heads in the heartbeats and reads the log at its own pace.
+// Thread: the loop.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/config.h"
+#include "broker/link/peer_port.h"
+#include "broker/metrics.h"
+#include "common/clock.h"
+#include "proto/link_message.h"
+
+namespace tocsin::broker {
+
+struct Peer {
+  std::string name;  ///< as the transport knows it
+  link::Hello hello;
+  Instant heard{};
+  std::set<std::string, std::less<>> interests;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t received_bytes = 0;
+  bool lagging = false;
+  std::uint32_t clients = 0;
+  std::string state;
+
+  [[nodiscard]] bool is_edge() const noexcept { return hello.role == "edge"; }
+};
+
+class Peers {
+ public:
+  Peers(const Config& config, const Clock& clock, PeerPort& out, Metrics& metrics)
+      : config_(config), clock_(clock), out_(out), metrics_(metrics) {}
+
+  /// A (new) life of a peer: what was known under the name is forgotten. nullptr when link.peers_max are connected.
+  Peer* hello(std::string_view name, link::Hello hello);
+  /// nullptr: it has not said hello.
+  [[nodiscard]] Peer* find(std::string_view name);
+  [[nodiscard]] Peer* find_edge(std::string_view edge_id);
+  void heard(Peer& peer) { peer.heard = clock_.steady(); }
+
+  void interest(Peer& peer, const std::string& channel, bool want);
+  void received(Peer& peer, const link::EdgeHeartbeat& beat);
+  void fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records);
+  /// To every peer: the heads of what it is interested in.
+  void heartbeat(std::uint64_t canary, const std::string& not_ready, const std::function<const link::Head*(const std::string&)>& head_of);
+  /// The names of peers that were silent for too long, forgotten.
+  std::vector<Peer> drop_silent();
+
+  void send(std::string_view peer, const link::Message& message);
+  [[nodiscard]] std::vector<const Peer*> edges() const;
+
+ private:
+  void forget(const std::string& name);
+  void count();
+
+  const Config& config_;
+  const Clock& clock_;
+  PeerPort& out_;
+  Metrics& metrics_;
+  std::map<std::string, std::unique_ptr<Peer>, std::less<>> peers_;
+  std::unordered_map<std::string, std::unordered_set<Peer*>> interested_;  // by channel
+  std::uint64_t heartbeats_ = 0;
+  std::size_t interests_ = 0;
+};
+
+}  // namespace tocsin::broker
