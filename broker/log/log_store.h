@@ -28,6 +28,9 @@
 namespace tocsin::broker {
 
 enum class ChannelId : std::uint64_t {};
+/// Set in the ids of channels of memory durability: they never reach the disk.
+inline constexpr std::uint64_t kVolatileBit = 1ULL << 62U;
+[[nodiscard]] constexpr bool is_volatile(ChannelId id) noexcept { return (static_cast<std::uint64_t>(id) & kVolatileBit) != 0; }
 
 /// A channel as it is after a batch. Rows row_first..last are stored; first..last is the history readers may ask for,
 /// older rows serve the dedup window only. Nothing is kept when first = last + 1.
@@ -72,7 +75,7 @@ struct SessionTouch {
 
 struct Batch {
   std::vector<ChannelMeta> channels;  ///< new or changed; rows below row_first are removed
-  std::vector<AppendRow> appends;     ///< per channel contiguous, ending at its ChannelMeta::last
+  std::vector<AppendRow> appends;     ///< per channel contiguous, ending at its ChannelMeta::last; its meta is in `channels`
   std::vector<std::pair<ChannelId, IncidentRow>> incidents;
   std::vector<SessionRow> sessions;
   std::vector<SessionTouch> session_touches;

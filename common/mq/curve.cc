@@ -1,8 +1,6 @@
 #include "common/mq/curve.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/file.h"
 #include "common/json/json.h"
 
 namespace tocsin::mq {
@@ -57,15 +56,7 @@ Result<CurveKeys> curve_keypair() {
 
 Status save_keys(const std::string& path, const CurveKeys& keys) {
   const std::string text = "{\"public\":" + json::quoted(keys.public_key) + ",\"secret\":" + json::quoted(keys.secret_key) + "}\n";
-  const std::string fresh = path + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return io_error(fresh);
-  const bool written = ::fchmod(fd, 0600) == 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const int why = errno;
-  ::close(fd);
-  errno = why;
-  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) return io_error(path);
-  return Done{};
+  return write_atomically(path, text, 0600);
 }
 
 Result<CurveKeys> load_keys(const std::string& path) {

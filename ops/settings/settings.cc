@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "broker/config.h"
-#include "broker/config.h"
 #include "common/config/program.h"
 #include "edge/config.h"
 
@@ -24,7 +23,6 @@ ProgramSettings program(std::string_view name) {
 
 const std::vector<ProgramSettings>& programs() {
   static const std::vector<ProgramSettings> all{
-      program<broker::kOptions>("tocsin-broker"),
       program<broker::kOptions>("tocsin-broker"),
       program<edge::kOptions>("tocsin-edge"),
   };

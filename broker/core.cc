@@ -1,0 +1,188 @@
+#include "broker/core.h"
+
+#include <utility>
+#include <variant>
+
+#include "broker/fanout/peers.h"
+#include "broker/link/queries.h"
+#include "broker/link/sessions.h"
+#include "broker/link/snapshots.h"
+#include "broker/seq/sequencer.h"
+#include "common/log/log.h"
+
+namespace tocsin::broker {
+namespace {
+
+constexpr std::size_t kTicketKeyWords = 4;  // 32 bytes
+constexpr std::string_view kTicketKey = "ticket_key";
+
+}  // namespace
+
+struct Core::Parts {
+  Parts(const Config& c, std::string cluster_id, LogStore& s, const Clock& k, Random r, PeerPort& out, Metrics& m)
+      : config(c),
+        cluster(std::move(cluster_id)),
+        store(s),
+        clock(k),
+        random(std::move(r)),
+        metrics(m),
+        peers(c, k, out, m),
+        sequencer(c, s, k, random, m,
+                  {[this](const CommittedRun& run) { peers.fan_out(run.channel, run.epoch, run.records); },
+                   [this](PublishAnswer answer) { peers.send(answer.peer, link::PublishResult{answer.ref, std::move(answer.outcomes)}); }}),
+        queries(c, s, sequencer.channels(), m),
+        snapshots(c, s, sequencer.channels(), k, m),
+        sessions(c, s, sequencer, peers, k, m) {}
+
+  const Config& config;
+  const std::string cluster;
+  LogStore& store;
+  const Clock& clock;
+  Random random;
+  Metrics& metrics;
+  Peers peers;
+  Sequencer sequencer;
+  Queries queries;
+  Snapshots snapshots;
+  Sessions sessions;
+  std::uint64_t instance = 0;
+  std::string ticket_key;
+  std::uint64_t canary = 0;
+  Instant next_heartbeat{};
+
+  Status open();
+  void hello(std::string_view name, const link::Hello& hello);
+  void heartbeat();
+
+  // One function a message that a peer may send; anything else is answered by refuse().
+  void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), m); }
+  void on(Peer& peer, const link::EdgeHeartbeat& m) { peers.received(peer, m); }
+  void on(Peer& peer, const link::Interest& m);
+  void on(Peer& peer, link::Publish& m) { sequencer.publish(peer.name, std::move(m)); }
+  void on(Peer& peer, const link::Read& m) { reply(peer, queries.read(m)); }
+  void on(Peer& peer, const link::SnapshotNext& m);
+  void on(Peer& peer, const link::ListIncidents& m) { reply(peer, queries.list(m)); }
+  void on(Peer& peer, const link::GetIncident& m) { reply(peer, queries.get(m)); }
+  void on(Peer& peer, const link::GetChannel& m) { peers.send(peer.name, queries.channel(m)); }
+  void on(Peer& peer, const link::SessionPut& m) { sessions.put(peer, m); }
+  void on(Peer& peer, const link::SessionClaim& m) { sessions.claim(peer, m); }
+  void on(Peer&, const link::SessionDrop& m) { sessions.drop(m); }
+  template <typename T>
+  void on(Peer&, const T&) {
+    metrics.bad_messages.add();  // only the broker says these
+  }
+
+  /// An answer that met damaged data turns readiness off.
+  template <typename T>
+  void reply(const Peer& peer, const T& answer) {
+    if (answer.fault.code == "corrupt") sequencer.found_corrupt(link::error_of(answer.fault));
+    peers.send(peer.name, answer);
+  }
+};
+
+Status Core::Parts::open() {
+  instance = random();
+  if (auto ok = sequencer.open(); !ok) return ok;
+  auto key = store.setting(kTicketKey);
+  if (!key) return key.error();
+  if (*key) {
+    ticket_key = **key;
+    return Done{};
+  }
+  for (std::size_t i = 0; i < kTicketKeyWords; ++i) {
+    const std::uint64_t word = random();
+    ticket_key.append(reinterpret_cast<const char*>(&word), sizeof word);
+  }
+  sequencer.gathering().settings.emplace_back(std::string(kTicketKey), ticket_key);
+  sequencer.flush();
+  return Done{};
+}
+
+void Core::Parts::hello(std::string_view name, const link::Hello& hello) {
+  snapshots.peer_gone(name);
+  if (hello.version != link::kVersion)
+    return peers.send(name, link::Refused{link::fault_of({Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
+                                                                                  std::to_string(hello.version) + "; upgrade the older side"})});
+  const Peer* peer = peers.hello(name, hello);
+  if (peer == nullptr) return peers.send(name, link::Refused{link::fault_of({Errc::too_many, "link.peers_max peers are connected"})});
+  log::info("a peer is connected", {{"peer", hello.id}, {"role", hello.role}, {"revision", hello.revision}});
+  link::Welcome welcome;
+  welcome.cluster = cluster;
+  welcome.instance = instance;
+  welcome.ticket_key = peer->is_edge() ? ticket_key : "";
+  welcome.heartbeat_ms = static_cast<std::uint32_t>(config.heartbeat.count());
+  welcome.publish_window = static_cast<std::uint32_t>(config.publish_window);
+  peers.send(name, welcome);
+}
+
+void Core::Parts::on(Peer& peer, const link::Interest& m) {
+  peers.interest(peer, m.channel, m.want);
+  if (!m.want) return;
+  if (const Channel* channel = sequencer.channels().find(m.channel)) return peers.send(peer.name, link::InterestAck{channel->head()});
+  const auto made = sequencer.open_channel(m.channel);
+  if (!made) {
+    peers.interest(peer, m.channel, false);
+    metrics.bad_messages.add();
+    return;
+  }
+  sequencer.after_commit([this, name = peer.name, channel_name = m.channel](const Status& status) {
+    const Channel* channel = status ? sequencer.channels().find(channel_name) : nullptr;
+    if (channel != nullptr) peers.send(name, link::InterestAck{channel->head()});
+  });
+  sequencer.flush();
+}
+
+void Core::Parts::on(Peer& peer, const link::SnapshotNext& m) {
+  if (m.cancel) return snapshots.cancel(m.cursor);
+  reply(peer, snapshots.next(peer.name, m));
+}
+
+void Core::Parts::heartbeat() {
+  const std::string reason = sequencer.not_ready_reason();
+  if (reason.empty()) ++canary;
+  link::Head head;
+  peers.heartbeat(canary, reason, [this, &head](const std::string& name) -> const link::Head* {
+    const Channel* channel = sequencer.channels().find(name);
+    if (channel == nullptr) return nullptr;
+    head = channel->head();
+    return &head;
+  });
+}
+
+Core::Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random, PeerPort& out, Metrics& metrics)
+    : parts_(std::make_unique<Parts>(config, std::move(cluster_id), store, clock, std::move(random), out, metrics)) {}
+Core::~Core() = default;
+
+Status Core::open() { return parts_->open(); }
+
+void Core::on_bytes(std::string_view name, std::string_view bytes) {
+  auto message = link::decode(bytes);
+  if (!message) {
+    parts_->metrics.bad_messages.add();
+    return;
+  }
+  Peer* peer = parts_->peers.find(name);
+  if (peer == nullptr) {
+    if (const auto* hello = std::get_if<link::Hello>(&*message)) return parts_->hello(name, *hello);
+    return parts_->peers.send(name, link::Refused{link::fault_of({Errc::unavailable, "hello first"})});
+  }
+  parts_->peers.heard(*peer);
+  std::visit([this, peer](auto& m) { parts_->on(*peer, m); }, *message);
+}
+
+void Core::tick() {
+  Parts& p = *parts_;
+  for (const Peer& gone : p.peers.drop_silent()) p.snapshots.peer_gone(gone.name);
+  p.sequencer.tick();
+  p.snapshots.tick();
+  p.sessions.tick();
+  if (p.clock.steady() < p.next_heartbeat) return;
+  p.next_heartbeat = p.clock.steady() + p.config.heartbeat;
+  p.heartbeat();
+}
+
+void Core::stop() { parts_->sequencer.stop(); }
+bool Core::idle() const { return parts_->sequencer.idle(); }
+std::string Core::not_ready_reason() const { return parts_->sequencer.not_ready_reason(); }
+
+}  // namespace tocsin::broker

@@ -1,0 +1,198 @@
+#include "broker/node.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <optional>
+
+#include "broker/core.h"
+#include "broker/log/memory_log_store.h"
+#include "broker/log/split_log_store.h"
+#include "broker/log/sqlite_log_store.h"
+#include "common/file.h"
+#include "common/http/server.h"
+#include "common/json/json.h"
+#include "common/log/log.h"
+#include "common/loop/handles.h"
+#include "common/mq/router.h"
+#include "common/random.h"
+
+namespace tocsin::broker {
+namespace {
+
+constexpr Millis kTick{100};
+constexpr Millis kStopCheck{5};
+constexpr Millis kStopLimit{10'000};
+constexpr Millis kLinger{100};  // for the last answers to leave the socket
+
+/// PeerPort over the router, which is bound only after the log is recovered.
+class RouterPort final : public PeerPort {
+ public:
+  RouterPort() = default;
+  void attach(mq::Router& router) { router_ = &router; }
+  bool send(std::string_view peer, SharedBytes bytes) override { return router_ != nullptr && router_->send(peer, std::move(bytes)); }
+
+ private:
+  mq::Router* router_ = nullptr;
+};
+
+struct Address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+Result<Address> parse_address(const std::string& text) {
+  const auto colon = text.rfind(':');
+  Address out;
+  const char* const end = text.data() + text.size();
+  const auto [rest, ec] = std::from_chars(text.data() + std::min(colon, text.size() - 1) + 1, end, out.port);
+  if (colon == std::string::npos || ec != std::errc{} || rest != end)
+    return Error{Errc::invalid_argument, "broker.http_listen \"" + text + "\" is not host:port"};
+  out.host = text.substr(0, colon);
+  return out;
+}
+
+}  // namespace
+
+struct Node::Parts {
+  explicit Parts(const Config& c, DataFolder f) : config(c), folder(std::move(f)) {}
+
+  const Config config;
+  SystemClock clock;
+  SystemRandom random;
+  loop::Loop loop;
+  DataFolder folder;
+  metrics::Registry registry;
+  Metrics metrics{registry};
+  std::unique_ptr<SqliteLogStore> disk;
+  MemoryLogStore memory;
+  std::optional<SplitLogStore> store;
+  std::optional<loop::Async> wake;
+  RouterPort port;
+  std::optional<Core> core;
+  mq::Context mq{loop};
+  std::unique_ptr<mq::Router> router;
+  http::Context http{loop};
+  std::unique_ptr<http::Server> server;
+  loop::Timer ticker{loop};
+  loop::Timer stopper{loop};
+  std::optional<loop::Signals> signals;
+  Instant stop_since{};
+  bool stopping = false;
+
+  ~Parts() {
+    if (disk) disk->on_wake({});
+    disk.reset();  // joins the storage thread before what it wakes is gone
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  Status open_log();
+  Status listen();
+  Status serve_http();
+  Status write_ready_file() const;
+  void answer(const http::Request& request, const http::Responder& respond);
+  void stop();
+  void stop_when_idle();
+};
+
+Status Node::Parts::open_log() {
+  auto opened = SqliteLogStore::open(folder, {.max_bytes = 0, .random = [this] { return random.u64(); }});
+  if (!opened) return opened.error();
+  disk = *std::move(opened);
+  store.emplace(*disk, memory);
+  wake.emplace(loop, [this] { store->poll(); });
+  store->on_wake([this] { wake->send(); });
+  core.emplace(config, folder.cluster_id(), *store, clock, [this] { return random.u64(); }, port, metrics);
+  return core->open();
+}
+
+Status Node::Parts::listen() {
+  mq::Router::Options options;
+  options.endpoint = config.listen;
+  if (!config.curve_key_file.empty()) {
+    auto keys = mq::load_keys(config.curve_key_file);
+    if (!keys) return keys.error();
+    options.keys = *std::move(keys);
+    if (config.curve_allow_dir.empty()) {
+      mq.allow_any();
+    } else {
+      const auto allowed = mq::load_public_keys(config.curve_allow_dir);
+      if (!allowed) return allowed.error();
+      mq.allow(*allowed);
+    }
+  }
+  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes) { core->on_bytes(peer, bytes); });
+  if (!bound) return bound.error();
+  router = *std::move(bound);
+  port.attach(*router);
+  return Done{};
+}
+
+void Node::Parts::answer(const http::Request& request, const http::Responder& respond) {
+  const std::string reason = core->not_ready_reason();
+  if (request.path == "/metrics") return respond({200, "text/plain; version=0.0.4; charset=utf-8", {}, registry.prometheus_text()});
+  if (request.path == "/health/live") return respond({200, "application/json", {}, R"({"status":"live"})"});
+  if (request.path == "/health" || request.path == "/health/ready") {
+    const bool failing = !reason.empty() && request.path == "/health/ready";
+    const std::string body = reason.empty() ? R"({"status":"ready"})" : R"({"status":"not_ready","reason":)" + json::quoted(reason) + "}";
+    return respond({static_cast<std::uint16_t>(failing ? 503 : 200), "application/json", {}, body});
+  }
+  respond({404, "application/problem+json", {}, R"({"code":"not_found","status":404,"detail":"see /health, /health/live, /health/ready, /metrics"})"});
+}
+
+Status Node::Parts::serve_http() {
+  if (config.http_listen.empty()) return Done{};
+  const auto address = parse_address(config.http_listen);
+  if (!address) return address.error();
+  auto listening = http::Server::listen(http, address->host, address->port,
+                                        [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
+  if (!listening) return listening.error();
+  server = *std::move(listening);
+  return Done{};
+}
+
+Status Node::Parts::write_ready_file() const {
+  if (config.ready_file.empty()) return Done{};
+  std::string text = "{\"pid\":" + std::to_string(::getpid()) + ",\"ingest\":" + json::quoted(router->endpoint());
+  if (server != nullptr) text += ",\"http\":\"http://" + config.http_listen.substr(0, config.http_listen.rfind(':')) + ":" + std::to_string(server->port()) + "\"";
+  return write_atomically(config.ready_file, text + "}\n");
+}
+
+void Node::Parts::stop() {
+  if (std::exchange(stopping, true)) return;
+  log::info("stopping: what is under way is committed and answered");
+  core->stop();
+  stop_since = clock.steady();
+  stopper.start(kStopCheck, kStopCheck, [this] { stop_when_idle(); });
+}
+
+void Node::Parts::stop_when_idle() {
+  if (!core->idle() && clock.steady() - stop_since < kStopLimit) return;
+  stopper.start(kLinger, [this] { loop.stop(); });
+}
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::start(const Config& config) {
+  SystemRandom random;
+  auto folder = DataFolder::claim(config.data_dir, config.cluster_id, hex_id(random, 32));
+  if (!folder) return folder.error();
+  auto parts = std::make_unique<Parts>(config, *std::move(folder));
+  Parts& p = *parts;
+  if (auto ok = p.open_log(); !ok) return ok.error();
+  if (auto ok = p.listen(); !ok) return ok.error();
+  if (auto ok = p.serve_http(); !ok) return ok.error();
+  p.ticker.start(kTick, kTick, [&p] { p.core->tick(); });
+  p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT}, [&p](int) { p.stop(); });
+  if (auto ok = p.write_ready_file(); !ok) return ok.error();
+  log::info("the broker serves", {{"ingest", p.router->endpoint()}, {"cluster", p.folder.cluster_id()}});
+  return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+void Node::run() { parts_->loop.run(); }
+
+}  // namespace tocsin::broker
