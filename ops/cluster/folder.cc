@@ -29,11 +29,18 @@ Result<Folder> open_folder(const std::string& path) {
   return folder;
 }
 
-Result<FolderLock> FolderLock::take(const std::string& path) {
+Result<FolderLock> FolderLock::take(const std::string& path, Millis patience) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return Error{Errc::io, "cannot open " + path + ": " + std::strerror(errno)};
   FolderLock lock(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  const SystemClock clock;
+  const Instant until = clock.steady() + patience;
+  bool held = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  while (!held && clock.steady() < until) {
+    ::usleep(20'000);
+    held = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  }
+  if (!held) {
     auto holder = read_file(path, 64);
     return Error{Errc::conflict, holder && !holder->empty() ? "process " + *holder : "another process"};
   }

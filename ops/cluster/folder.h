@@ -8,6 +8,7 @@
 // Values; the lock is held by the process that made it until it exits, however it exits.
 #include <string>
 
+#include "common/clock.h"
 #include "common/result.h"
 
 namespace tocsin::ops {
@@ -22,7 +23,8 @@ struct Folder {
   [[nodiscard]] std::string keys() const { return root + "/keys"; }
   [[nodiscard]] std::string allowed_keys() const { return root + "/keys/allow"; }
   [[nodiscard]] std::string key_file(const std::string& name) const { return root + "/keys/" + name + ".json"; }
-  [[nodiscard]] std::string public_key_file(const std::string& name) const { return root + "/keys/allow/" + name + ".pub"; }
+  [[nodiscard]] std::string allowed_key_file(const std::string& name) const { return root + "/keys/allow/" + name + ".pub"; }
+  [[nodiscard]] std::string broker_public_key_file() const { return root + "/keys/broker.pub"; }
   [[nodiscard]] std::string logs() const { return root + "/logs"; }
   [[nodiscard]] std::string log_file(const std::string& name) const { return root + "/logs/" + name + ".log"; }
   [[nodiscard]] std::string run() const { return root + "/run"; }
@@ -36,7 +38,8 @@ struct Folder {
 class FolderLock {
  public:
   /// Fails with conflict (the detail names the holder's pid) when another process holds it, or io.
-  [[nodiscard]] static Result<FolderLock> take(const std::string& path);
+  /// Waits up to `patience` for the other one to let go.
+  [[nodiscard]] static Result<FolderLock> take(const std::string& path, Millis patience = Millis{0});
   FolderLock(FolderLock&& other) noexcept;
   FolderLock& operator=(FolderLock&&) = delete;
   FolderLock(const FolderLock&) = delete;

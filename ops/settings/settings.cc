@@ -5,6 +5,7 @@
 #include "broker/config.h"
 #include "common/config/program.h"
 #include "edge/config.h"
+#include "ops/supervisor/config.h"
 
 namespace tocsin {
 namespace settings {
@@ -25,6 +26,7 @@ const std::vector<ProgramSettings>& programs() {
   static const std::vector<ProgramSettings> all{
       program<broker::kOptions>("tocsin-broker"),
       program<edge::kOptions>("tocsin-edge"),
+      program<ops::kOptions>("tocsin-supervisor"),
   };
   return all;
 }

@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <utility>
 
 #include "common/log/log.h"
 #include "ops/cluster/file.h"
@@ -31,6 +32,7 @@ std::unique_ptr<SupervisedProcess> Cluster::make(SupervisedProcess::Spec spec) {
           .on_ready = [this](SupervisedProcess& p) { on_ready(p); },
           .on_ended = [this](SupervisedProcess& p, const std::string& how) {
             log::warn("a process ended", {{"process", p.spec().name}, {"how", how}, {"restarts", p.restarts()}});
+            events_.on_restart();
             if (announced_) events_.on_news(p.spec().name + " " + how + "; starting it again");
           },
           .on_hopeless = [this](SupervisedProcess& p, int exit_code) { on_hopeless(p, exit_code); },

@@ -26,6 +26,7 @@ class Cluster {
   struct Events {
     std::function<void(const ClusterFile&)> on_ready;           ///< all are ready, for the first time
     std::function<void(const std::string& sentence)> on_news;  ///< for people: a process died, or is back
+    std::function<void()> on_restart;
     std::function<void(const std::string& reason, int exit_code)> on_hopeless;  ///< everything is being stopped
     std::function<void()> on_stopped;
   };

@@ -108,7 +108,7 @@ Result<Plan> make_plan(const Config& config, const std::string& config_file, con
     if (!key) return key.error();
     plan.edges.push_back(spec_of(config, folder, config_file, name, "tocsin-edge",
                                  {"--edge-id", name, "--listen-port", std::to_string(*port), "--broker-endpoint", endpoint,
-                                  "--broker-server-key-file", folder.public_key_file("broker"), "--curve-key-file",
+                                  "--broker-server-key-file", folder.broker_public_key_file(), "--curve-key-file",
                                   folder.key_file(name)}));
   }
   const auto colon = config.listen.rfind(':');

@@ -1,0 +1,85 @@
+#include "ops/ctl/api.h"
+
+#include <cstdio>
+#include <optional>
+
+#include "common/json/json.h"
+#include "ops/ctl/exit_codes.h"
+
+namespace tocsin::ops {
+
+Result<http::Response> Api::fetch(const std::string& method, const std::string& url, http::Headers headers, std::string body,
+                                  std::chrono::milliseconds timeout) {
+  std::optional<Result<http::Response>> answer;
+  client_.request(method, url, std::move(headers), std::move(body), timeout, [&](Result<http::Response> got) {
+    answer.emplace(std::move(got));
+    loop_.stop();
+  });
+  while (!answer) loop_.run();
+  return *std::move(answer);
+}
+
+Result<http::Response> Api::ask(const std::string& method, const std::string& path, http::Headers headers, std::string body) {
+  std::string said;
+  for (std::size_t i = 0; i < cluster_.edges.size(); ++i) {
+    const auto& edge = cluster_.edges[next_edge_ % cluster_.edges.size()];
+    auto answer = fetch(method, edge.http + path, headers, body);
+    if (answer && answer->status != 503) return answer;
+    said += (said.empty() ? "" : "; ") + edge.id + ": " + (answer ? problem_of(*answer).detail : answer.error().detail);
+    ++next_edge_;
+  }
+  return Error{Errc::unavailable, cluster_.edges.empty() ? "the cluster has no edges" : "no edge answers (" + said + "); see tocsinctl status"};
+}
+
+Result<std::string> Api::get(const std::string& path) {
+  auto answer = ask("GET", path);
+  if (!answer) return answer.error();
+  if (answer->status >= 400) return problem_of(*answer);
+  return std::move(answer->body);
+}
+
+Error problem_of(const http::Response& response) {
+  Error error{Errc::internal, "HTTP status " + std::to_string(response.status)};
+  const auto document = json::parse(response.body);
+  if (!document) return error;
+  const auto code = json::string_member(*document, "code");
+  const auto detail = json::string_member(*document, "detail");
+  constexpr Errc kAll[] = {
+#define ERRC(name, wire_code, retry, text) Errc::name,
+#include "common/errc.def"
+#undef ERRC
+  };
+  for (const Errc known : kAll)
+    if (code && *code && describe(known).name == **code) error = {known, std::string(describe(known).text)};
+  if (detail && *detail && !(*detail)->empty()) error.detail = **detail;
+  return error;
+}
+
+std::string url_encode(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) out += c;
+    else out.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
+  }
+  return out;
+}
+
+int complain(const std::string& sentence, int code) {
+  std::fprintf(stderr, "tocsinctl: %s\n", sentence.c_str());
+  return code;
+}
+
+int complain(const Error& error) {
+  switch (error.code) {
+    case Errc::invalid_argument: return complain(error.detail, kExitUsage);
+    case Errc::not_found: return complain(error.detail, kExitNotFound);
+    case Errc::unavailable:
+    case Errc::timeout: return complain(error.detail, kExitUnavailable);
+    default: return complain(error.detail + " (" + std::string(describe(error.code).text) + ")", kExitFailure);
+  }
+}
+
+}  // namespace tocsin::ops

@@ -1,0 +1,51 @@
+#pragma once
+// Api: asks the cluster's HTTP API, one request after the other, from any edge that answers. For commands that do a few
+// requests and end. Blocking: each call turns the loop until the answer is there.
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "common/http/client.h"
+#include "common/loop/loop.h"
+#include "common/result.h"
+#include "ops/cluster/cluster_file.h"
+
+namespace tocsin::ops {
+
+class Api {
+ public:
+  static constexpr std::chrono::milliseconds kTimeout{10'000};
+
+  explicit Api(ClusterFile cluster) : cluster_(std::move(cluster)), http_(loop_), client_(http_) {}
+
+  [[nodiscard]] const ClusterFile& cluster() const noexcept { return cluster_; }
+
+  /// One URL. Fails as http::Client does.
+  [[nodiscard]] Result<http::Response> fetch(const std::string& method, const std::string& url, http::Headers headers,
+                                             std::string body, std::chrono::milliseconds timeout = kTimeout);
+  /// `path` at an edge: the next one when one does not answer or answers 503 (only safe for requests that may be repeated).
+  /// Fails with unavailable when none does; the detail says what each said.
+  [[nodiscard]] Result<http::Response> ask(const std::string& method, const std::string& path, http::Headers headers = {},
+                                           std::string body = {});
+  /// The same with GET; a status of 400 and above is an Error with the problem's detail.
+  [[nodiscard]] Result<std::string> get(const std::string& path);
+
+ private:
+  ClusterFile cluster_;
+  loop::Loop loop_;
+  http::Context http_;
+  http::Client client_;
+  std::size_t next_edge_ = 0;
+};
+
+/// What a problem+json body says, as an Error.
+[[nodiscard]] Error problem_of(const http::Response& response);
+
+/// Percent-encodes what may not stand in a query value or a path segment.
+[[nodiscard]] std::string url_encode(std::string_view text);
+
+/// Says "tocsinctl: ..." on stderr and returns the exit code that fits.
+int complain(const Error& error);
+int complain(const std::string& sentence, int code);
+
+}  // namespace tocsin::ops

@@ -1,0 +1,136 @@
+// tocsin-supervisor: runs a local cluster's processes and keeps them running. `tocsinctl up` starts it; it can also stand
+// alone under a service manager. Command line: the rows of config.h.
+#include <signal.h>
+
+#include <cstdio>
+#include <exception>
+#include <utility>
+
+#include "common/config/program.h"
+#include "common/log/log.h"
+#include "common/loop/handles.h"
+#include "ops/cluster/file.h"
+#include "ops/supervisor/admin.h"
+#include "ops/supervisor/cluster.h"
+#include "ops/supervisor/keys.h"
+
+namespace tocsin::ops {
+namespace {
+
+constexpr Millis kPredecessor{15'000};   ///< one that is stopping its processes still holds the folder
+
+int complain(const std::string& sentence, int code) {
+  std::fprintf(stderr, "tocsin-supervisor: %s\n", sentence.c_str());
+  log::error(sentence);
+  return code;
+}
+
+void say(const std::string& text) {
+  std::fputs((text + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void announce(const Config& config, const ClusterFile& file, bool adopted) {
+  if (config.announce == Announce::none) return;
+  if (config.announce == Announce::json) {
+    std::fputs(file.to_json().c_str(), stdout);
+    std::fflush(stdout);
+    return;
+  }
+  if (adopted) return say("the supervisor is back, every process went on running");
+  std::string out = "Tocsin is up.\n  broker      " + file.broker.ingest + "\n";
+  for (const auto& edge : file.edges) out += "  " + edge.id + "      " + edge.http + "   " + edge.ws + "\n";
+  out += "  supervisor  " + file.supervisor.http + "\n  folder      " + file.dir + "\n\nTry next, in another terminal:\n";
+  say(out + "  tocsinctl --cluster " + file.dir + "/cluster.json demo --duration 1m & tocsinctl --cluster " + file.dir +
+      "/cluster.json tail incidents\n\nCtrl-C stops everything.");
+}
+
+/// Everything with a life on the loop, in order of construction.
+class Run {
+ public:
+  Run(const Config& config, std::string config_file, Folder folder)
+      : config_(config), config_file_(std::move(config_file)), folder_(std::move(folder)), metrics_(registry_), http_(loop_) {}
+
+  int operator()() {
+    auto saved = load_state(folder_.state_file());
+    if (!saved) return complain(saved.error().detail + "; remove that file if no process of this cluster runs any more", kExitCannotStart);
+    const bool adopting = !saved->processes.empty();
+    auto plan = make_plan(config_, config_file_, folder_, *saved, random_);
+    if (!plan) return complain(plan.error().detail, plan.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
+    const auto token = ensure_token(folder_);
+    if (!token) return complain(token.error().detail, kExitCannotStart);
+    Admin admin(http_, loop_, metrics_, *token);
+    const std::string address = config_.listen.substr(0, config_.listen.rfind(':'));
+    if (auto up = admin.listen(address, plan->admin_port); !up) return complain(up.error().detail, kExitCannotStart);
+
+    Cluster cluster(loop_, clock_, config_, folder_, *std::move(plan), *std::move(saved),
+                    "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
+    loop::Signals signals(loop_, {SIGTERM, SIGINT}, [&](int) { cluster.stop(); });
+    // SIGTERM was kept waiting by who started us until there is somebody to hear it.
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    cluster_ = &cluster;
+    admin.serve(cluster);
+    cluster.start();
+    loop_.run();
+    return exit_code_;
+  }
+
+ private:
+  Cluster::Events events(bool adopting) {
+    return {.on_ready = [this, adopting](const ClusterFile& file) { announce(config_, file, adopting); },
+            .on_news =
+                [this](const std::string& sentence) {
+                  if (config_.announce == Announce::text) say(sentence);
+                },
+            .on_restart = [this] { metrics_.restarts.add(); },
+            .on_hopeless =
+                [this](const std::string& reason, int exit_code) {
+                  const int code = exit_code == kExitUsage ? kExitUsage : kExitCannotStart;
+                  if (exit_code_ == kExitOk) exit_code_ = complain(reason, code);
+                  cluster_->stop();
+                },
+            .on_stopped = [this] { loop_.stop(); }};
+  }
+
+  const Config& config_;
+  std::string config_file_;
+  Folder folder_;
+  loop::Loop loop_;
+  SystemClock clock_;
+  SystemRandom random_;
+  metrics::Registry registry_;
+  Metrics metrics_;
+  http::Context http_;
+  Cluster* cluster_ = nullptr;
+  int exit_code_ = kExitOk;
+};
+
+int run(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);   // the terminal that started us may be gone
+  const auto start = config::start(kOptions, {.name = "tocsin-supervisor", .summary = "Runs a local cluster and keeps its processes running."},
+                                   argc, argv);
+  if (!start.loaded) return start.exit_code;
+  const Config& config = start.loaded->value;
+  const auto line = config::read_command_line(argc, argv);
+  auto folder = open_folder(config.dir);
+  if (!folder) return complain(folder.error().detail, kExitCannotStart);
+  if (auto ok = log::configure({.component = "supervisor", .level = config.log_level, .file = folder->log_file("supervisor")}); !ok)
+    return complain(ok.error().detail, kExitCannotStart);
+  const auto lock = FolderLock::take(folder->lock_file("supervisor"), kPredecessor);
+  if (!lock) return complain("another supervisor works in " + folder->root + " (" + lock.error().detail + "); stop it first", kExitCannotStart);
+  return Run(config, line ? line->file : std::string(), *folder)();
+}
+
+}  // namespace
+}  // namespace tocsin::ops
+
+int main(int argc, char** argv) {
+  try {
+    return tocsin::ops::run(argc, argv);
+  } catch (const std::exception& error) {   // libraries throw at start-up
+    std::fprintf(stderr, "tocsin-supervisor: %s\n", error.what());
+    return tocsin::kExitFailure;
+  }
+}
