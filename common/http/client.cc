@@ -99,7 +99,7 @@ class Transfer {
   void abandon() {
     done_ = nullptr;
     client_ = nullptr;
-    release();
+    if (!telling_) release();
   }
 
  private:
@@ -168,7 +168,9 @@ class Transfer {
   void finish(Result<Response> result) {
     timer_.stop();
     auto done = std::exchange(done_, nullptr);
-    if (done) done(std::move(result));
+    telling_ = true;
+    if (done) done(std::move(result));  // may destroy the Client
+    telling_ = false;
     release();
   }
 
@@ -188,6 +190,7 @@ class Transfer {
   loop::Timer timer_;
   lws* wsi_ = nullptr;
   bool starting_ = false;
+  bool telling_ = false;
   const std::string method_;
   const Headers headers_;
   const std::string body_;

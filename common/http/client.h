@@ -37,7 +37,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// `headers` as given; content-length is added. Fails (through `done`) with unavailable (nobody answers), timeout,
+  /// GET, POST, PUT, DELETE (libwebsockets waits for a body after HEAD). `headers` as given; content-length is added. Fails (through `done`) with unavailable (nobody answers), timeout,
   /// too_large, or invalid_argument for the URL. Any HTTP status is a Response.
   void request(const std::string& method, const std::string& url, Headers headers, std::string body, std::chrono::milliseconds timeout,
                Done done);

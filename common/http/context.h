@@ -5,6 +5,8 @@
 // Invariant: what was made on a Context is destroyed before it, and the Context before its Loop.
 // Thread: the loop's.
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "common/loop/loop.h"
 
@@ -25,11 +27,14 @@ class Context {
   /// The vhost of outgoing connections.
   [[nodiscard]] lws_vhost* client_vhost() noexcept { return client_vhost_; }
   [[nodiscard]] loop::Loop& loop() noexcept { return loop_; }
+  /// Keeps what a vhost points to until the library is gone: it closes a vhost's connections at its leisure.
+  void keep(std::shared_ptr<void> what) { kept_.push_back(std::move(what)); }
 
  private:
   loop::Loop& loop_;
   lws_context* context_ = nullptr;
   lws_vhost* client_vhost_ = nullptr;
+  std::vector<std::shared_ptr<void>> kept_;
 };
 
 }  // namespace tocsin::http

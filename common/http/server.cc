@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -73,8 +74,8 @@ Headers headers_of(lws* wsi) {
   return out;
 }
 
-/// Whether the port could be bound, said in words: libwebsockets itself only says that it failed.
-Result<std::uint16_t> probe(const std::string& address, std::uint16_t port) {
+/// Whether the port can be bound, said in words: libwebsockets itself only says that it failed.
+Status probe(const std::string& address, std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int one = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -84,20 +85,40 @@ Result<std::uint16_t> probe(const std::string& address, std::uint16_t port) {
   const bool valid = ::inet_pton(AF_INET, address.c_str(), &a.sin_addr) == 1;
   const bool bound = valid && ::bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0 && ::listen(fd, 1) == 0;
   const int why = errno;
-  socklen_t len = sizeof a;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &len);
   ::close(fd);
   if (!valid) return Error{Errc::invalid_argument, "\"" + address + "\" is no IPv4 address"};
   if (!bound) return Error{Errc::io, address + ":" + std::to_string(port) + ": " + std::strerror(why) + "; choose another port"};
-  return ntohs(a.sin_port);
+  return Done{};
 }
 
 }  // namespace
 
+/// What the library's side knows of a Server; outlives it, since connections are closed on later turns.
+class ServerDoor {
+ public:
+  explicit ServerDoor(Server::Handler handler) : handler_(std::move(handler)) {}
+
+  void opened(lws* wsi) { connections_.insert(wsi); }
+  void closed(lws* wsi) { connections_.erase(wsi); }
+  [[nodiscard]] bool is_shut() const noexcept { return shut_; }
+  void handle(const Request& request, const Responder& responder) {
+    if (!shut_) handler_(request, responder);
+  }
+  void shut() {
+    shut_ = true;
+    for (lws* wsi : connections_) lws_set_timeout(wsi, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
+  }
+
+ private:
+  Server::Handler handler_;
+  std::unordered_set<lws*> connections_;  // each that has asked something
+  bool shut_ = false;
+};
+
 /// One request and its answer. Lives until both the library and all Responders have let go of it.
 class Exchange {
  public:
-  Exchange(lws* wsi, Server& server) : wsi_(wsi), server_(server) {}
+  Exchange(lws* wsi, ServerDoor& door) : wsi_(wsi), door_(door) {}
   ~Exchange() = default;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -111,7 +132,7 @@ class Exchange {
     if (wsi_ != nullptr) lws_callback_on_writable(wsi_);
   }
   /// Hands the complete request on.
-  static void dispatch(const std::shared_ptr<Exchange>& self) { self->server_.handle(self->request, Responder(self)); }
+  static void dispatch(const std::shared_ptr<Exchange>& self) { self->door_.handle(self->request, Responder(self)); }
   void gone() noexcept { wsi_ = nullptr; }
   [[nodiscard]] bool answered() const noexcept { return answered_; }
 
@@ -152,14 +173,25 @@ class Exchange {
   }
 
   lws* wsi_;
-  Server& server_;
+  ServerDoor& door_;
   Response response_;
   bool answered_ = false;
   bool headers_sent_ = false;
   std::size_t sent_ = 0;
 };
 
-void Responder::operator()(Response response) const { exchange_->answer(std::move(response)); }
+/// Shared by the copies of a Responder; the last of them to go answers for a handler that forgot.
+struct Responder::Claim {
+  explicit Claim(std::shared_ptr<Exchange> e) : exchange(std::move(e)) {}
+  ~Claim() { exchange->answer({500, "application/json", {}, R"({"code":"internal"})"}); }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  std::shared_ptr<Exchange> exchange;
+};
+
+Responder::Responder(std::shared_ptr<Exchange> exchange) : claim_(std::make_shared<Claim>(std::move(exchange))) {}
+void Responder::operator()(Response response) const { claim_->exchange->answer(std::move(response)); }
 
 namespace {
 
@@ -173,10 +205,14 @@ void forget(Slot& slot) {
   slot = nullptr;
 }
 
+ServerDoor& door_of(lws* wsi) { return *static_cast<ServerDoor*>(lws_get_vhost_user(lws_get_vhost(wsi))); }
+
 int on_request(lws* wsi, Slot& slot, std::string_view path) {
   forget(slot);
-  auto* server = static_cast<Server*>(lws_get_vhost_user(lws_get_vhost(wsi)));
-  slot = new std::shared_ptr<Exchange>(std::make_shared<Exchange>(wsi, *server));
+  ServerDoor& door = door_of(wsi);
+  if (door.is_shut()) return -1;
+  door.opened(wsi);
+  slot = new std::shared_ptr<Exchange>(std::make_shared<Exchange>(wsi, door));
   Request& request = (*slot)->request;
   request.method = method_of(wsi);
   request.path = path;
@@ -212,6 +248,7 @@ int http_server_callback(lws* wsi, lws_callback_reasons reason, void* user, void
       if (*slot != nullptr && !(**slot)->answered()) Exchange::dispatch(**slot);
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE: return *slot != nullptr ? (**slot)->on_writable() : 0;
+    case LWS_CALLBACK_WSI_DESTROY: return door_of(wsi).closed(wsi), 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
       if (slot != nullptr) forget(*slot);
@@ -221,27 +258,31 @@ int http_server_callback(lws* wsi, lws_callback_reasons reason, void* user, void
 }
 
 Result<std::unique_ptr<Server>> Server::listen(Context& context, const std::string& address, std::uint16_t port, Handler handler) {
-  const auto real_port = probe(address, port);
-  if (!real_port) return real_port.error();
+  if (auto free = probe(address, port); !free) return free.error();
   auto server = std::unique_ptr<Server>(new Server(std::move(handler)));
   server->address_ = address;
   lws_context_creation_info info{};
-  info.port = *real_port;
+  info.port = port;
   info.iface = server->address_.c_str();
   info.protocols = kProtocols.data();
   info.vhost_name = "admin";
   info.retry_and_idle_policy = &kNoRetry;
   info.keepalive_timeout = 60;
   info.options = LWS_SERVER_OPTION_DISABLE_IPV6;
-  info.user = server.get();
+  info.user = server->door_.get();
+  context.keep(server->door_);
   server->vhost_ = lws_create_vhost(context.native(), &info);
-  if (server->vhost_ == nullptr || lws_get_vhost_listen_port(server->vhost_) <= 0)
-    return Error{Errc::io, "cannot listen on " + address + ":" + std::to_string(*real_port) + "; choose another port"};
-  server->port_ = *real_port;
+  const int real_port = server->vhost_ != nullptr ? lws_get_vhost_listen_port(server->vhost_) : 0;
+  if (real_port <= 0)
+    return Error{Errc::io, "cannot listen on " + address + ":" + std::to_string(port) + "; choose another port"};
+  server->port_ = static_cast<std::uint16_t>(real_port);
   return server;
 }
 
+Server::Server(Handler handler) : door_(std::make_shared<ServerDoor>(std::move(handler))) {}
+
 Server::~Server() {
+  door_->shut();
   if (vhost_ != nullptr) lws_vhost_destroy(vhost_);
 }
 

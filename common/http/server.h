@@ -3,6 +3,7 @@
 // balancers ask. Not for clients of the stream: that is edge/net.
 //
 // Invariant: each request is answered once: by its Responder, or with 500 when every copy of it was dropped unanswered.
+// The destructor closes what is connected, and no handler is called any more.
 // Thread: the loop's.
 #include <cstdint>
 #include <functional>
@@ -16,16 +17,18 @@
 namespace tocsin::http {
 
 class Exchange;
+class ServerDoor;
 
 /// The right to answer one request, now or later. Copies share it; the first answer counts. Answering after the client
 /// went away does nothing.
 class Responder {
  public:
-  explicit Responder(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  explicit Responder(std::shared_ptr<Exchange> exchange);
   void operator()(Response response) const;
 
  private:
-  std::shared_ptr<Exchange> exchange_;
+  struct Claim;
+  std::shared_ptr<Claim> claim_;
 };
 
 class Server {
@@ -41,11 +44,10 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
-  void handle(const Request& request, const Responder& responder) { handler_(request, responder); }
 
  private:
-  explicit Server(Handler handler) : handler_(std::move(handler)) {}
-  Handler handler_;
+  explicit Server(Handler handler);
+  std::shared_ptr<ServerDoor> door_;
   std::string address_;
   lws_vhost* vhost_ = nullptr;
   std::uint16_t port_ = 0;

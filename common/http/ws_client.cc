@@ -57,8 +57,7 @@ class WsClientLink {
 
   /// The owner is gone.
   void abandon() {
-    events_ = {};
-    owned_ = false;
+    owned_ = false;  // the events stay in memory: one of them may be running
     if (wsi_ != nullptr) {
       lws_set_timeout(wsi_, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
     } else {
@@ -71,7 +70,7 @@ class WsClientLink {
       case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return append_headers(wsi, static_cast<unsigned char**>(in), len);
       case LWS_CALLBACK_CLIENT_ESTABLISHED:
         open_ = true;
-        if (events_.on_open) events_.on_open();
+        if (owned_ && events_.on_open) events_.on_open();
         if (!out_.empty()) lws_callback_on_writable(wsi);
         return 0;
       case LWS_CALLBACK_CLIENT_RECEIVE: return on_bytes(wsi, {static_cast<const char*>(in), len});
@@ -111,11 +110,12 @@ class WsClientLink {
     message_.append(bytes);
     if (message_.size() > WsClient::kMaxMessage) {
       close_code_ = 1009;
+      lws_close_reason(wsi, static_cast<lws_close_status>(close_code_), nullptr, 0);
       return -1;
     }
     if (lws_is_final_fragment(wsi) == 0 || lws_remaining_packet_payload(wsi) > 0) return 0;
     const std::string whole = std::exchange(message_, {});
-    if (events_.on_text) events_.on_text(whole);
+    if (owned_ && events_.on_text) events_.on_text(whole);
     return 0;
   }
 

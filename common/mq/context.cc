@@ -1,11 +1,11 @@
 #include "common/mq/context.h"
 
+#include <array>
 #include <set>
-#include <stdexcept>
 #include <zmq.hpp>
-#include <zmq_addon.hpp>
 
 #include "common/mq/pump.h"
+#include "common/mq/socket_io.h"
 
 namespace tocsin::mq {
 
@@ -18,14 +18,20 @@ struct Context::State {
 
   /// One ZAP request: version, id, domain, address, identity, mechanism, then the key of the client (32 bytes).
   bool answer_one() {
-    std::vector<zmq::message_t> request;
-    if (!zmq::recv_multipart(zap, std::back_inserter(request), zmq::recv_flags::dontwait)) return false;
+    std::vector<zmq::message_t> request(1);
+    if (!take(zap, request.back())) return false;
+    while (request.back().more()) {
+      request.emplace_back();
+      if (!take(zap, request.back())) return false;
+    }
     const bool known = request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32 &&
                        (any || allowed.contains(z85(request[6])));
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
     const std::array<std::string, 6> reply{"1.0", id, known ? "200" : "400", known ? "OK" : "this key is not on the allow-list", "", ""};
-    for (std::size_t i = 0; i < reply.size(); ++i)
-      zap.send(zmq::buffer(reply[i]), i + 1 < reply.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+    for (std::size_t i = 0; i < reply.size(); ++i) {
+      zmq::message_t part(reply[i].data(), reply[i].size());
+      if (!give(zap, part, i + 1 < reply.size() ? ZMQ_SNDMORE : 0)) break;
+    }
     return true;
   }
 

@@ -1,8 +1,8 @@
 #include "common/mq/pump.h"
 
-#include <zmq.h>
-
 #include <utility>
+
+#include "common/mq/socket_io.h"
 
 namespace tocsin::mq {
 namespace {
@@ -30,10 +30,7 @@ Pump::Pump(loop::Loop& loop, void* socket, std::function<bool()> receive_one)
 
 void Pump::drain() {
   for (int n = 0; n < kPerTurn; ++n) {
-    int events = 0;
-    std::size_t size = sizeof events;
-    if (zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size) != 0 || (events & ZMQ_POLLIN) == 0) return;
-    if (!receive_one_()) return;
+    if ((take_news(socket_) & ZMQ_POLLIN) == 0 || !receive_one_()) return;
   }
   used();  // more may wait: go on in the next turn
 }

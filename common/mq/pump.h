@@ -13,8 +13,11 @@ class Pump {
  public:
   /// `receive_one` takes one message without waiting and says whether there was one.
   Pump(loop::Loop& loop, void* socket, std::function<bool()> receive_one);
+  Pump(const Pump&) = delete;
+  Pump& operator=(const Pump&) = delete;
+  ~Pump() = default;
 
-  /// Call after every send: the socket is looked at before the loop sleeps.
+  /// Call after every send, successful or not: the socket is looked at before the loop sleeps.
   void used() {
     if (again_) return;
     again_ = true;

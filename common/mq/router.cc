@@ -3,16 +3,19 @@
 #include <zmq.hpp>
 
 #include "common/mq/pump.h"
+#include "common/mq/socket_io.h"
 
 namespace tocsin::mq {
 namespace {
 
+constexpr std::size_t kCopyBelow = 512;  // bytes; sharing costs two allocations, a copy one
 constexpr std::int64_t kMaxMessage = 128LL << 20U;  // bytes; a peer that sends more is disconnected
 
 void release(void*, void* hint) { delete static_cast<std::shared_ptr<const std::string>*>(hint); }
 
 /// A message that shares the string: freed on ZeroMQ's thread when it is out.
 zmq::message_t shared(std::shared_ptr<const std::string> bytes) {
+  if (bytes->size() < kCopyBelow) return {bytes->data(), bytes->size()};
   auto* hold = new std::shared_ptr<const std::string>(std::move(bytes));
   // ZeroMQ takes void*; it never writes to it.
   return {const_cast<char*>((*hold)->data()), (*hold)->size(), release, hold};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
@@ -31,12 +34,12 @@ struct Router::State {
 
   bool receive_one() {
     zmq::message_t peer;
-    if (!socket.recv(peer, zmq::recv_flags::dontwait)) return false;
+    if (!take(socket, peer)) return false;
     zmq::message_t bytes;
     int parts = 0;
     bool more = peer.more();
     while (more) {
-      if (!socket.recv(bytes, zmq::recv_flags::dontwait)) break;
+      if (!take(socket, bytes)) break;
       ++parts;
       more = bytes.more();
     }
@@ -80,16 +83,11 @@ Result<std::unique_ptr<Router>> Router::bind(Context& context, const Options& op
 
 bool Router::send(std::string_view peer, std::shared_ptr<const std::string> bytes) {
   auto& socket = state_->socket;
-  try {
-    zmq::message_t to(peer.data(), peer.size());
-    if (!socket.send(to, zmq::send_flags::sndmore | zmq::send_flags::dontwait)) return false;
-    auto message = shared(std::move(bytes));
-    const bool sent = socket.send(message, zmq::send_flags::dontwait).has_value();
-    state_->pump->used();
-    return sent;
-  } catch (const zmq::error_t&) {
-    return false;  // EHOSTUNREACH: the peer is not connected
-  }
+  state_->pump->used();
+  zmq::message_t to(peer.data(), peer.size());
+  if (!give(socket, to, ZMQ_SNDMORE)) return false;
+  auto message = shared(std::move(bytes));
+  return give(socket, message);
 }
 
 }  // namespace tocsin::mq

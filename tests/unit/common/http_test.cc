@@ -103,7 +103,8 @@ TEST_SUITE("http") {
   }
 
   TEST_CASE_FIXTURE(Fixture, "no answer in time is a timeout, nobody there is unavailable") {
-    const auto server = serve([](const Request&, const Responder&) {});
+    std::vector<Responder> held;
+    const auto server = serve([&](const Request&, const Responder& respond) { held.push_back(respond); });
     std::optional<Result<Response>> answer;
     client.get(url(*server, "/"), milliseconds{50}, [&](Result<Response> r) { answer = std::move(r); });
     REQUIRE(until([&] { return answer.has_value(); }));
@@ -113,6 +114,55 @@ TEST_SUITE("http") {
     REQUIRE_FALSE(nobody);
     CHECK(nobody.error().code == Errc::unavailable);
     CHECK(ask("GET", "gopher://x/").error().code == Errc::invalid_argument);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a request that its handler forgot is answered 500") {
+    const auto server = serve([](const Request&, const Responder&) {});
+    const auto r = ask("GET", url(*server, "/"));
+    REQUIRE(r);
+    CHECK(r->status == 500);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a callback may destroy the client that called it") {
+    const auto server = serve([](const Request&, const Responder& respond) { respond({200, "text/plain", {}, "x"}); });
+    for (const std::string& target : {url(*server, "/"), std::string("http://127.0.0.1:1/"), std::string("nonsense")}) {
+      auto own = std::make_unique<Client>(context);
+      own->get(target, milliseconds{5'000}, [&](const Result<Response>&) { own.reset(); });
+      REQUIRE(until([&] { return own == nullptr; }));
+    }
+    std::unique_ptr<WsClient> ws;
+    const auto refused = [&, witness = std::make_shared<int>(1)](std::uint16_t, std::string_view) {
+      ws.reset();
+      CHECK(*witness == 1);
+    };
+    ws = std::make_unique<WsClient>(context, WsClient::Events{.on_open = {}, .on_text = {}, .on_close = refused});
+    REQUIRE(ws->connect("ws://127.0.0.1:1/", "", {}));
+    REQUIRE(until([&] { return ws == nullptr; }));
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a server may go while clients are connected and requests wait") {
+    std::vector<Responder> held;
+    auto server = serve([&](const Request&, const Responder& respond) { held.push_back(respond); });
+    const int fd = connect_raw(server->port());
+    const std::string ask = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    REQUIRE(::send(fd, ask.data(), ask.size(), 0) == static_cast<ssize_t>(ask.size()));
+    REQUIRE(until([&] { return held.size() == 1; }));
+    server.reset();
+    (void)::send(fd, ask.data(), ask.size(), MSG_NOSIGNAL);
+    held.front()({200, "text/plain", {}, "too late"});
+    bool closed = false;
+    REQUIRE(until([&] {
+      std::array<char, 64> buffer{};
+      const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+      closed = n == 0 || (n < 0 && errno == ECONNRESET);
+      return closed;
+    }));
+    CHECK(held.size() == 1);
+    ::close(fd);
+    server = serve([](const Request& r, const Responder& respond) { respond({200, "text/plain", {}, r.method}); });
+    const auto again = this->ask("GET", url(*server, "/"));
+    if (!again) FAIL(again.error().detail);
+    CHECK(again->status == 200);
   }
 
   TEST_CASE_FIXTURE(Fixture, "HTTP/1.0 without a Host header is answered") {

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <filesystem>
 #include <fstream>
@@ -23,6 +25,7 @@ struct Fixture {
   int connected = 0;
   int disconnected = 0;
   int refused = 0;
+  std::string why;
 
   std::unique_ptr<Router> router(const std::string& endpoint = "tcp://127.0.0.1:0", std::optional<CurveKeys> keys = {}) {
     auto r = Router::bind(context, {.endpoint = endpoint, .keys = std::move(keys)},
@@ -34,7 +37,11 @@ struct Fixture {
     auto d = Dealer::connect(context, {.endpoint = endpoint, .identity = id, .security = std::move(security)},
                              {.on_connected = [this] { ++connected; },
                               .on_disconnected = [this] { ++disconnected; },
-                              .on_refused = [this](std::string_view) { ++refused; },
+                              .on_refused =
+                                  [this](std::string_view text) {
+                                    ++refused;
+                                    why = text;
+                                  },
                               .on_message = [this](std::string_view b) { at_dealer.emplace_back(b); }});
     REQUIRE(d);
     return *std::move(d);
@@ -124,6 +131,76 @@ TEST_SUITE("mq") {
     CHECK(good->send("hello"));
     REQUIRE(until([&] { return !at_router.empty(); }));
     CHECK(at_router == std::vector<std::string>{"good:hello"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a wrong server key is told as such") {
+    const auto server = curve_keypair();
+    const auto other = curve_keypair();
+    context.allow_any();
+    const auto r = router("tcp://127.0.0.1:0", *server);
+    const auto d = dealer(r->endpoint(), "a", Dealer::Security{*other, other->public_key});
+    REQUIRE(until([&] { return refused > 0; }));
+    CHECK(why.find("public key") != std::string::npos);
+    CHECK(connected == 0);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a key that is allowed later gets in without a new dealer") {
+    const auto server = curve_keypair();
+    const auto late = curve_keypair();
+    const auto r = router("tcp://127.0.0.1:0", *server);
+    const auto d = dealer(r->endpoint(), "a", Dealer::Security{*late, server->public_key});
+    REQUIRE(until([&] { return refused > 0; }));
+    CHECK(why.find("allow-list") != std::string::npos);
+    context.allow({late->public_key});
+    REQUIRE(until([&] { return connected == 1; }));
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "the first send on_connected is taken, every time") {
+    auto r = router();
+    const std::string endpoint = r->endpoint();
+    int taken = 0;
+    int opened = 0;
+    int lost = 0;
+    std::unique_ptr<Dealer> d;
+    d = *Dealer::connect(context, {.endpoint = endpoint, .identity = "a"},
+                         {.on_connected =
+                              [&] {
+                                ++opened;
+                                taken += d->send("hello") ? 1 : 0;
+                              },
+                          .on_disconnected = [&] { ++lost; },
+                          .on_refused = {},
+                          .on_message = {}});
+    for (int round = 1; round <= 5; ++round) {
+      REQUIRE(until([&] { return opened == round && at_router.size() == static_cast<std::size_t>(round); }));
+      r.reset();
+      REQUIRE(until([&] { return lost == round; }));  // the port is free again
+      r = router(endpoint);
+    }
+    CHECK(taken >= 5);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "signals in the middle of everything do no harm") {
+    struct sigaction action {};
+    struct sigaction before {};
+    action.sa_handler = [](int) {};
+    REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);  // without SA_RESTART: system calls are interrupted
+    const itimerval often{{0, 50}, {0, 50}};
+    REQUIRE(::setitimer(ITIMER_REAL, &often, nullptr) == 0);
+    const auto r = router();
+    const auto d = dealer(r->endpoint());
+    REQUIRE(until([&] { return connected == 1; }));
+    std::size_t sent = 0;
+    while (at_dealer.size() < 2'000) {
+      while (sent < 2'000 && d->send("x")) ++sent;
+      (void)r->send("nobody", bytes("x"));
+      loop.run_ready();
+      for (; !at_router.empty(); at_router.pop_back()) REQUIRE(r->send("a", bytes("y")));
+    }
+    const itimerval never{};
+    ::setitimer(ITIMER_REAL, &never, nullptr);
+    ::sigaction(SIGALRM, &before, nullptr);
+    CHECK(at_dealer.size() == 2'000);
   }
 
   TEST_CASE("key files keep secrets to their owner") {
