@@ -259,7 +259,7 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
     std::string_view rest = request.path;
     if (!cut(rest, route.prefix) || (route.exact && !rest.empty())) continue;
     if (route.reads ? !reads : request.method != "POST") {
-      HttpReply refused = problem({Errc::method_not_allowed, request.method + " " + request.path});
+      HttpReply refused = problem({Errc::method_not_allowed, std::string("the path takes ") + (route.reads ? "GET, HEAD" : "POST")});   // no echo: the path may be no UTF-8
       refused.headers.emplace_back("allow", route.reads ? "GET, HEAD" : "POST");
       return reply(std::move(refused));
     }

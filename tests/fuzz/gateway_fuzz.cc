@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/json/json.h"
+#include "common/log/log.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/edge/session/rig.h"
 
@@ -107,6 +108,8 @@ class Play {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const Status quiet = log::configure({.component = "fuzz", .level = log::Level::off, .file = {}});
+  FUZZ_CHECK(quiet);
   Play play;
   std::string_view rest = fuzz::text(data, size);
   for (int lines = 0; !rest.empty() && lines < 200; ++lines) {
