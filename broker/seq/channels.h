@@ -25,7 +25,8 @@ struct Channel {
   std::int64_t newest_ms = 0;      ///< stored_ms of the newest pending row
   std::optional<DedupWindow> dedup;  ///< absent until the first publish after a start or a failed group
 
-  [[nodiscard]] link::Head head() const { return {committed.name, committed.epoch, committed.first, committed.last}; }
+  /// What peers may know. `first` is the pending one: rows below it may be gone a moment before their group is reported.
+  [[nodiscard]] link::Head head() const { return {committed.name, committed.epoch, pending.first, committed.last}; }
 };
 
 class Channels {
