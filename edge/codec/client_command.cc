@@ -10,6 +10,8 @@
 namespace tocsin::edge {
 namespace {
 
+constexpr std::string_view kDefaultChannel = "incidents";
+
 Error bad(std::string_view member, std::string_view why) {
   return {Errc::invalid_argument, "\"" + std::string(member) + "\" " + std::string(why)};
 }
@@ -89,7 +91,7 @@ Result<ClientCommand> publish_of(const json::Value& doc, std::size_t max_update)
   if (auto r = take(doc, "ref", kMaxClientText, p.ref); !r) return r.error();
   const auto* update = json::find(doc, "update");
   if (update == nullptr || !update->IsObject()) return bad("update", "must be an object");
-  auto draft = parse_draft(json::text(*update), "", max_update);
+  auto draft = parse_draft(json::text(*update), kDefaultChannel, max_update);
   if (!draft) return draft.error();
   p.draft = *std::move(draft);
   return ClientCommand{std::move(p)};
@@ -140,7 +142,7 @@ Result<Subscribe> parse_event_query(std::string_view query, std::string_view las
   Subscribe s;
   s.id = "events";
   const std::string* channel = find(*members, "channel");
-  s.channel = channel != nullptr && !channel->empty() ? *channel : "incidents";
+  s.channel = channel != nullptr && !channel->empty() ? *channel : std::string(kDefaultChannel);
   if (auto r = check_channel_name(s.channel); !r) return r.error();
   auto filter = filter_of(*members);
   if (!filter) return filter.error();
