@@ -33,6 +33,7 @@ std::string_view PrivateTail::front(std::size_t max) const {
 }
 
 void PrivateTail::take(std::size_t size) {
+  if (pieces_.empty()) return;
   Piece& piece = pieces_.front();
   piece.sent += size;
   unsent_ -= size;
