@@ -39,6 +39,7 @@ struct Connection {
   bool known = false;    ///< the Gateway has it; Gateway::closed is owed
   bool mute = false;     ///< a close has begun, by whichever side: not a byte more
   bool closing = false;  ///< we close once what is queued is out
+  bool close_sent = false;
   CloseReason reason{};
   DueList* list = nullptr;  ///< that `due` is in
   DueList::iterator due;

@@ -115,7 +115,9 @@ HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) {
     const bool keep = alive->keep_alive && (alive->body_done || !alive->upload);
     alive->output = response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body);
     alive->answered = true;
-    if (alive->wsi != nullptr) lws_callback_on_writable(alive->wsi);
+    if (alive->wsi == nullptr) return;
+    lws_rx_flow_control(alive->wsi, 1);  // first: the library does not look at writability while reading is held
+    lws_callback_on_writable(alive->wsi);
   };
 }
 

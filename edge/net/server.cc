@@ -22,6 +22,8 @@ constexpr std::size_t kBatch = 65'536;
 constexpr std::size_t kReadBuffer = 512;
 /// Longest wait for a slow client to take what is queued and answer our close.
 constexpr Millis kClosePatience{5'000};
+/// The library closes its handles in the turns that follow its first destroy call, and frees itself in the second.
+constexpr int kClosingTurns = 8;
 constexpr int kHandshakeSeconds = 10;
 constexpr int kIdleSeconds = 65;
 /// Descriptors beside the clients': link, log, listener, loop, library.
@@ -76,7 +78,6 @@ Status Server::State::open_context() {
   info.vhost_name = "edge";
   context = lws_create_context(&info);
   if (context == nullptr) return Error{Errc::io, "libwebsockets could not start; is the package libwebsockets-evlib-uv installed?"};
-  freed = false;
   vhost = lws_get_vhost_by_name(context, "edge");
   return vhost != nullptr ? Status{Done{}} : Status{Error{Errc::internal, "no virtual host"}};
 }
@@ -88,6 +89,7 @@ void Server::State::accept(int fd, const sockaddr_storage&) {
   auto* c = new Connection;
   c->wsi = wsi;
   lws_set_opaque_user_data(wsi, c);
+  lws_set_wsi_user(wsi, c);  // without user data the library does not say when it begins to close
   c->be_done_by(handshakes, clock.steady() + config.handshake_timeout);
   metrics.net_connections.set(static_cast<std::int64_t>(++count));
 }
@@ -155,9 +157,12 @@ void Server::stop_accepting() { state_->listener.close(); }
 
 void Server::shut_down() {
   stop_accepting();
-  if (state_->context != nullptr) lws_context_destroy(std::exchange(state_->context, nullptr));
+  lws_context* context = std::exchange(state_->context, nullptr);
+  if (context == nullptr) return;
+  lws_context_destroy(context);
+  for (int turn = 0; turn < kClosingTurns; ++turn) state_->loop.run_ready();
+  lws_context_destroy(context);
 }
-bool Server::gone() const { return state_->freed; }
 std::size_t Server::connections() const { return state_->count; }
 
 void Server::tick() {
@@ -186,6 +191,7 @@ Sent Server::write(Socket socket, std::string_view frames) {
   state_->metrics.net_written_bytes.add(static_cast<std::int64_t>(frames.size()));
   if (lws_partial_buffered(c.wsi) == 0) return Sent::all;
   state_->metrics.net_partial_writes.add();
+  if (c.kind == Connection::Kind::events) state_->hold_input(c);
   return Sent::queued;
 }
 
@@ -197,7 +203,10 @@ void Server::close(Socket socket, CloseReason reason, std::string_view detail) {
   c.reason = reason;
   c.detail = std::make_unique<std::string>(detail);
   c.be_done_by(state_->closes, state_->clock.steady() + kClosePatience);
-  lws_callback_on_writable(c.wsi);  // the close itself is the answer to that callback, behind what is queued
+  // A stream of events ends from its callback; a close frame goes behind what is queued.
+  if (c.kind == Connection::Kind::websocket && state_->send_close(c)) return;
+  if (c.kind == Connection::Kind::events) state_->hold_input(c);
+  lws_callback_on_writable(c.wsi);
 }
 
 std::size_t Server::max_batch(Socket) const { return kBatch; }

@@ -28,7 +28,6 @@ class Server final : public Outlet {
   static Status set_descriptor_limit(const Config& config);
 
   Server(const Config& config, const Clock& clock, loop::Loop& loop, Metrics& metrics);
-  /// The loop must have run idle after shut_down().
   ~Server() override;
 
   /// Starts to listen. Fails with invalid_argument or io and a sentence for the operator. `gateway` and `api` outlive the
@@ -37,9 +36,8 @@ class Server final : public Outlet {
   [[nodiscard]] std::uint16_t port() const;
   /// No new connections; those there stay.
   void stop_accepting();
-  /// Closes every connection that is left and frees the library; complete after some turns of the loop: see gone().
+  /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from inside one.
   void shut_down();
-  [[nodiscard]] bool gone() const;
   [[nodiscard]] std::size_t connections() const;
 
   /// Every 100 ms: handshakes and closes that took too long.

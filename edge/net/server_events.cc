@@ -16,11 +16,16 @@ constexpr std::string_view kEventsPath = "/v1/events";
 /// A close frame has room for 123 bytes of text.
 constexpr std::size_t kCloseText = 123;
 
-void say_close(lws* wsi, CloseReason reason, std::string_view detail) {
+std::string close_frame(CloseReason reason, std::string_view detail) {
   std::string text{detail.empty() ? describe(reason).text : detail};
   text.resize(std::min(text.size(), kCloseText));
   while (!text.empty() && !is_utf8(text)) text.pop_back();
-  lws_close_reason(wsi, static_cast<lws_close_status>(describe(reason).code), reinterpret_cast<unsigned char*>(text.data()), text.size());
+  const unsigned code = describe(reason).code;
+  std::string out = "\x88";
+  out.push_back(static_cast<char>(text.size() + 2));
+  out.push_back(static_cast<char>(code >> 8));
+  out.push_back(static_cast<char>(code & 255));
+  return out.append(text);
 }
 
 bool offers(std::string_view list, std::string_view wanted) {
@@ -40,9 +45,6 @@ bool offers(std::string_view list, std::string_view wanted) {
 int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
   auto* state = static_cast<State*>(lws_context_user(lws_get_context(wsi)));
   switch (reason) {
-    case LWS_CALLBACK_PROTOCOL_DESTROY:
-      state->freed = true;
-      return 0;
     case LWS_CALLBACK_WSI_DESTROY:
       state->forget(static_cast<Connection*>(lws_get_opaque_user_data(wsi)));
       lws_set_opaque_user_data(wsi, nullptr);
@@ -67,8 +69,11 @@ int Server::State::on_connection_event(Connection& c, lws_callback_reasons reaso
       if (c.known) gateway->pong(c.client);
       return 0;
     case LWS_CALLBACK_ESTABLISHED: return on_established(c);
-    // Either is followed by a close frame, after which no data frame may come.
+    // Either is followed by the library's close frame, after which no data frame may come. A client that answers our own
+    // close gets no second one.
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+      c.mute = true;
+      return c.close_sent ? -1 : 0;
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
       c.mute = true;
       return 0;
@@ -119,9 +124,24 @@ int Server::State::on_established(Connection& c) {
     c.known = true;
     return 0;
   }
-  c.mute = true;
-  say_close(c.wsi, CloseReason::try_later, client.error().detail);
-  return -1;
+  c.closing = c.mute = true;
+  c.reason = CloseReason::try_later;
+  c.detail = std::make_unique<std::string>(client.error().detail);
+  c.be_done_by(closes, clock.steady() + config.handshake_timeout);
+  lws_callback_on_writable(c.wsi);
+  return 0;
+}
+
+/// Written here, since a close that begins in WRITEABLE is dropped by the library without its frame. The client's answer, or
+/// the end of our patience, ends the connection. False: later, when the socket has taken what is queued.
+bool Server::State::send_close(Connection& c) {
+  if (c.close_sent) return true;
+  if (lws_partial_buffered(c.wsi) != 0) return false;
+  c.close_sent = true;
+  std::string frame = close_frame(c.reason, *c.detail);
+  if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(frame.data()), frame.size(), LWS_WRITE_RAW) < 0)
+    lws_set_timeout(c.wsi, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
+  return true;
 }
 
 int Server::State::on_http(Connection& c) {
@@ -149,10 +169,10 @@ int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   c.known = true;
   c.kind = Connection::Kind::events;
   lws_set_timeout(c.wsi, NO_PENDING_TIMEOUT, 0);
-  // The library does not read in this state, but would be woken for input for ever. A hang-up is noticed at the next write.
-  lws_rx_flow_control(c.wsi, 0);
   std::string text = event_stream_head();
-  return lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0 ? -1 : 0;
+  if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0) return -1;
+  hold_input(c);
+  return 0;
 }
 
 int Server::State::on_receive(Connection& c, std::string_view bytes) {
@@ -186,10 +206,7 @@ void Server::State::on_message(Connection& c, std::string_view message) {
 
 int Server::State::on_ws_writable(Connection& c) {
   if (lws_partial_buffered(c.wsi) != 0) return 0;  // called again when that is out
-  if (c.closing) {
-    say_close(c.wsi, c.reason, *c.detail);
-    return -1;
-  }
+  if (c.closing) (void)send_close(c);
   if (c.known && !c.mute) gateway->writable(c.client);
   return 0;
 }
@@ -199,7 +216,16 @@ int Server::State::on_http_writable(Connection& c) {
   if (lws_partial_buffered(c.wsi) != 0) return 0;
   if (c.closing) return -1;
   if (c.known && !c.mute) gateway->writable(c.client);
+  hold_input(c);
   return 0;
+}
+
+/// A client of an event stream says nothing more. The library would not read its hang-up, yet be woken for it for ever; nor
+/// does it look at writability while reading is held. So reading is held whenever nothing waits to be written, and a hang-up
+/// is noticed at the next write.
+void Server::State::hold_input(Connection& c) const {
+  const bool hold = lws_partial_buffered(c.wsi) == 0 && !c.closing;
+  lws_rx_flow_control(c.wsi, hold ? 0 : 1);
 }
 
 void Server::State::on_gone(Connection& c) {

@@ -35,6 +35,8 @@ struct Server::State {
   void on_message(Connection& c, std::string_view message);
   int on_ws_writable(Connection& c);
   void on_gone(Connection& c);
+  bool send_close(Connection& c);
+  void hold_input(Connection& c) const;
   void forget(Connection* c);
   [[nodiscard]] std::string remote_of(lws* wsi) const;
 
@@ -50,7 +52,6 @@ struct Server::State {
   std::size_t count = 0;
   lws_context* context = nullptr;
   lws_vhost* vhost = nullptr;
-  bool freed = true;  ///< the library holds nothing on the loop
 };
 
 }  // namespace tocsin::edge

@@ -1,0 +1,44 @@
+// tocsin-edge: settings, log, node; exit codes as in common/exit_code.h.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "common/config/program.h"
+#include "common/log/log.h"
+#include "edge/node.h"
+
+namespace {
+
+int fail(int code, const std::string& sentence) {
+  std::fprintf(stderr, "tocsin-edge: %s\n", sentence.c_str());
+  return code;
+}
+
+int serve(const tocsin::edge::Config& config) {
+  tocsin::edge::Node node(config);
+  if (const auto started = node.start(); !started) {
+    const bool usage = started.error().code == tocsin::Errc::invalid_argument;
+    return fail(usage ? tocsin::kExitUsage : tocsin::kExitCannotStart, started.error().detail);
+  }
+  node.run();
+  return tocsin::kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace tocsin;
+  const auto start = config::start<edge::Config>(
+      edge::kOptions, {.name = "tocsin-edge", .summary = "Serves clients over WebSocket, HTTP and Server-Sent Events."}, argc, argv);
+  if (!start.loaded) return start.exit_code;
+  const edge::Config& config = start.loaded->value;
+  if (auto logging = log::configure({.component = config.id, .level = config.log_level, .file = config.log_file}); !logging)
+    return fail(kExitCannotStart, logging.error().detail);
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return serve(config);
+  } catch (const std::exception& broken) {  // of libraries at start-up only
+    return fail(kExitCannotStart, broken.what());
+  }
+}
