@@ -4,12 +4,12 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "common/clock.h"
 #include "common/crypto/crypto.h"
+#include "common/file.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
 #include "common/loop/handles.h"
@@ -39,18 +39,6 @@ class DealerWire final : public LinkWire {
 std::string own_host(const std::string& address) {
   if (address == "0.0.0.0" || address == "::") return "127.0.0.1";
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
-}
-
-/// Written beside and renamed, so that a reader never sees half of it.
-Status write_atomically(const std::string& path, const std::string& text) {
-  const std::string beside = path + "." + std::to_string(getpid());
-  {
-    std::ofstream out(beside, std::ios::trunc);
-    out << text;
-    if (!out.flush()) return Error{Errc::io, "cannot write " + beside};
-  }
-  if (std::rename(beside.c_str(), path.c_str()) != 0) return Error{Errc::io, "cannot write " + path};
-  return Done{};
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ Status Server::set_descriptor_limit(const Config& config) {
 
 Server::Server(const Config& config, const Clock& clock, loop::Loop& loop, Metrics& metrics)
     : state_(std::make_unique<State>(config, clock, loop, metrics)) {}
-Server::~Server() = default;
+Server::~Server() { shut_down(); }
 
 Status Server::start(Gateway& gateway, HttpApi& api) {
   state_->gateway = &gateway;

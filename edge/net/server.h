@@ -28,6 +28,7 @@ class Server final : public Outlet {
   static Status set_descriptor_limit(const Config& config);
 
   Server(const Config& config, const Clock& clock, loop::Loop& loop, Metrics& metrics);
+  /// Shuts down if that was not done.
   ~Server() override;
 
   /// Starts to listen. Fails with invalid_argument or io and a sentence for the operator. `gateway` and `api` outlive the
