@@ -94,7 +94,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::session_max_bytes>("session.record_max_bytes", "Largest resume record.", {.min = 1'024, .max = 1LL << 20}),
     config::option<&Config::curve_key_file>("curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
     config::option<&Config::curve_allow_dir>("curve.allow_dir", "Folder of the public keys (*.pub) that may connect; empty: any."),
-    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {}, config::Apply::live),
+    config::option<&Config::log_level>("log.level", "Least level of the lines written."),
     config::option<&Config::log_file>("log.file", "File the lines are appended to; empty: stderr."),
 });
 

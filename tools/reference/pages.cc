@@ -9,6 +9,7 @@
 #include "common/result.h"
 #include "edge/metrics.h"
 #include "ops/settings/settings.h"
+#include "ops/supervisor/metrics.h"
 
 namespace tocsin::reference {
 namespace {
@@ -51,9 +52,20 @@ Program program(std::string_view name) {
   return {name, registry.descriptions()};
 }
 
+/// Without what `common` lists: what every program tells of itself is said once.
+Program without(Program program, const Program& common) {
+  std::erase_if(program.metrics, [&](const auto& m) {
+    return std::any_of(common.metrics.begin(), common.metrics.end(),
+                       [&](const auto& c) { return c.name == m.name; });
+  });
+  return program;
+}
+
 std::vector<Program> programs() {
-  return {program<broker::Metrics>("tocsin-broker"), program<edge::Metrics>("tocsin-edge"),
-          program<metrics::ProcessMetrics>("every program")};
+  const auto common = program<metrics::ProcessMetrics>("every program");
+  return {without(program<broker::Metrics>("tocsin-broker"), common),
+          without(program<edge::Metrics>("tocsin-edge"), common),
+          without(program<ops::Metrics>("tocsin-supervisor"), common), common};
 }
 
 std::string metrics_page() {
