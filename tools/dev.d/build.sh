@@ -1,6 +1,9 @@
 # Build folders: build (release, the programs), build-asan, build-tsan, build-lint, build-fuzz. Sourced by tools/dev.
 programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl)
 
+# A fresh clone elsewhere finds what another one compiled: no command line holds an absolute path.
+export CCACHE_NOHASHDIR=true
+
 # Debian's own tools: a Python or meson of a version manager in PATH does not see Debian's Python packages.
 meson() { /usr/bin/python3 /usr/bin/meson "$@"; }
 python() { /usr/bin/python3 "$@"; }
@@ -41,6 +44,16 @@ compile() {
     grep -vE '^\[[0-9]+/[0-9]+\]' "$folder/compile.log" | tail -60 >&2
     return 1
   }
+}
+
+# test_targets FOLDER SUITE..: the programs that the tests of these suites run, for compile.
+test_targets() {
+  local folder=$1 select
+  shift
+  select='import json, os, sys
+folder, suites = sys.argv[1], {"tocsin:" + s for s in sys.argv[2:]}
+print(*sorted({os.path.relpath(t["cmd"][0], folder) for t in json.load(sys.stdin) if suites & set(t["suite"])}), sep="\n")'
+  meson introspect --tests "$folder" | python -c "$select" "$PWD/$folder" "$@"
 }
 
 build_programs() {

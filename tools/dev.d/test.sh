@@ -25,20 +25,27 @@ test_release() {
   meson_tests build release --timeout-multiplier 3 "$@"
 }
 
-test_address() {
-  part "address and undefined-behaviour sanitizers: build"
-  if ! compile build-asan meson-test-prereq; then broken build-asan; return; fi
-  part "address and undefined-behaviour sanitizers: unit and fuzz corpus"
-  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    meson_tests build-asan asan --timeout-multiplier 5 --suite unit --suite fuzz
+# test_sanitized FOLDER TITLE SUITE..
+test_sanitized() {
+  local folder=$1 title=$2 targets
+  shift 2
+  part "$title: build"
+  configure "$folder"
+  mapfile -t targets < <(test_targets "$folder" "$@")
+  if ! compile "$folder" "${targets[@]}"; then broken "$folder"; return; fi
+  part "$title: $*"
+  meson_tests "$folder" "$folder" --timeout-multiplier 8 "${@/#/--suite=}"
 }
 
+test_address() {
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    test_sanitized build-asan "address and undefined-behaviour sanitizers" unit fuzz
+}
+
+# test_thread SUITE: most units have no threads; a change waits for those that do, `sanitize` runs all.
 test_thread() {
-  part "thread sanitizer: build"
-  if ! compile build-tsan meson-test-prereq; then broken build-tsan; return; fi
-  part "thread sanitizer: unit"
   TSAN_OPTIONS="suppressions=$PWD/tests/support/tsan.supp halt_on_error=1" \
-    meson_tests build-tsan tsan --timeout-multiplier 8 --suite unit
+    test_sanitized build-tsan "thread sanitizer" "$1"
 }
 
 test_integration() {
@@ -59,14 +66,14 @@ run_tests() {
   if [ $# -eq 0 ]; then
     test_release
     test_address
-    test_thread
+    test_thread threads
     test_integration
   fi
   local names=() suites=() paths=() selection
   for selection in "$@"; do
     case "$selection" in
       unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
-      sanitize) test_address; test_thread ;;
+      sanitize) test_address; test_thread unit ;;
       integration) test_integration ;;
       tests/integration/*) paths+=("$selection") ;;
       *) names+=("$selection") ;;
