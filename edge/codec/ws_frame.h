@@ -10,7 +10,8 @@ namespace tocsin::edge::ws {
 
 enum class Opcode : std::uint8_t { text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-inline constexpr std::string_view kPing{"\x89\x00", 2};  ///< shared by every keepalive
+/// Shared by every keepalive. With a payload: libwebsockets 4.1 passes the pong of an empty ping on to nobody.
+inline constexpr std::string_view kPing{"\x89\x01k", 3};
 
 /// Appends the header for a payload of `size` bytes: 2, 4 or 10 bytes.
 void append_header(std::string& out, Opcode opcode, std::size_t size);

@@ -61,8 +61,8 @@ async def head_of(cluster):
 async def follow_everything(cluster, history, count=4):
     """Followers that come back: two of everything on either edge, two with a filter, one of them from a snapshot."""
     both = urls(cluster, "ws")
-    epoch = get(cluster.edge()["http"] + "/v1/channels/incidents").json()["epoch"]
-    start = {"epoch": epoch, "offset": 0}
+    async with Client(both[0], "first") as c:   # the channel is made by its first use
+        start = (await c.subscribe("s")).position
     followers = [Follower(both, "all-0", history, since=start), Follower(both[::-1], "all-1", history, since=start),
                  Follower(both, "severe", history, filter={"severity": ["P0", "P1"]}), Follower(both[::-1], "active", history, filter={"active": True},
                                                                                                 snapshot=True)]

@@ -28,11 +28,12 @@ TEST_CASE("half a frame, a masked frame and a fragment are not read") {
   CHECK_FALSE(read(std::string_view("\x01\x00", 2)));
 }
 
-TEST_CASE("the shared ping is an empty ping frame") {
+TEST_CASE("the shared ping is a whole ping frame with a payload") {
   const auto view = read(kPing);
   REQUIRE(view);
   CHECK(view->opcode == Opcode::ping);
-  CHECK(view->payload.empty());
+  CHECK(view->payload == "k");
+  CHECK(view->size == kPing.size());
 }
 
 }  // namespace
