@@ -140,8 +140,8 @@ class TestFolders:
                 return
             edge = Edge(tmp_path / "log", broker.endpoint).start()
             try:
-                info = get(edge.http + "/v1/channels/incidents").json()
-                assert info["epoch"] != head["epoch"], "an acknowledged tail is gone: the epoch must say so"
+                position = post_json(edge.http + "/v1/updates", change("A", title="x")).json()["results"][0]["position"]
+                assert position["epoch"] != head["epoch"], "an acknowledged tail is gone: the epoch must say so"
             finally:
                 edge.kill()
                 broker.kill()
