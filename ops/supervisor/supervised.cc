@@ -46,7 +46,7 @@ Result<ReadyInfo> read_ready_file(const std::string& path, pid_t pid) {
     const auto member = json::string_member(*document, name);
     return member && *member ? std::string(**member) : std::string();
   };
-  return ReadyInfo{text_of("endpoint"), text_of("http"), text_of("ws")};
+  return ReadyInfo{text_of("ingest"), text_of("http"), text_of("ws")};
 }
 
 std::string reason_from_log(const std::string& log_file) {
