@@ -12,8 +12,8 @@ python() { /usr/bin/python3 "$@"; }
 configure() {
   local folder=$1 options=()
   case "$folder" in
-    # NDEBUG is not only for speed: libwebsockets compiled without it logs on the data path. -g1: names in a backtrace.
-    build) options=(--buildtype=release -Db_lto=false -Dcpp_args=-g1) ;;
+    # NDEBUG is not only for speed: libwebsockets compiled without it logs on the data path.
+    build) options=(--buildtype=release -Db_lto=false) ;;
     # -O1 without a build type, which would set the level itself; assertions stay on.
     build-asan) options=(-Doptimization=1 -Ddebug=false -Db_sanitize=address,undefined
       '-Dcpp_args=-g1 -fno-sanitize-recover=all') ;;
