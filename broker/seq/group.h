@@ -36,7 +36,8 @@ struct Group {
   std::size_t count = 0;
   std::size_t bytes = 0;
 
-  [[nodiscard]] bool empty() const noexcept { return batch.empty() && touched.empty() && answers.empty() && after.empty(); }
+  [[nodiscard]] bool writes() const noexcept { return !batch.empty() || !touched.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return !writes() && answers.empty() && after.empty(); }
 };
 
 }  // namespace tocsin::broker

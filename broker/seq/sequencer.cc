@@ -220,8 +220,9 @@ void Sequencer::start_commit() {
     }
     channels_.committed(done.batch.channels);
     incidents_.committed(done.number);
-    flush();  // the disk works while the group is sent out
+    if (gathering_.writes()) start_commit();  // the disk works while this group is sent out
     committed(std::move(done), Done{});
+    flush();
   });
 }
 
