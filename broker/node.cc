@@ -156,7 +156,7 @@ Status Node::Parts::serve_http() {
 
 Status Node::Parts::write_ready_file() const {
   if (config.ready_file.empty()) return Done{};
-  std::string text = "{\"pid\":" + std::to_string(::getpid()) + ",\"endpoint\":" + json::quoted(router->endpoint());
+  std::string text = "{\"pid\":" + std::to_string(::getpid()) + ",\"ingest\":" + json::quoted(router->endpoint());
   if (server != nullptr) text += ",\"http\":\"http://" + config.http_listen.substr(0, config.http_listen.rfind(':')) + ":" + std::to_string(server->port()) + "\"";
   return write_atomically(config.ready_file, text + "}\n");
 }
