@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 namespace tocsin::ops {
 namespace {
@@ -18,7 +17,7 @@ Error failed(std::string_view what, const std::string& path) {
   return {code, std::string(what) + " " + path + ": " + std::strerror(reason)};
 }
 
-/// Closes at scope end; close() on the good path reports what close(2) said.
+/// Closes at scope end.
 class Descriptor {
  public:
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
@@ -28,21 +27,10 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int number() const noexcept { return fd_; }
-  [[nodiscard]] bool close() noexcept { return ::close(std::exchange(fd_, -1)) == 0; }
 
  private:
   int fd_;
 };
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -59,20 +47,6 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     out.append(part, static_cast<std::size_t>(n));
     if (out.size() > max_bytes) return Error{Errc::too_large, path + " is longer than " + std::to_string(max_bytes) + " bytes"};
   }
-}
-
-Status write_atomically(const std::string& path, std::string_view bytes, mode_t mode) {
-  const std::string beside = path + ".new";
-  ::unlink(beside.c_str());   // left by a writer that was killed; its mode may be another
-  Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (file.number() < 0) return failed("cannot write", beside);
-  const bool written = write_all(file.number(), bytes) && ::fsync(file.number()) == 0;
-  if (!written || !file.close() || ::rename(beside.c_str(), path.c_str()) != 0) {
-    Error error = failed("cannot write", path);
-    ::unlink(beside.c_str());
-    return error;
-  }
-  return Done{};
 }
 
 Status make_folder(const std::string& path, mode_t mode) {

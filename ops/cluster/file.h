@@ -1,20 +1,17 @@
 #pragma once
-// Small files of a cluster folder: read whole, replaced whole. A reader sees the old bytes or the new ones, never a
-// part: write_atomically() writes beside the file, syncs and renames. Blocking; start-up and supervisor only.
+// Files and folders of a cluster, read and made; common/file.h replaces files whole. Blocking; start-up and supervisor only.
 #include <sys/types.h>
 
 #include <string>
 #include <string_view>
 
+#include "common/file.h"
 #include "common/result.h"
 
 namespace tocsin::ops {
 
 /// The whole file. Fails with not_found, or io (the detail names the path and the system's reason).
 [[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t max_bytes = std::size_t{16} << 20);
-
-/// Replaces `path` with `bytes`. On failure (io, disk_full) the old file is as it was.
-[[nodiscard]] Status write_atomically(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
 /// Makes `path` and its parents. Fails with io when it is no folder or cannot be made.
 [[nodiscard]] Status make_folder(const std::string& path, mode_t mode = 0755);
