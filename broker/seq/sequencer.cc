@@ -245,7 +245,8 @@ void Sequencer::answer(Group& group, const Error* error) {
     }
     if (error != nullptr)
       for (auto& outcome : answer.outcomes)
-        if (outcome.fault.ok()) outcome.fault = link::fault_of(*error);
+        // A conflict was found against state that is now undone: it says nothing about what is kept.
+        if (outcome.fault.ok() || outcome.fault.code == describe(Errc::conflict).name) outcome.fault = link::fault_of(*error);
     sink_.on_answer(std::move(answer));
   }
 }

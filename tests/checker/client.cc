@@ -58,6 +58,8 @@ void Client::sent(std::uint64_t number, const json::Value& frame) {
     wish.view = run_.evidence.view_id(View(json::find(frame, "filter")));
     wish.snapshot = flag_of(frame, "snapshot");
     wish.since = position_of(json::find(frame, "since"));
+    // Unanswered, it may still come back by ticket on another socket.
+    if (const auto now = wishes_.find(id); now == wishes_.end() || now->second.log < 0) wishes_[id] = wish;
     wish.asked = true;
     conn.asked[id] = std::move(wish);
   } else if (type == "unsubscribe") {
@@ -66,11 +68,16 @@ void Client::sent(std::uint64_t number, const json::Value& frame) {
       conn.ended.push_back(it->second.sub);
       conn.streams.erase(it);
     }
-    wishes_.erase(id);
+    // A ticket may still bring it back, when the edge died before it read this: then as a new stream.
+    if (const auto wish = wishes_.find(id); wish != wishes_.end()) {
+      wish->second.log = -1;
+      wish->second.had = Coverage();
+    }
   } else if (type == "connect") {
+    conn.nothing_stated = true;
     if (const json::Value* since = json::find(frame, "since"); since != nullptr && since->IsObject())
       for (const auto& m : since->GetObject())
-        if (auto p = position_of(&m.value)) conn.since[std::string(json::view(m.name))] = *std::move(p);
+        if (auto p = position_of(&m.value)) conn.nothing_stated = false, conn.since[std::string(json::view(m.name))] = *std::move(p);
   }
 }
 
@@ -144,8 +151,12 @@ void Client::check_answer(const Wish& wish, const std::string& outcome, std::str
 void Client::check_unasked(const Conn& conn, const Wish& wish, const std::string& id, const std::string& outcome, const Since& position) {
   const auto now = conn.streams.find(id);
   if (outcome == "resumed" || outcome == "live") {
-    if (now != conn.streams.end()) report("undeclared", id, "the stream was restarted as " + outcome);
-    if (outcome == "live") report("undeclared", id, "a ticket brought it back as live");
+    // A snapshot that was cut off begins again; a socket that stated no position gets a new stream.
+    if (now != conn.streams.end()) {
+      if (outcome == "resumed" || !now->second.snapshotting) report("undeclared", id, "the stream was restarted as " + outcome);
+      return;
+    }
+    if (outcome == "live" && wish.log >= 0 && !conn.nothing_stated) report("undeclared", id, "a ticket brought it back as live");
     else if (wish.log >= 0 && run_.logs.at(static_cast<std::uint32_t>(wish.log)).epoch() != position.epoch)
       report("epoch", id, "resumed by ticket in another epoch, " + show(position));
     return;
@@ -164,6 +175,7 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   else if (!wish.asked) check_unasked(conn, wish, id, outcome, position);
   else if (outcome == "resumed") report("resume", id, "resumed, but no since was given");
 
+  const bool fresh = wish.log < 0;
   const auto [newest, first] = run_.newest_seen.try_emplace(wish.channel, log);
   if (!first && newest->second != log && run_.stable(wish.channel))
     report("epoch", id, "the epoch of " + wish.channel + " changed to " + position.epoch);
@@ -185,7 +197,7 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   stream.view = wish.view;
   stream.start = position.offset;
   stream.on_socket = Coverage(position.offset + 1);
-  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" || (wish.asked && wish.snapshot && !wish.since);
+  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" || ((wish.asked || fresh || outcome == "live") && wish.snapshot && !wish.since);
   conn.streams.insert_or_assign(id, std::move(stream));
   std::erase(conn.ended, number_of(frame, "sub", 0));
   wish.asked = false;
@@ -297,8 +309,9 @@ void Client::settled() {
   for (auto& [number, conn] : conns_) {
     for (auto& [id, stream] : conn.streams) {
       const Log& log = run_.logs.at(stream.log);
-      const auto newest = run_.publishes.newest_log(log.channel());
-      if (newest >= 0 && newest != static_cast<std::int64_t>(stream.log)) {
+      // Logs are numbered as they are first heard of: the highest number is the newest epoch.
+      const auto newest = std::max(run_.publishes.newest_log(log.channel()), static_cast<std::int64_t>(run_.newest_seen[log.channel()]));
+      if (newest > static_cast<std::int64_t>(stream.log)) {
         report("behind", id, "still in epoch " + log.epoch() + " of " + log.channel() + "; the newest is " +
                                  run_.logs.at(static_cast<std::uint32_t>(newest)).epoch());
       } else if (stream.on_socket.next() <= log.highest()) {

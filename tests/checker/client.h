@@ -82,6 +82,7 @@ class Client {
   struct Conn {
     std::map<std::string, Wish> asked;   ///< subscribes without an answer
     std::map<std::string, Since> since;  ///< of `connect`
+    bool nothing_stated = false;  ///< `connect` came without any position
     std::map<std::string, Stream> streams;
     std::vector<std::uint64_t> ended;  ///< subs whose frames may still arrive
   };

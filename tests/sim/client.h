@@ -1,0 +1,94 @@
+#pragma once
+// SimClient: an application with a well-behaved client library. Connects to any edge, subscribes, keeps its positions, and when a
+// socket goes comes back by `since` or by ticket. Records everything it sends and receives; judges nothing.
+//
+// Invariant: a position it states is one up to which it has everything. Thread: one.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/json/json.h"
+#include "tests/checker/coverage.h"
+#include "tests/sim/recorder.h"
+#include "tests/sim/sockets.h"
+#include "tests/sim/world.h"
+
+namespace tocsin::sim {
+
+struct Wanted {
+  std::string id;
+  std::string channel;
+  std::string filter;   ///< JSON
+  std::string options;  ///< more members of the subscribe frame, each with a leading comma
+  bool snapshot = false;
+};
+
+class SimClient {
+ public:
+  /// Connects somewhere; false when nobody listens there at the moment.
+  using Dial = std::function<bool(const Connection&)>;
+
+  SimClient(World& world, Sockets& sockets, Recorder& recorder, std::string name, std::vector<Wanted> wanted, bool by_ticket, Dial dial);
+
+  void start() { connect(); }
+  // ---- what happens to it
+  void cut();
+  void stall(std::int64_t ms);
+  /// Opens a second socket and takes its session over, as after a migration offer.
+  void move();
+  /// The application crashes: it comes back knowing nothing.
+  void forget();
+  void resubscribe(std::size_t index);
+  void heal();
+
+  /// True when each subscription is live on the present socket.
+  [[nodiscard]] bool subscribed() const;
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ private:
+  struct Held {
+    Wanted wanted;
+    std::string epoch;  ///< empty: nothing yet
+    checker::Coverage had;
+    [[nodiscard]] std::string position() const;
+  };
+  struct Conn {
+    std::uint64_t number = 0;
+    Connection tcp;
+    std::map<std::uint64_t, std::size_t> subs;  ///< sub -> index in held_
+    bool resuming = false;  ///< it opened with a ticket
+    bool over = false;
+  };
+  using ConnPtr = std::shared_ptr<Conn>;
+
+  void connect();
+  void retry(std::int64_t ms);
+  void on_frame(const ConnPtr& conn, std::string_view text);
+  void on_welcome(const ConnPtr& conn, const json::Value& frame);
+  void on_subscribed(const ConnPtr& conn, const json::Value& frame);
+  void on_update(const ConnPtr& conn, const json::Value& frame);
+  void on_gone(const ConnPtr& conn);
+  void subscribe(const ConnPtr& conn, std::size_t index);
+  void subscribe_missing(const ConnPtr& conn);
+  void send(const ConnPtr& conn, const std::string& frame);
+  [[nodiscard]] bool has(const Conn& conn, std::size_t index) const;
+
+  World& world_;
+  Sockets& sockets_;
+  Recorder& recorder_;
+  const std::string name_;
+  std::vector<Held> held_;
+  const bool by_ticket_;
+  Dial dial_;
+  std::string ticket_;
+  ConnPtr now_;
+  std::vector<ConnPtr> open_;  ///< now_, and older ones that were not closed yet
+  std::uint64_t conns_ = 0;
+  bool retrying_ = false;
+};
+
+}  // namespace tocsin::sim

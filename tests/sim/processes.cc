@@ -1,0 +1,158 @@
+#include "tests/sim/processes.h"
+
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <utility>
+
+namespace tocsin::sim {
+
+struct BrokerProcess::Parts {
+  Parts(World& world, Wires& wires, Disk& disk, const broker::Config& config)
+      : store(disk, memory), core(config, "sim", store, world, [&world] { return world.chance.next(); }, wires, metrics) {}
+  metrics::Registry registry;
+  broker::Metrics metrics{registry};
+  broker::MemoryLogStore memory;
+  broker::SplitLogStore store;
+  broker::Core core;
+};
+
+BrokerProcess::BrokerProcess(World& world, Wires& wires, Disk& disk, broker::Config config)
+    : world_(world), wires_(wires), disk_(disk), config_(std::move(config)) {}
+BrokerProcess::~BrokerProcess() = default;
+
+void BrokerProcess::start() {
+  if (parts_) return;
+  life_ = new_life();
+  poll_due_ = false;
+  parts_ = std::make_unique<Parts>(world_, wires_, disk_, config_);
+  parts_->store.on_wake([this] {
+    if (std::exchange(poll_due_, true)) return;
+    world_.after(0, life_, [this] { poll(); });
+  });
+  if (const auto ok = parts_->core.open(); !ok) {
+    std::cerr << "the simulated broker does not start: " << ok.error().detail << "\n";
+    std::abort();
+  }
+  wires_.serve([this](const std::string& peer, const std::string& bytes) { parts_->core.on_bytes(peer, bytes); });
+  world_.after(kTickMs, life_, [this] { tick(); });
+}
+
+void BrokerProcess::poll() {
+  poll_due_ = false;
+  parts_->store.poll();
+}
+
+void BrokerProcess::tick() {
+  parts_->core.tick();
+  world_.after(kTickMs, life_, [this] { tick(); });
+}
+
+void BrokerProcess::kill() {
+  if (!parts_) return;
+  life_.reset();
+  wires_.broker_died();
+  disk_.crash();
+  parts_.reset();
+}
+
+class EdgeProcess::Wire final : public edge::LinkWire {
+ public:
+  Wire(Wires& wires, std::string name) : wires_(wires), name_(std::move(name)) {}
+  bool send(std::string bytes) override { return wires_.send_up(name_, std::move(bytes)); }
+
+ private:
+  Wires& wires_;
+  const std::string name_;
+};
+
+struct EdgeProcess::Parts {
+  struct Served {
+    Connection tcp;
+    edge::ClientId client{};
+    std::uint64_t number = 0;
+  };
+  Parts(World& world, Wires& wires, Sockets& sockets, const edge::Config& config)
+      : wire(wires, config.id),
+        link(config, world, wire, [&world] { return world.chance.next(); }, metrics),
+        outlet(sockets),
+        gateway(config, world, link, outlet, [&world] { return world.chance.next(); }, metrics) {
+    link.attach_sink(gateway.feed());
+  }
+  metrics::Registry registry;
+  edge::Metrics metrics{registry};
+  Wire wire;
+  edge::EdgeLink link;
+  SimOutlet outlet;
+  std::map<std::uint64_t, std::unique_ptr<Served>> served;  ///< in the order in which they came
+  std::uint64_t number = 0;
+  edge::Gateway gateway;
+};
+
+EdgeProcess::EdgeProcess(World& world, Wires& wires, Sockets& sockets, edge::Config config)
+    : world_(world), wires_(wires), sockets_(sockets), config_(std::move(config)) {}
+EdgeProcess::~EdgeProcess() = default;
+
+void EdgeProcess::start() {
+  if (parts_) return;
+  life_ = new_life();
+  turn_due_ = false;
+  parts_ = std::make_unique<Parts>(world_, wires_, sockets_, config_);
+  wires_.attach(config_.id, {[this] { parts_->link.on_connected(), turn_soon(); },
+                             [this] { parts_->link.on_disconnected(), turn_soon(); },
+                             [this](const std::string& bytes) { parts_->link.on_bytes(bytes), turn_soon(); }});
+  world_.after(kTickMs, life_, [this] { tick(); });
+}
+
+void EdgeProcess::tick() {
+  parts_->link.tick();
+  parts_->gateway.tick();
+  turn_soon();
+  world_.after(kTickMs, life_, [this] { tick(); });
+}
+
+void EdgeProcess::turn_soon() {
+  if (std::exchange(turn_due_, true)) return;
+  world_.after(0, life_, [this] {
+    turn_due_ = false;
+    if (parts_->gateway.turn()) turn_soon();
+  });
+}
+
+bool EdgeProcess::accept(const Connection& tcp) {
+  if (!parts_) return false;
+  auto served = std::make_unique<Parts::Served>();
+  served->tcp = tcp;
+  Parts::Served* one = served.get();
+  const auto client = parts_->gateway.open(&one->tcp, {});
+  if (!client) return false;
+  one->client = *client;
+  one->number = ++parts_->number;
+  parts_->served.emplace(one->number, std::move(served));
+  tcp->message = [this, one](const std::string& bytes) { parts_->gateway.message(one->client, bytes), turn_soon(); };
+  tcp->pong = [this, one] { parts_->gateway.pong(one->client), turn_soon(); };
+  tcp->writable = [this, one] { parts_->gateway.writable(one->client), turn_soon(); };
+  tcp->closed = [this, one] {
+    parts_->gateway.closed(one->client);
+    turn_soon();
+    parts_->served.erase(one->number);
+  };
+  turn_soon();
+  return true;
+}
+
+bool EdgeProcess::publish(Draft draft, edge::Answer<std::vector<link::PublishOutcome>> answer) {
+  if (!parts_) return false;
+  parts_->link.publish({std::move(draft)}, std::move(answer));
+  return true;
+}
+
+void EdgeProcess::kill() {
+  if (!parts_) return;
+  life_.reset();
+  wires_.detach(config_.id);
+  for (auto& [number, served] : parts_->served) sockets_.edge_died(served->tcp);
+  parts_.reset();
+}
+
+}  // namespace tocsin::sim
