@@ -83,8 +83,14 @@ struct Node::Parts {
   bool stopping = false;
 
   ~Parts() {
+    // http turns the loop to close its connections: no message, timer or commit may reach the core any more.
+    router.reset();
+    server.reset();
+    ticker.stop();
+    stopper.stop();
     if (disk) disk->on_wake({});
     disk.reset();  // joins the storage thread before what it wakes is gone
+    wake.reset();
   }
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;

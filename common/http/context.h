@@ -2,7 +2,8 @@
 // Context: libwebsockets on a loop::Loop, shared by the Servers, Clients and WsClients of one process. The edge's client
 // traffic does not come here: edge/net has a context of its own, tuned for it.
 //
-// Invariant: what was made on a Context is destroyed before it, and the Context before its Loop.
+// Invariant: what was made on a Context is destroyed before it, and the Context before its Loop. Its destructor turns the
+// loop, as the library closes its sockets there: whatever else could call back must be stopped before.
 // Thread: the loop's.
 #include <memory>
 #include <utility>
