@@ -76,6 +76,7 @@ struct Client {
   Door door = Door::json;
   bool blocked = false;
   bool dead = false;    ///< nothing may be written any more
+  bool overflowed = false;  ///< a private frame found no room: its streams are no longer whole, it must go
   bool queued = false;  ///< in the list of clients to flush
   bool pumping = false; ///< some subscription is not live
   bool changed = false; ///< in the hub's list of resume records to write

@@ -48,11 +48,19 @@ PrivateTail& Fanout::tail_of(Client& client) {
   return *client.tail;
 }
 
+bool Fanout::has_room(const Client& client, std::size_t size) const {
+  const std::size_t own = client.tail ? client.tail->own_bytes() : 0;
+  return own == 0 || own + size <= static_cast<std::size_t>(config_.private_max_bytes);
+}
+
 bool Fanout::send_bytes(Client& client, std::string_view frame) {
   if (client.dead) return true;
-  auto& tail = tail_of(client);
-  if (tail.own_bytes() > 0 && tail.own_bytes() + frame.size() > static_cast<std::size_t>(config_.private_max_bytes)) return false;
-  tail.append(frame);
+  if (!has_room(client, frame.size())) {
+    client.overflowed = true;
+    kill(client);
+    return false;
+  }
+  tail_of(client).append(frame);
   return true;
 }
 
@@ -235,9 +243,12 @@ std::string_view Fanout::gather(Client& client) {
     scratch_.append(bytes);  // copied: take() may free the piece
     client.tail->take(bytes.size());
   }
-  if (client.tail_empty())
-    for (auto& sub : client.subs)
-      if (sub->mode == Mode::live) gather_live(client, *sub, only);
+  if (!client.tail_empty()) return scratch_;
+  const std::size_t count = client.subs.size();
+  for (std::size_t i = 0; i < count; ++i) {  // another one first each turn: a busy channel must not starve the rest
+    Sub& sub = *client.subs[(turns_ + i) % count];
+    if (sub.mode == Mode::live) gather_live(client, sub, only);
+  }
   return scratch_.empty() ? only : std::string_view(scratch_);
 }
 
@@ -303,6 +314,7 @@ bool Fanout::behind(const Client& client) {
 
 bool Fanout::pass() {
   more_ = false;
+  ++turns_;
   const auto dirty = std::exchange(dirty_, {});
   for (Audience* audience : dirty) {
     audience->dirty = false;

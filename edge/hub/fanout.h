@@ -27,7 +27,9 @@ class Fanout {
   void mark(Audience& audience);
   /// The client has something to send that the sweep will not find.
   void queue(Client& client);
-  /// Appends a private frame, framed for the client's door. False when its tail is full: it should be closed as slow.
+  [[nodiscard]] bool has_room(const Client& client, std::size_t size) const;
+  /// Appends a private frame, framed for the client's door. False when its tail is full: nothing is written to it any more, it must
+  /// be closed as slow.
   bool send(Client& client, std::string_view json, Position id = {});
   void send_run(Client& client, std::shared_ptr<const FrameRun> run);
   /// Ready-made bytes (a ping) as one private frame.
@@ -90,6 +92,7 @@ class Fanout {
   Batch memo_;
   std::string scratch_;  ///< a gathered write
   std::size_t delivered_ = 0;
+  std::size_t turns_ = 0;
   bool more_ = false;
 };
 

@@ -7,6 +7,9 @@
 #include "edge/codec/server_frame.h"
 
 namespace tocsin::edge {
+namespace {
+constexpr unsigned kCountEvery = 10;  // ticks between two looks at every log's size
+}
 
 Hub::Hub(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics)
     : config_(config),
@@ -141,6 +144,8 @@ Status Hub::unsubscribe(Client& client, std::string_view id) {
 
 void Hub::send_last(Client& client, std::string_view json) {
   if (client.dead) return;
+  // A long tail would hold the last word back; between whole frames it may be dropped.
+  if (client.tail && client.tail->unsent() > client.max_batch / 2) client.tail.reset();
   fanout_.send(client, json);
   fanout_.flush_tail(client);
   Fanout::kill(client);
@@ -171,7 +176,7 @@ std::vector<Client*> Hub::take_changed() {
 }
 
 bool Hub::stuck(const Client& client) const {
-  return client.blocked && !client.dead && clock_.steady() - client.stalled_since >= config_.slow_close;
+  return client.overflowed || (client.blocked && !client.dead && clock_.steady() - client.stalled_since >= config_.slow_close);
 }
 
 // ---- resume records
@@ -237,6 +242,7 @@ void Hub::tick() {
   const double share = static_cast<double>((now - last_tick_).count()) / (0.9 * static_cast<double>(config_.beacon.count()));
   last_tick_ = now;
   joiner_.tick();
+  const bool count = ++ticks_ % kCountEvery == 0;
   std::int64_t held = 0;
   for (auto it = feeds_.begin(); it != feeds_.end();) {
     Feed& feed = *it->second;
@@ -247,10 +253,11 @@ void Hub::tick() {
       continue;
     }
     beacon(feed, share);
-    for (const Audience* audience : feed.beacon_order) held += static_cast<std::int64_t>(audience->log.size());
+    if (count)
+      for (const Audience* audience : feed.beacon_order) held += static_cast<std::int64_t>(audience->log.size());
     ++it;
   }
-  metrics_.log_bytes.set(held);
+  if (count) metrics_.log_bytes.set(held);
 }
 
 /// Each audience once per period, spread evenly over it.

@@ -51,7 +51,7 @@ class Hub final : private SubOwner {
   [[nodiscard]] static std::vector<link::SessionSub> describe(const Client& client);
   [[nodiscard]] std::vector<Client*> take_changed();
   void note_changed(Client& client) { changed(client); }
-  /// Blocked for longer than fanout.slow_close_ms with something to send.
+  /// Blocked for longer than fanout.slow_close_ms, or its private frames overflowed: it should be closed as slow.
   [[nodiscard]] bool stuck(const Client& client) const;
 
   // ---- the link
@@ -89,6 +89,7 @@ class Hub final : private SubOwner {
   std::vector<Audience*> candidates_;  ///< scratch
   std::uint64_t serials_ = 0;
   std::uint32_t numbers_ = 0;
+  unsigned ticks_ = 0;
   Instant last_tick_{};
 };
 

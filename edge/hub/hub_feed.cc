@@ -39,7 +39,7 @@ void Hub::attached(const link::Head& head, std::string_view lost) {
 void Hub::settle(Audience& audience, Sub& sub) {
   Member& member = member_of(sub);
   const auto rest = audience.log.batch(member.cursor, audience.log.size());
-  if (!rest.empty()) fanout_.send_bytes(*sub.client, rest);
+  if (!rest.empty() && fanout_.has_room(*sub.client, rest.size())) fanout_.send_bytes(*sub.client, rest);
   member.cursor = audience.log.end();
 }
 
