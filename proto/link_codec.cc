@@ -1,5 +1,6 @@
 // Bytes <-> structs of link_message.h. One pair of functions a message: put() fills the protobuf, take() reads it.
 #include <google/protobuf/arena.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <array>
@@ -400,6 +401,9 @@ constexpr auto kCodes = std::to_array<Errc>({
 #include "common/errc.def"
 #undef ERRC
 });
+
+/// Broken bytes are an answer to the caller, not a line on stderr for each: a hostile peer could fill the disk with them.
+[[maybe_unused]] const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
 
 bool fits_protobuf(std::string_view bytes) noexcept {
   return bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max());

@@ -14,7 +14,7 @@ Requests::Requests(Limits limits, const Clock& clock, LinkWire& wire, std::uint6
 
 void Requests::ask(std::uint64_t ref, std::string bytes, Again again, Handler handler) {
   const Instant now = clock_.steady();
-  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, 0, again, Stage::waiting});
+  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, 0, again, Stage::waiting, ref});
   waiting_.push_back(ref);
   pump(waiting_);
 }
@@ -28,7 +28,7 @@ void Requests::publish(std::uint64_t ref, std::string bytes, std::uint32_t draft
   publish_bytes_ += bytes.size();
   metrics_.link_publish_bytes.set(static_cast<std::int64_t>(publish_bytes_));
   const Instant now = clock_.steady();
-  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, drafts, Again::yes, Stage::waiting});
+  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, drafts, Again::yes, Stage::waiting, ref});
   waiting_publishes_.push_back(ref);
   pump(waiting_publishes_);
 }
@@ -36,8 +36,9 @@ void Requests::publish(std::uint64_t ref, std::string bytes, std::uint32_t draft
 void Requests::refuse(Error error, Handler handler) { refused_.emplace_back(std::move(error), std::move(handler)); }
 
 bool Requests::answer(std::uint64_t ref, link::Message message) {
-  const auto it = open_.find(ref);
-  if (it == open_.end()) return false;
+  const auto renamed = renamed_.find(ref);
+  const auto it = open_.find(renamed != renamed_.end() ? renamed->second : ref);
+  if (it == open_.end() || it->second.wire_ref != ref) return false;
   const Open open = take(it);
   pump(waiting_publishes_);
   open.handler(std::move(message));
@@ -57,6 +58,7 @@ void Requests::online(std::uint32_t publish_window) {
       it = open_.erase(it);
       continue;
     }
+    if (open.stage == Stage::sent && open.drafts > 0) rename(ref, open);
     open.stage = Stage::waiting;
     (open.drafts > 0 ? waiting_publishes_ : waiting_).push_back(ref);
     ++it;
@@ -85,8 +87,22 @@ void Requests::repeat_silent(Instant now) {
   for (auto& [ref, open] : open_) {
     const Instant asked_at = open.deadline - limits_.timeout;
     if (now - asked_at < kRepeatAfter) return;  // the rest are younger
-    if (open.stage == Stage::sent && open.again == Again::yes && now - open.sent_at >= kRepeatAfter) send(open);
+    if (open.stage != Stage::sent || open.again != Again::yes || now - open.sent_at < kRepeatAfter) continue;
+    if (open.drafts > 0) rename(ref, open);
+    send(open);
   }
+}
+
+void Requests::rename(std::uint64_t ref, Open& open) {
+  auto message = link::decode(open.bytes);
+  auto* publish = message ? std::get_if<link::Publish>(&*message) : nullptr;
+  if (publish == nullptr) return;
+  renamed_.erase(open.wire_ref);
+  open.wire_ref = publish->ref = next_ref();
+  renamed_.emplace(open.wire_ref, ref);
+  publish_bytes_ -= open.bytes.size();
+  open.bytes = link::encode(*message);
+  publish_bytes_ += open.bytes.size();
 }
 
 /// Sends in order what the wire and, for publishes, the broker's window take. Entries that are gone are skipped.
@@ -115,6 +131,7 @@ bool Requests::send(Open& open) {
 Requests::Open Requests::take(std::map<std::uint64_t, Open>::iterator it) {
   Open open = std::move(it->second);
   open_.erase(it);
+  renamed_.erase(open.wire_ref);
   if (open.drafts > 0) {
     publish_bytes_ -= open.bytes.size();
     metrics_.link_publish_bytes.set(static_cast<std::int64_t>(publish_bytes_));

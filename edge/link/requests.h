@@ -63,12 +63,16 @@ class Requests {
     std::uint32_t drafts;  ///< 0: not a publish
     Again again;
     Stage stage;
+    std::uint64_t wire_ref;  ///< under which it was last sent
   };
 
   void pump(std::deque<std::uint64_t>& queue);
   bool send(Open& open);
   Open take(std::map<std::uint64_t, Open>::iterator it);
   void repeat_silent(Instant now);
+  /// A publish that is sent again gets a new ref: the answer to the first copy may say `conflict` while the second is
+  /// accepted, and only the last copy's answer is the truth.
+  void rename(std::uint64_t ref, Open& open);
 
   const Limits limits_;
   const Clock& clock_;
@@ -77,6 +81,7 @@ class Requests {
   std::uint64_t next_ref_;
   bool online_ = false;
   std::map<std::uint64_t, Open> open_;  ///< by ref: in the order they were asked, so also by deadline
+  std::map<std::uint64_t, std::uint64_t> renamed_;  ///< wire ref -> ref, of publishes that were sent again
   std::deque<std::uint64_t> waiting_;
   std::deque<std::uint64_t> waiting_publishes_;
   std::vector<std::pair<Error, Handler>> refused_;
