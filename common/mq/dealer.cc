@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/mq/pump.h"
+#include "common/mq/signals_blocked.h"
 #include "common/mq/socket_io.h"
 
 namespace tocsin::mq {
@@ -39,6 +40,7 @@ struct Dealer::State {
 
   void connect_again() {
     if (connected) return;
+    const SignalsBlocked guard;
     zmq_disconnect(socket.handle(), endpoint.c_str());  // what is left of the refused connection, if anything is
     zmq_connect(socket.handle(), endpoint.c_str());
     pump->used();
@@ -104,6 +106,7 @@ Dealer::Dealer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Dealer::~Dealer() = default;
 
 Result<std::unique_ptr<Dealer>> Dealer::connect(Context& context, const Options& options, Events events) {
+  const SignalsBlocked guard;
   auto state = std::make_unique<State>(context, std::move(events));
   try {
     auto& socket = state->socket;

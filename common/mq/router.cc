@@ -3,6 +3,7 @@
 #include <zmq.hpp>
 
 #include "common/mq/pump.h"
+#include "common/mq/signals_blocked.h"
 #include "common/mq/socket_io.h"
 
 namespace tocsin::mq {
@@ -56,6 +57,7 @@ Router::Router(std::unique_ptr<State> state, std::string endpoint) : state_(std:
 Router::~Router() = default;
 
 Result<std::unique_ptr<Router>> Router::bind(Context& context, const Options& options, OnMessage on_message) {
+  const SignalsBlocked guard;
   auto state = std::make_unique<State>(context, std::move(on_message));
   auto& socket = state->socket;
   try {
