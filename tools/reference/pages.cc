@@ -152,7 +152,11 @@ std::string errors_page() {
       "| 0 | done, or stopped by SIGTERM or SIGINT |\n"
       "| 1 | anything that has no code of its own |\n"
       "| 2 | bad settings or command line; the message names the place |\n"
-      "| 3 | cannot start: port in use, folder unusable or of another cluster |\n");
+      "| 3 | cannot start: port in use, folder unusable or of another cluster |\n"
+      "| 4 | `tocsinctl`: no such incident or channel |\n"
+      "| 5 | `tocsinctl`: no process of the cluster answers |\n"
+      "| 6 | `tocsinctl`: partly done, some updates were refused |\n"
+      "| 7 | `tocsinctl status`: not every process is ready |\n");
   return out;
 }
 
