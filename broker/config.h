@@ -26,7 +26,7 @@ struct Config {
   std::int64_t history_max_count = 200'000;
   std::int64_t history_max_bytes = 256LL << 20;
   std::int64_t history_max_age_s = 7 * 86'400;
-  std::int64_t dedup_window = 100'000;
+  std::int64_t dedup_window = 200'000;
   DefaultDurability durability = DefaultDurability::disk;
   std::vector<std::string> memory_channels;
   std::int64_t channels_max = 100'000;
