@@ -177,7 +177,7 @@ void Load::on_delivery(Listener& listener, std::string_view payload) {
 void Load::publish_due(Clock::time_point now) {
   if (publisher_ == nullptr || publisher_->state() != Connection::State::open) return;
   const double elapsed = duration<double>(now - publish_start_).count();
-  auto due = static_cast<std::uint64_t>(elapsed * plan_.publish_rate / plan_.burst) * plan_.burst;
+  auto due = (static_cast<std::uint64_t>(elapsed * plan_.publish_rate / plan_.burst) + 1) * plan_.burst;  // the first is due at once
   if (plan_.publish_count > 0) due = std::min(due, plan_.publish_count);
   std::string payload;
   while (report_.published < due) {
