@@ -50,6 +50,6 @@ struct ClusterFile {
 [[nodiscard]] Result<std::string> find_cluster_file(const std::string& flag);
 
 /// Where `tools/dev up` keeps its cluster, seen from the project's root.
-inline constexpr std::string_view kDevFolder = "build/cluster";
+inline constexpr std::string_view kDevFolder = ".tocsin";
 
 }  // namespace tocsin::ops
