@@ -236,11 +236,9 @@ class TestLimitsOfHistory:
                     assert (s.outcome, s.reason) == ("lost", "epoch_changed")
             run(body())
 
-    def test_a_restored_backup_changes_the_epoch_or_is_the_same_history(self, tmp_path):
-        """A copy of the folder, put back after more was acknowledged: positions of then must not mean something else now."""
+    def test_a_folder_started_again_continues_its_history(self, tmp_path):
+        """The epoch stays and the offsets go on where the process before ended."""
         data, head = fill(tmp_path / "one")
-        backup = tmp_path / "backup"
-        shutil.copytree(data, backup)
         broker = Broker(tmp_path / "one", data=data).start()
         edge = Edge(tmp_path / "one", broker.endpoint).start()
         try:
