@@ -1,7 +1,7 @@
 """Fails when a source file includes across a layer boundary, or outgrows the size limit."""
 import pathlib, re, sys, tomllib
 
-root = pathlib.Path(sys.argv[1])
+root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
 rules = tomllib.loads((root / "tools/checks/layers.toml").read_text())
 layers, external, limit = rules["layer"], rules["external"], rules["limits"]["max_lines"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)

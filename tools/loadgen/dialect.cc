@@ -10,6 +10,15 @@ namespace {
 constexpr std::uint8_t kText = 1;
 constexpr std::uint8_t kBinary = 2;
 
+/// For protocols that are streams: adds `message` to what was torn before, and handles with `one` what is whole now. `one`
+/// returns the bytes it used, 0 when nothing is whole.
+void take_whole(std::string& torn, std::string_view message, Sink& sink, std::size_t (*one)(std::string_view, Sink&)) {
+  torn.append(message);
+  std::size_t at = 0;
+  while (const std::size_t used = one(std::string_view(torn).substr(at), sink)) at += used;
+  torn.erase(0, at);
+}
+
 class Tocsin final : public Dialect {
  public:
   Tocsin(std::string channel, std::string filter) : channel_(std::move(channel)), filter_(std::move(filter)) {}
@@ -86,12 +95,7 @@ class Nats final : public Dialect {
   }
 
   void take(std::string_view message, Sink& sink) override {
-    torn_.append(message);
-    std::size_t at = 0;
-    for (std::size_t used = one(std::string_view(torn_).substr(at), sink); used > 0;
-         used = one(std::string_view(torn_).substr(at), sink))
-      at += used;
-    torn_.erase(0, at);
+    take_whole(torn_, message, sink, one);
   }
 
  private:
@@ -143,12 +147,7 @@ class Mqtt final : public Dialect {
   }
 
   void take(std::string_view message, Sink& sink) override {
-    torn_.append(message);
-    std::size_t at = 0;
-    for (std::size_t used = one(std::string_view(torn_).substr(at), sink); used > 0;
-         used = one(std::string_view(torn_).substr(at), sink))
-      at += used;
-    torn_.erase(0, at);
+    take_whole(torn_, message, sink, one);
   }
 
  private:
