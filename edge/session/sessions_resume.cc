@@ -95,7 +95,12 @@ void Sessions::restore(Client& client, const link::SessionRecord& record, const 
     Subscribe subscribe;
     subscribe.id = kept.id;
     subscribe.channel = kept.channel;
-    if (auto filter = Filter::parse(kept.filter)) subscribe.filter = *std::move(filter);
+    auto filter = Filter::parse(kept.filter);
+    if (!filter) {  // never without: the client would be given what it did not ask for
+      refuse(client, {Errc::position_lost, "the filter kept for this subscription cannot be read, subscribe again: " + filter.error().detail}, kept.id, {});
+      continue;
+    }
+    subscribe.filter = *std::move(filter);
     subscribe.conflate = kept.conflate ? Conflate::when_behind : Conflate::when_stalled;
     subscribe.max_rate = kept.max_rate;
     const auto stated = std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });

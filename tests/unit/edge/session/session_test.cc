@@ -109,6 +109,32 @@ TEST_CASE("a cut client comes back with its ticket: every subscription resumed w
   CHECK(of_type(frames, "pong").size() == 1);
 }
 
+TEST_CASE("a subscription whose kept filter cannot be read is refused by its id, never widened; the others resume (PROTOCOL.md 4.8, 5.2)") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","filter":{"severity":["P0"]}})");
+  r.say(p, R"({"type":"subscribe","id":"b","channel":"c","filter":{"severity":["P1"]}})");
+  r.settle();
+  const auto welcome = p.take().at(0);
+  r.drop(p);
+  r.broker.sessions.at(text_of(welcome, "session")).subs.at(0).filter = R"({"severity":"of a newer version"})";
+  r.broker.add("c", "i", "P0");
+  r.broker.add("c", "j", "P1");
+  Peer& q = r.connect();
+  r.say(q, connect_with(text_of(welcome, "ticket")));
+  r.settle();
+  const auto frames = q.take();
+  const auto errors = of_type(frames, "error");
+  REQUIRE(errors.size() == 1);
+  CHECK(text_of(errors[0], "id") == "a");
+  CHECK(text_of(errors[0], "code") == "position_lost");
+  CHECK(text_of(errors[0], "retry") == "resync");
+  CHECK(of_type(frames, "subscribed").size() == 1);
+  const auto updates = of_type(frames, "update");
+  REQUIRE(updates.size() == 1);
+  CHECK(text_of(updates[0], "key") == "j");
+}
+
 TEST_CASE("a resume record is never ahead of what a pong confirmed") {
   Rig r;
   Peer& p = r.connect();
