@@ -133,7 +133,7 @@ void Core::Parts::on(Peer& peer, const link::Interest& m) {
 }
 
 void Core::Parts::on(Peer& peer, const link::SnapshotNext& m) {
-  if (m.cancel) return snapshots.cancel(m.cursor);
+  if (m.cancel) return snapshots.cancel(peer.name, m.cursor);
   reply(peer, snapshots.next(peer.name, m));
 }
 

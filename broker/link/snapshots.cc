@@ -106,8 +106,11 @@ link::SnapshotPage Snapshots::page_of(std::uint64_t id, Open& open) {
   return page;
 }
 
-void Snapshots::cancel(const std::string& text) {
-  if (const auto cursor = parse(text)) open_.erase(cursor->id);
+void Snapshots::cancel(std::string_view peer, const std::string& text) {
+  const auto cursor = parse(text);
+  const auto at = cursor ? open_.find(cursor->id) : open_.end();
+  if (at == open_.end() || at->second.peer != peer) return;
+  open_.erase(at);
   count();
 }
 

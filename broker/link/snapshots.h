@@ -27,7 +27,8 @@ class Snapshots {
 
   /// overloaded when too many are open, not_found for the channel or a cursor that is no longer known.
   [[nodiscard]] link::SnapshotPage next(std::string_view peer, const link::SnapshotNext& query);
-  void cancel(const std::string& cursor);
+  /// Frees the snapshot of this cursor; nothing happens when it is another peer's.
+  void cancel(std::string_view peer, const std::string& cursor);
   void peer_gone(std::string_view peer);
   void tick();
 

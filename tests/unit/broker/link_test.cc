@@ -241,6 +241,8 @@ TEST_CASE("open snapshots are few, end when idle, and go with their peer") {
   const auto mine = b.snapshot("", "edge-1");
   CHECK(b.snapshot("").fault.code == "overloaded");
   CHECK_FALSE(b.snapshot(mine.cursor, "edge-0").fault.ok());  // another peer's
+  b.say("edge-0", link::SnapshotNext{++b.last_ref, "incidents", mine.cursor, true});
+  CHECK(b.metrics->snapshots.value() == 2);  // nor is it another's to cancel (L-22)
   b.edge("edge-0", 2);
   CHECK(b.metrics->snapshots.value() == 1);
   b.pass(Millis{2'500});
