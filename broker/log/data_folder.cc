@@ -12,6 +12,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/file.h"
+
 namespace tocsin::broker {
 namespace {
 
@@ -29,40 +31,26 @@ Result<int> lock(const std::string& path) {
   return Error{Errc::io, "the data folder " + path + " is in use by another broker; stop it or choose another folder"};
 }
 
-Status write_synced(const std::string& file, const std::string& text) {
-  const std::string temporary = file + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return failed("cannot write", temporary);
-  const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  ::close(fd);
-  if (!ok || ::rename(temporary.c_str(), file.c_str()) != 0) return failed("cannot write", file);
-  return Done{};
-}
-
-Result<std::string> settle_cluster(const std::string& path, const std::string& wanted, const std::string& new_id) {
-  const std::string file = path + "/CLUSTER";
-  std::ifstream in(file);
+/// The id in CLUSTER, empty when there is none yet.
+Result<std::string> cluster_of(const std::string& path, const std::string& wanted) {
+  std::ifstream in(path + "/CLUSTER");
   std::string found;
-  if (in && std::getline(in, found) && !found.empty()) {
-    if (!wanted.empty() && found != wanted)
-      return Error{Errc::conflict, "the data folder " + path + " belongs to cluster " + found + ", not " + wanted +
-                                       "; choose another folder or set broker.cluster_id"};
-    return found;
-  }
-  std::string id = wanted.empty() ? new_id : wanted;
-  if (auto s = write_synced(file, id + "\n"); !s) return s.error();
-  return id;
+  if (!in || !std::getline(in, found)) return std::string();
+  if (!found.empty() && !wanted.empty() && found != wanted)
+    return Error{Errc::conflict, "the data folder " + path + " belongs to cluster " + found + ", not " + wanted +
+                                     "; choose another folder or set broker.cluster_id"};
+  return found;
 }
 
 }  // namespace
 
-DataFolder::DataFolder(std::string path, int lock_fd, int commits_fd, std::string cluster_id)
-    : path_(std::move(path)), lock_fd_(lock_fd), commits_fd_(commits_fd), cluster_id_(std::move(cluster_id)) {}
+DataFolder::DataFolder(std::string path, int lock_fd, int commits_fd) : path_(std::move(path)), lock_fd_(lock_fd), commits_fd_(commits_fd) {}
 DataFolder::DataFolder(DataFolder&& other) noexcept
     : path_(std::move(other.path_)),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
       commits_fd_(std::exchange(other.commits_fd_, -1)),
-      cluster_id_(std::move(other.cluster_id_)) {}
+      cluster_id_(std::move(other.cluster_id_)),
+      established_(other.established_) {}
 DataFolder::~DataFolder() {
   if (commits_fd_ >= 0) ::close(commits_fd_);
   if (lock_fd_ >= 0) ::close(lock_fd_);  // releases the lock
@@ -74,10 +62,10 @@ Result<DataFolder> DataFolder::claim(const std::string& path, const std::string&
   if (ec) return Error{Errc::io, "cannot make the data folder " + path + ": " + ec.message()};
   const auto lock_fd = lock(path);
   if (!lock_fd) return lock_fd.error();
-  auto id = settle_cluster(path, cluster_id, new_id);
-  if (!id) {
+  auto found = cluster_of(path, cluster_id);
+  if (!found) {
     ::close(*lock_fd);
-    return id.error();
+    return found.error();
   }
   const std::string commits = path + "/COMMITS";
   const int fd = ::open(commits.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -86,11 +74,21 @@ Result<DataFolder> DataFolder::claim(const std::string& path, const std::string&
     ::close(*lock_fd);
     return error;
   }
-  return DataFolder(path, *lock_fd, fd, *std::move(id));
+  DataFolder folder(path, *lock_fd, fd);
+  folder.established_ = !found->empty();
+  folder.cluster_id_ = folder.established_ ? *std::move(found) : cluster_id.empty() ? new_id : cluster_id;
+  return folder;
+}
+
+Status DataFolder::establish() {
+  if (established_) return Done{};
+  if (auto written = write_atomically(path_ + "/CLUSTER", cluster_id_ + "\n", 0600); !written) return written;
+  established_ = true;
+  return Done{};
 }
 
 bool DataFolder::restored(std::uint64_t commits_in_database) const {
-  if (std::filesystem::exists(path_ + "/RESTORED")) return true;
+  if (std::filesystem::exists(path_ + "/RESTORED") || (!established_ && commits_in_database > 0)) return true;
   std::array<char, 20> text{};
   if (::pread(commits_fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return false;
   std::uint64_t noted = 0;

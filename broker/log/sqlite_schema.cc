@@ -1,6 +1,7 @@
 #include "broker/log/sqlite_schema.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include "common/log/log.h"
@@ -33,7 +34,15 @@ Error explain(const Error& error, const std::string& path) {
   return {error.code, "cannot use the log " + path + ": " + error.detail};
 }
 
-Status settle_schema(Db& db, const std::string& path) {
+/// A log that vanished is not a new one: what was acknowledged in it must not be forgotten without a word.
+Status check_present(const DataFolder& folder, const std::string& path) {
+  std::error_code ec;
+  if (!folder.established() || (std::filesystem::file_size(path, ec) > 0 && !ec)) return Done{};
+  return Error{Errc::corrupt, "the log " + path + " is missing or empty, but the file CLUSTER beside it says that there was one; "
+                              "put a backup in its place, or remove CLUSTER to begin a new log without what was kept"};
+}
+
+Status settle_schema(Db& db, const DataFolder& folder, const std::string& path) {
   const auto version = db.number("PRAGMA user_version");
   if (!version) return version.error();
   if (*version > kSchemaVersion)
@@ -44,6 +53,7 @@ Status settle_schema(Db& db, const std::string& path) {
   const auto tables = db.number("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   if (*tables != 0) return Error{Errc::corrupt, "not a log of Tocsin"};
+  if (folder.established()) return Error{Errc::corrupt, "its tables are gone"};
   return db.run(kCreate);
 }
 
@@ -105,15 +115,17 @@ Status limit_size(Db& db, std::int64_t max_bytes) {
 
 Result<Db> open_database(DataFolder& folder, const std::function<std::uint64_t()>& random, std::int64_t max_bytes) {
   const std::string path = folder.database();
+  if (auto there = check_present(folder, path); !there) return there.error();
   auto db = Db::open(path, Db::Mode::create);
   if (!db) return explain(db.error(), path);
   // The WAL is copied back every 4,000 pages (16 MB): a bound on recovery, and rare enough not to be felt by publishers.
   const Status ready = [&]() -> Status {
     if (auto s = db->run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
                          "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864"); !s) return s;
-    if (auto s = settle_schema(*db, path); !s) return s;
+    if (auto s = settle_schema(*db, folder, path); !s) return s;
     if (auto s = limit_size(*db, max_bytes); !s) return s;
-    return settle_epochs(*db, folder, random);
+    if (auto s = settle_epochs(*db, folder, random); !s) return s;
+    return folder.establish();
   }();
   if (!ready) return ready.error().code == Errc::newer_schema ? ready.error() : explain(ready.error(), path);
   return db;

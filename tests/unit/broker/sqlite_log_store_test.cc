@@ -140,6 +140,17 @@ TEST_CASE("an acknowledged tail that is gone gives the channel a new epoch") {
     auto again = must_open(folder.path());
     CHECK(epoch_of(*again->store) == renewed);  // once, not at every start
   }
+  SUBCASE("the log was put into a new folder (F-10)") {
+    TempFolder other;
+    fs::copy_file(folder.file("log.db"), other.file("log.db"));
+    Epoch renewed{};
+    {
+      auto opened = must_open(other.path());
+      renewed = epoch_of(*opened->store);
+      CHECK(renewed != Epoch{7});
+    }
+    CHECK(epoch_of(*must_open(other.path())->store) == renewed);
+  }
   SUBCASE("a restore left its marker") {
     std::ofstream(folder.file("RESTORED")) << "x";
     {
@@ -174,6 +185,32 @@ TEST_CASE("a folder that cannot be used is refused in a sentence that says what 
     REQUIRE_FALSE(second);
     CHECK(second.error().code == Errc::newer_schema);
     CHECK(second.error().detail.find("run the newer broker") != std::string::npos);
+  }
+  SUBCASE("it had a log that is gone (F-17)") {
+    { auto first = must_open(folder.path()); }
+    for (const char* side : {"log.db", "log.db-wal", "log.db-shm"}) fs::remove(folder.file(side));
+    SUBCASE("missing") {}
+    SUBCASE("emptied") { std::ofstream{folder.file("log.db")}; }
+    const bool there = fs::exists(folder.file("log.db"));
+    const auto second = open(folder.path());
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == Errc::corrupt);
+    CHECK(second.error().detail.find("is missing or empty") != std::string::npos);
+    CHECK(fs::exists(folder.file("log.db")) == there);  // unchanged
+    fs::remove(folder.file("CLUSTER"));
+    CHECK(open(folder.path()));  // what the message says
+  }
+  SUBCASE("its log has lost its tables (F-17)") {
+    { auto first = must_open(folder.path()); }
+    for (const char* side : {"log.db", "log.db-wal", "log.db-shm"}) fs::remove(folder.file(side));
+    {
+      auto db = Db::open(folder.file("log.db"), Db::Mode::create);
+      REQUIRE(db);
+      REQUIRE(db->run("CREATE TABLE other(x); DROP TABLE other"));
+    }
+    const auto second = open(folder.path());
+    REQUIRE_FALSE(second);
+    CHECK(second.error().detail.find("its tables are gone") != std::string::npos);
   }
   SUBCASE("its log is no database") {
     std::ofstream(folder.file("log.db")) << std::string(8192, 'x');
