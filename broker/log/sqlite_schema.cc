@@ -39,7 +39,7 @@ Status check_present(const DataFolder& folder, const std::string& path) {
   std::error_code ec;
   if (!folder.established() || (std::filesystem::file_size(path, ec) > 0 && !ec)) return Done{};
   return Error{Errc::corrupt, "the log " + path + " is missing or empty, but the file CLUSTER beside it says that there was one; "
-                              "put a backup in its place, or remove CLUSTER to begin a new log without what was kept"};
+                              "put a backup in its place (ops/runbook/backup.md), or remove CLUSTER to begin a new log without what was kept"};
 }
 
 Status settle_schema(Db& db, const DataFolder& folder, const std::string& path) {
