@@ -43,8 +43,8 @@ void append_position(std::string& out, Position position) {
   out.append("{\"epoch\":\"").append(to_text(position.epoch)).append("\",\"offset\":").append(std::to_string(position.offset)).append("}");
 }
 
-void append_framed(std::string& out, Door door, std::string_view json, Position id) {
-  if (door == Door::sse)
+void append_framed(std::string& out, Encoding encoding, std::string_view json, Position id) {
+  if (encoding.door == Door::sse)
     sse::append_event(out, id, json);
   else
     ws::append_text(out, json);

@@ -13,8 +13,8 @@
 
 namespace tocsin::edge {
 
-/// Wraps JSON as the door's bytes and appends it. `id` is what an SSE client resumes from; default: none.
-void append_framed(std::string& out, Door door, std::string_view json, Position id = {});
+/// Wraps JSON as the encoding's bytes and appends it. `id` is what an SSE client resumes from; default: none.
+void append_framed(std::string& out, Encoding encoding, std::string_view json, Position id = {});
 
 enum class Outcome : std::uint8_t { live, resumed, snapshot, lost };
 /// Why a position could not be honoured; none for live and resumed.

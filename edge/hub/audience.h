@@ -1,5 +1,5 @@
 #pragma once
-// Audience: all clients of this edge with the same channel, filter and door. They share one evaluation, one encoding and one log.
+// Audience: all clients of this edge with the same channel, filter and encoding. They share one evaluation, one encoding and one log.
 //
 // Invariant: members is compact; members[i].sub->member == i. Thread: the loop.
 #include <cstdint>
@@ -30,13 +30,13 @@ struct Member {
 static_assert(sizeof(Member) <= 40);
 
 struct Audience {
-  Audience(Feed& f, std::string k, Filter fl, Door d, std::uint32_t n)
-      : feed(f), key(std::move(k)), filter(std::move(fl)), door(d), number(n), log(d, n) {}
+  Audience(Feed& f, std::string k, Filter fl, Encoding e, std::uint32_t n)
+      : feed(f), key(std::move(k)), filter(std::move(fl)), encoding(e), number(n), log(e, n) {}
 
   Feed& feed;
   std::string key;  ///< in feed.audiences
   Filter filter;
-  Door door;
+  Encoding encoding;
   std::uint32_t number;  ///< `sub` on the wire
   std::uint32_t joining = 0;  ///< subscriptions that are not members yet
   bool dirty = false;         ///< in the list of the next pass

@@ -16,8 +16,8 @@ constexpr std::size_t kKeepCapacity = 64 * 1024;
 
 }  // namespace
 
-AudienceLog::AudienceLog(Door door, std::uint32_t sub)
-    : door_(door), sub_(sub), prefix_("{\"type\":\"update\",\"sub\":" + std::to_string(sub) + ",\"offset\":"), begin_(kOrigin) {}
+AudienceLog::AudienceLog(Encoding encoding, std::uint32_t sub)
+    : encoding_(encoding), sub_(sub), prefix_("{\"type\":\"update\",\"sub\":" + std::to_string(sub) + ",\"offset\":"), begin_(kOrigin) {}
 
 void AudienceLog::reset(Position position) {
   begin_ = end();
@@ -32,13 +32,13 @@ void AudienceLog::frame_update(std::string& out, const FeedUpdate& update) const
   std::array<char, 24> digits;
   const auto digits_end = std::to_chars(digits.data(), digits.data() + digits.size(), update.offset()).ptr;
   const std::string_view offset(digits.data(), static_cast<std::size_t>(digits_end - digits.data()));
-  if (door_ == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(offset).append("\ndata: ");
+  if (encoding_.door == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(offset).append("\ndata: ");
   else ws::append_header(out, ws::Opcode::text, prefix_.size() + offset.size() + 2 + update.members().size());
-  out.append(prefix_).append(offset).append(",").append(update.members()).append(door_ == Door::sse ? "}\n\n" : "}");
+  out.append(prefix_).append(offset).append(",").append(update.members()).append(encoding_.door == Door::sse ? "}\n\n" : "}");
 }
 
 void AudienceLog::frame_skip(std::string& out, Offset from, Offset to) const {
-  append_framed(out, door_, frame::skip(sub_, from, to), {epoch_, to});
+  append_framed(out, encoding_, frame::skip(sub_, from, to), {epoch_, to});
 }
 
 void AudienceLog::append(const SharedUpdate& update) {
@@ -57,7 +57,7 @@ void AudienceLog::skip_to(Offset to) {
 }
 
 void AudienceLog::append_head() {
-  append_framed(buffer_, door_, frame::head(sub_, covered_), {epoch_, covered_});
+  append_framed(buffer_, encoding_, frame::head(sub_, covered_), {epoch_, covered_});
   add_frame(covered_ + 1, covered_, nullptr);
 }
 

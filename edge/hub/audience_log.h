@@ -26,7 +26,7 @@ class AudienceLog {
     SharedUpdate update;  ///< null for a skip or a head
   };
 
-  AudienceLog(Door door, std::uint32_t sub);
+  AudienceLog(Encoding encoding, std::uint32_t sub);
 
   /// Forgets everything; the log then stands at `position`.
   void reset(Position position);
@@ -73,7 +73,7 @@ class AudienceLog {
   void frame_skip(std::string& out, Offset from, Offset to) const;
   void add_frame(Offset from, Offset to, const SharedUpdate& update) { frames_.push_back({end(), from, to, update}); }
 
-  Door door_;
+  Encoding encoding_;
   std::uint32_t sub_;
   Epoch epoch_{};
   std::string prefix_;  ///< {"type":"update","sub":7,"offset":

@@ -73,7 +73,7 @@ struct Client {
   Socket socket = nullptr;
   std::uint32_t slot = 0;
   std::uint64_t serial = 0;
-  Door door = Door::json;
+  Encoding encoding;
   bool blocked = false;
   bool dead = false;    ///< nothing may be written any more
   bool overflowed = false;  ///< a private frame found no room: its streams are no longer whole, it must go

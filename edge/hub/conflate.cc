@@ -56,7 +56,7 @@ class Batch {
 
 }  // namespace
 
-ConflateResult conflate(const AudienceLog& log, Door door, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
+ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
                         std::string& out) {
   ConflateResult result{from};
   Batch batch(log);
@@ -68,7 +68,7 @@ ConflateResult conflate(const AudienceLog& log, Door door, std::uint32_t sub, Ep
       out.append(log.bytes(frame, kept.frame));
       continue;
     }
-    append_framed(out, door, frame::conflated(sub, frame.to, kept.replaces, frame.update->members()), {epoch, frame.to});
+    append_framed(out, encoding, frame::conflated(sub, frame.to, kept.replaces, frame.update->members()), {epoch, frame.to});
     ++result.updates;
     result.dropped += kept.replaces.size();
   }

@@ -18,7 +18,7 @@ struct ConflateResult {
   std::size_t dropped = 0;
 };
 /// Appends to `out` frames of about `budget` bytes that stand for the longest run from `from` on.
-[[nodiscard]] ConflateResult conflate(const AudienceLog& log, Door door, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
+[[nodiscard]] ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
                                       std::string& out);
 
 }  // namespace tocsin::edge

@@ -67,7 +67,7 @@ bool Fanout::send_bytes(Client& client, std::string_view frame) {
 bool Fanout::send(Client& client, std::string_view json, Position id) {
   std::string framed;
   framed.reserve(json.size() + 48);
-  append_framed(framed, client.door, json, id);
+  append_framed(framed, {client.encoding.door}, json, id);  // a private frame is not worth compressing
   return send_bytes(client, framed);
 }
 
@@ -225,7 +225,7 @@ void Fanout::gather_live(Client& client, Sub& sub, std::string_view& only) {
     return;
   }
   if (used > 0) return;  // a conflated batch goes alone
-  const auto result = conflate(log, client.door, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, scratch_);
+  const auto result = conflate(log, client.encoding, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, scratch_);
   member.cursor = result.cursor;
   delivered_ += result.updates;
   metrics_.conflated.add(static_cast<std::int64_t>(result.dropped));

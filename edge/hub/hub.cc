@@ -22,7 +22,7 @@ Hub::Hub(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& o
 
 Hub::~Hub() = default;
 
-Client& Hub::add_client(Socket socket, Door door) {
+Client& Hub::add_client(Socket socket, Encoding encoding) {
   std::uint32_t slot = slots();
   if (free_slots_.empty()) {
     clients_.push_back(nullptr);
@@ -34,7 +34,7 @@ Client& Hub::add_client(Socket socket, Door door) {
   client->socket = socket;
   client->slot = slot;
   client->serial = ++serials_;
-  client->door = door;
+  client->encoding = encoding;
   clients_[slot] = std::move(client);
   return *clients_[slot];
 }
@@ -58,16 +58,16 @@ Feed& Hub::feed(const std::string& name) {
   return *slot;
 }
 
-/// The audience for this door and filter. A client that subscribes twice to the same gets a second one: `sub` tells its streams apart.
+/// The audience for this encoding and filter. A client that subscribes twice to the same gets a second one: `sub` tells its streams apart.
 Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
   const std::string canonical = filter.canonical();
   for (unsigned twin = 0;; ++twin) {
-    std::string key = std::string(name_of(client.door)) + std::to_string(twin) + canonical;
+    std::string key = std::string(name_of(client.encoding.door)) + (client.encoding.deflate ? "~" : "") + std::to_string(twin) + canonical;
     const auto it = feed.audiences.find(key);
     const bool taken = it != feed.audiences.end() && std::any_of(client.subs.begin(), client.subs.end(), [&](const auto& sub) { return sub->audience == it->second.get(); });
     if (taken) continue;
     if (it != feed.audiences.end()) return *it->second;
-    auto made = std::make_unique<Audience>(feed, key, std::move(filter), client.door, ++numbers_);
+    auto made = std::make_unique<Audience>(feed, key, std::move(filter), client.encoding, ++numbers_);
     Audience& audience = *made;
     if (feed.attached) audience.log.reset({feed.epoch, feed.head});
     feed.index.add(audience, audience.filter);
@@ -215,7 +215,7 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     else if (sub->since && !sub->since->malformed) s.position = sub->since->position;
     s.conflate = sub->conflate == Conflate::when_behind;
     s.max_rate = sub->max_rate;
-    s.door = name_of(client.door);
+    s.door = name_of(client.encoding.door);
     out.push_back(std::move(s));
   }
   return out;

@@ -24,7 +24,7 @@ class Hub final : private SubOwner {
   ~Hub() override;
 
   // ---- clients
-  Client& add_client(Socket socket, Door door);
+  Client& add_client(Socket socket, Encoding encoding);
   /// Frees it; its subscriptions end.
   void remove_client(Client& client);
   [[nodiscard]] Client* client(std::uint32_t slot) const noexcept { return slot < clients_.size() ? clients_[slot].get() : nullptr; }

@@ -226,7 +226,7 @@ void Joiner::append_updates(Sub& sub, const std::vector<SharedUpdate>& updates, 
   Offset at = sub.position.offset;
   const Audience& audience = *sub.audience;
   const auto put = [&](const std::string& json, Offset upto) {
-    append_framed(run->bytes, audience.door, json, {sub.feed->epoch, upto});
+    append_framed(run->bytes, audience.encoding, json, {sub.feed->epoch, upto});
     run->close_frame();
     at = upto;
   };

@@ -15,7 +15,7 @@ constexpr unsigned kStateAttempts = 5;
 /// Collects incidents into frames of bounded size.
 class SnapshotWriter {
  public:
-  SnapshotWriter(FrameRun& run, Door door, std::uint32_t sub) : run_(run), door_(door), sub_(sub) {}
+  SnapshotWriter(FrameRun& run, Encoding encoding, std::uint32_t sub) : run_(run), encoding_(encoding), sub_(sub) {}
 
   void add(std::string_view incident) {
     if (!inside_.empty() && inside_.size() + incident.size() > kSnapshotFrame) flush(false, {});
@@ -24,7 +24,7 @@ class SnapshotWriter {
   }
   /// `id` is what an SSE client resumes from, once it has the whole.
   void flush(bool last, Position id) {
-    append_framed(run_.bytes, door_, frame::snapshot(sub_, inside_, last), id);
+    append_framed(run_.bytes, encoding_, frame::snapshot(sub_, inside_, last), id);
     run_.close_frame();
     inside_.clear();
   }
@@ -32,7 +32,7 @@ class SnapshotWriter {
 
  private:
   FrameRun& run_;
-  Door door_;
+  Encoding encoding_;
   std::uint32_t sub_;
   std::string inside_;
 };
@@ -57,7 +57,7 @@ void Joiner::begin_snapshot(Sub& sub, Outcome outcome, LostReason reason) {
 
 std::shared_ptr<const FrameRun> Joiner::make_snapshot(const Audience& audience) const {
   auto run = std::make_shared<FrameRun>();
-  SnapshotWriter writer(*run, audience.door, audience.number);
+  SnapshotWriter writer(*run, audience.encoding, audience.number);
   const bool all = audience.filter.empty();
   for (const auto& [key, entry] : audience.feed.state.entries())
     if (all || audience.filter.matches_state(StateCache::facts_of_entry(key, entry))) writer.add(entry.json);
@@ -134,7 +134,7 @@ void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
   sub.deadline = clock_.steady() + config_.broker_wait;
   if (sub.page_cursor.empty()) announce(sub, sub.outcome, sub.reason, page->position, true);
   auto run = std::make_shared<FrameRun>();
-  SnapshotWriter writer(*run, sub.audience->door, sub.audience->number);
+  SnapshotWriter writer(*run, sub.audience->encoding, sub.audience->number);
   for (const auto& incident : page->incidents)
     if (sub.audience->filter.matches_state(facts_of_incident(incident.key, incident.json))) writer.add(incident.json);
   if (page->last || !writer.empty()) writer.flush(page->last, page->last ? page->position : Position{});

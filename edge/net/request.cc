@@ -107,9 +107,9 @@ Result<RequestHead> read_request(lws* wsi) {
   return head;
 }
 
-Opening read_opening(lws* wsi, Door door, const RequestHead& head) {
+Opening read_opening(lws* wsi, Encoding encoding, const RequestHead& head) {
   Opening opening;
-  opening.door = door;
+  opening.encoding = encoding;
   opening.query = query_of(wsi, &opening.token);
   if (const auto bearer = bearer_token(head.request.authorization); !bearer.empty()) opening.token = bearer;
   opening.last_event_id = head.last_event_id;

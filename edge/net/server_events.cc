@@ -116,7 +116,7 @@ int Server::State::on_established(Connection& c) {
   c.done_in_time();
   c.kind = Connection::Kind::websocket;
   auto head = read_request(c.wsi);
-  Opening opening = read_opening(c.wsi, Door::json, head ? *head : RequestHead{});
+  Opening opening = read_opening(c.wsi, {Door::json}, head ? *head : RequestHead{});
   opening.remote = remote_of(c.wsi);
   const auto client = gateway->open(&c, opening);
   if (client) {
@@ -160,7 +160,7 @@ int Server::State::on_http(Connection& c) {
 }
 
 int Server::State::on_events_request(Connection& c, const RequestHead& head) {
-  Opening opening = read_opening(c.wsi, Door::sse, head);
+  Opening opening = read_opening(c.wsi, {Door::sse}, head);
   opening.remote = remote_of(c.wsi);
   if (auto query = parse_event_query(opening.query, opening.last_event_id); !query) return http.refuse(c, problem(query.error()));
   const auto client = gateway->open(&c, opening);

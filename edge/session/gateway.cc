@@ -39,15 +39,15 @@ FeedSink& Gateway::feed() noexcept { return *state_; }
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
   if (state_->open >= static_cast<std::size_t>(state_->config.clients_max)) return Error{Errc::overloaded, "limits.clients_max is reached"};
   Subscribe subscribe;
-  if (opening.door == Door::sse) {
+  if (opening.encoding.door == Door::sse) {
     auto parsed = parse_event_query(opening.query, opening.last_event_id);
     if (!parsed) return parsed.error();
     subscribe = *std::move(parsed);
   }
-  Client& client = state_->hub.add_client(socket, opening.door);
+  Client& client = state_->hub.add_client(socket, opening.encoding);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
-  if (opening.door == Door::sse) {
+  if (opening.encoding.door == Door::sse) {
     std::string retry;
     sse::append_retry(retry, kSseRetryMs);
     state_->hub.send_bytes(client, retry);

@@ -24,7 +24,7 @@ enum class ClientId : std::uint32_t {};
 
 /// What is known of a client when its socket opens.
 struct Opening {
-  Door door = Door::json;
+  Encoding encoding;
   std::string remote;         ///< address as text
   std::string token;          ///< from the header or the query, may be empty
   std::string query;          ///< raw query string: the SSE door subscribes from it

@@ -91,7 +91,7 @@ void Sessions::welcome(Client& client, bool resumed) {
 
 void Sessions::message(Client& client, std::string_view bytes) {
   Session& session = of(client);
-  if (session.phase == Phase::closing || client.door != Door::json) return;
+  if (session.phase == Phase::closing || client.encoding.door != Door::json) return;
   session.heard = clock_.steady();
   if (session.phase == Phase::claiming) {
     if (!session.resume->hold(bytes, static_cast<std::size_t>(config_.frame_max_bytes)))

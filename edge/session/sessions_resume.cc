@@ -167,17 +167,17 @@ void Sessions::look_after(Client& client, Instant now) {
     return;
   }
   if (hub_.stuck(client)) return close(client, CloseReason::slow_consumer, {});
-  if (client.door == Door::sse && client.subs.empty()) return close(client, CloseReason::try_later, {});
+  if (client.encoding.door == Door::sse && client.subs.empty()) return close(client, CloseReason::try_later, {});
   if (session.record_due) record(client);
   keep_alive(client, now);
 }
 
 void Sessions::keep_alive(Client& client, Instant now) {
   Session& session = of(client);
-  if (client.door == Door::json && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
+  if (client.encoding.door == Door::json && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
   if (now - session.pinged < config_.keepalive) return;
   session.pinged = now;
-  if (client.door == Door::sse) {
+  if (client.encoding.door == Door::sse) {
     hub_.send_bytes(client, sse::kComment);
     return;
   }

@@ -46,14 +46,14 @@ TEST_CASE("every frame is one JSON object, whatever the client named things") {
 
 TEST_CASE("a door wraps the same JSON: a text frame, or an event with an id to resume from") {
   std::string ws;
-  append_framed(ws, Door::json, "{}");
+  append_framed(ws, {Door::json}, "{}");
   CHECK(ws::read(ws)->payload == "{}");
   std::string sse;
-  append_framed(sse, Door::sse, "{}", {Epoch{1}, 5});
+  append_framed(sse, {Door::sse}, "{}", {Epoch{1}, 5});
   CHECK(sse == "id: 0000000000000001:5\ndata: {}\n\n");
   CHECK(sse::parse_id("0000000000000001:5").operator bool());
   sse.clear();
-  append_framed(sse, Door::sse, "{}");
+  append_framed(sse, {Door::sse}, "{}");
   CHECK(sse == "data: {}\n\n");
   for (const auto* bad : {"", ":", "5", "0000000000000001:", "0000000000000001:x", "0000000000000001:-1", "1:5"}) CHECK_FALSE(sse::parse_id(bad));
 }

@@ -13,7 +13,7 @@ using hub_test::payloads;
 using hub_test::update;
 
 AudienceLog log_at(Offset offset) {
-  AudienceLog log(Door::json, 7);
+  AudienceLog log({Door::json}, 7);
   log.reset({Epoch{1}, offset});
   return log;
 }
@@ -94,7 +94,7 @@ TEST_CASE("conflation: newest per key, what it stands for named, P0 and endings 
   log.append(update(7, "a"));
   log.append(update(8, "b"));
   std::string out;
-  auto result = conflate(log, Door::json, 7, Epoch{1}, log.begin(), 1 << 20, out);
+  auto result = conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 1 << 20, out);
   CHECK(result.cursor == log.end());
   const auto frames = payloads(out);
   REQUIRE(frames.size() == 5);
@@ -106,7 +106,7 @@ TEST_CASE("conflation: newest per key, what it stands for named, P0 and endings 
   CHECK(result.dropped == 3);
   // A small budget stops before what does not fit, and goes on from there.
   out.clear();
-  result = conflate(log, Door::json, 7, Epoch{1}, log.begin(), 10, out);
+  result = conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 10, out);
   CHECK(payloads(out).size() == 1);
   CHECK(result.cursor > log.begin());
   CHECK(result.cursor < log.end());
@@ -121,7 +121,7 @@ TEST_CASE("conflation never lets an event stand for an incident, nor one event f
   log.append(hub_test::event(5, "", "x"));
   log.append(hub_test::event(6, "", "x"));
   std::string out;
-  CHECK(conflate(log, Door::json, 7, Epoch{1}, log.begin(), 1 << 20, out).dropped == 1);
+  CHECK(conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 1 << 20, out).dropped == 1);
   CHECK(payloads(out).size() == 5);
 }
 

@@ -105,7 +105,7 @@ TEST_CASE("the index names every audience that matches, each once, and few that 
     else if (roll(2) == 0) json += R"("active":true)";
     else json += R"("severity":["P)" + std::to_string(roll(5)) + R"("],"status":["investigating"])";
     json += "}";
-    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(i), *Filter::parse(json), Door::json, i));
+    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(i), *Filter::parse(json), Encoding{}, i));
     index.add(*audiences.back(), audiences.back()->filter);
   }
   std::size_t touched = 0, matched = 0;

@@ -104,7 +104,7 @@ TEST_SUITE("edge net: HTTP") {
     CHECK(rig.until_in(*c, "\r\n\r\n"));
     CHECK(c->in.find("content-type: text/event-stream\r\n") != std::string::npos);
     CHECK(c->in.find("content-length") == std::string::npos);
-    CHECK(rig.script.only().opening.door == Door::sse);
+    CHECK(rig.script.only().opening.encoding.door == Door::sse);
     CHECK(rig.script.only().opening.last_event_id == "0000000000000007:4");
     CHECK(rig.script.only().opening.query == "channel=incidents&severity=P0%2CP1");
     rig.script.only().queue = "id: 1\ndata: x\n\n";

@@ -315,7 +315,7 @@ TEST_CASE("SSE: retry, subscribed, updates with ids to resume from, comments to 
   Rig r;
   r.broker.add("c", "i");
   Opening opening;
-  opening.door = Door::sse;
+  opening.encoding.door = Door::sse;
   opening.query = "channel=c&severity=P3";
   Peer& p = r.connect(opening);
   r.settle();
