@@ -10,15 +10,21 @@ constexpr Offset after_window(Offset last, std::int64_t keep) noexcept {
   return last >= n ? last - n + 1 : 1;
 }
 
-void move_rows(const Config& config, ChannelMeta& meta) {
-  meta.row_first = std::max(meta.row_first, std::min(meta.first, after_window(meta.last, config.dedup_window)));
-}
+constexpr Offset kDropsPerAppend = 2;  // a log that is too long shrinks as fast as it grows
 
 }  // namespace
 
 void limit_count(const Config& config, ChannelMeta& meta) {
   meta.first = std::max(meta.first, after_window(meta.last, config.history_max_count));
-  move_rows(config, meta);
+  (void)drop_rows(config, meta, kDropsPerAppend);
+}
+
+Offset drop_rows(const Config& config, ChannelMeta& meta, Offset at_most) {
+  const Offset wanted = std::min(meta.first, after_window(meta.last, config.dedup_window));
+  if (wanted <= meta.row_first) return 0;
+  const Offset dropped = std::min(wanted - meta.row_first, at_most);
+  meta.row_first += dropped;
+  return dropped;
 }
 
 bool limit_size_and_age(const Config& config, const LogStore& store, std::int64_t now_ms, Offset committed_last, ChannelMeta& meta) {
@@ -39,7 +45,6 @@ bool limit_size_and_age(const Config& config, const LogStore& store, std::int64_
     }
   }
   meta.first = std::max(meta.first, low);
-  move_rows(config, meta);
   return meta.first != before;
 }
 

@@ -13,7 +13,8 @@ namespace tocsin::broker {
 namespace {
 
 constexpr Millis kRetryAfterFault{1'000};
-constexpr std::size_t kTrimmedPerTick = 50;
+constexpr std::size_t kTrimmedPerTick = 50;  // channels
+constexpr Offset kDroppedPerTick = 2'000;    // rows of all of them
 
 std::uint64_t hash_of(const Draft& d) {
   const std::hash<std::string_view> h;
@@ -276,8 +277,12 @@ void Sequencer::found_corrupt(const Error& error) {
 void Sequencer::trim_some() {
   const auto some = channels_.some_after(trimmed_to_, kTrimmedPerTick);
   if (some.empty()) return;
+  Offset budget = kDroppedPerTick;
   for (Channel* channel : some) {
-    if (limit_size_and_age(config_, store_, clock_.wall_ms(), channel->committed.last, channel->pending)) touch(*channel);
+    const bool moved = limit_size_and_age(config_, store_, clock_.wall_ms(), channel->committed.last, channel->pending);
+    const Offset dropped = drop_rows(config_, channel->pending, budget);
+    budget -= dropped;
+    if (moved || dropped > 0) touch(*channel);
   }
   trimmed_to_ = some.back()->pending.name;
 }

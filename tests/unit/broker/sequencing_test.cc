@@ -296,6 +296,28 @@ TEST_CASE("history is limited by bytes and by age") {
   }
 }
 
+TEST_CASE("what is far over a limit is lost to readers at once, and removed a few rows a commit") {
+  Publishing b;
+  Epoch epoch{};
+  for (int i = 0; i < 5'000; ++i) epoch = b.publish(change("", "k", "{}")).position.epoch;
+  b.config.history_max_count = 10;
+  b.config.dedup_window = 1;
+  const auto rows_first = [&b] { return b.disk.channels()->front().row_first; };
+  (void)b.publish(change("", "k", "{}"));
+  CHECK(b.read("incidents", epoch, 4'990).fault.detail == "too_old");
+  CHECK(b.read("incidents", epoch, 4'991).records.size() == 10);
+  CHECK(rows_first() == 3);
+  Offset before = rows_first();
+  for (int ticks = 0; rows_first() < 4'992; ++ticks) {
+    REQUIRE(ticks < 5);
+    b.pass(Millis{100});
+    CHECK(rows_first() - before <= 2'000);
+    before = rows_first();
+  }
+  b.edge("reader");
+  CHECK(b.read("incidents", epoch, 4'991).records.size() == 10);
+}
+
 TEST_CASE("after stop nothing is taken, what was under way is answered") {
   Publishing b;
   b.store->open = false;
