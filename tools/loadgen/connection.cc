@@ -13,6 +13,7 @@ namespace tocsin::loadgen {
 namespace {
 
 constexpr std::size_t kReadChunk = 65536;
+constexpr std::size_t kKeepCapacity = 256;
 
 sockaddr_in ipv4(const std::string& host, std::uint16_t port) {
   sockaddr_in a{};
@@ -22,8 +23,6 @@ sockaddr_in ipv4(const std::string& host, std::uint16_t port) {
   return a;
 }
 
-bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
-
 /// The read buffer that all connections share: an idle connection owns none.
 std::array<char, kReadChunk>& scratch() {
   static std::array<char, kReadChunk> buffer;
@@ -32,27 +31,29 @@ std::array<char, kReadChunk>& scratch() {
 
 }  // namespace
 
-Connection::~Connection() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 bool Connection::start(const Target& target, const Upgrade& upgrade, const std::string& source) {
-  fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return false;
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  transport_.open(fd, wire_.tls);
   const int one = 1;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (wire_.receive_buffer > 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wire_.receive_buffer, sizeof wire_.receive_buffer);
   if (!source.empty()) {
-    ::setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     const sockaddr_in from = ipv4(source, 0);
-    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) return false;
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) return false;
   }
   const sockaddr_in to = ipv4(target.host, target.port);
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return false;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return false;
   state_ = State::connecting;
+  bare_ = upgrade.path.empty();
+  if (bare_) return true;
   request_ = "GET " + upgrade.path + " HTTP/1.1\r\nHost: " + target.host + ":" + std::to_string(target.port) +
              "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: dG9jc2luLWxvYWRnZW4tMQ==\r\n";
   if (!upgrade.subprotocol.empty()) request_ += "Sec-WebSocket-Protocol: " + upgrade.subprotocol + "\r\n";
+  if (wire_.deflate != nullptr)
+    request_ += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
   request_ += "\r\n";
   return true;
 }
@@ -65,9 +66,9 @@ bool Connection::end() {
 bool Connection::finish_connect() {
   int error = 0;
   socklen_t len = sizeof error;
-  if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) return end();
-  state_ = State::upgrading;
-  out_ = std::move(request_);
+  if (::getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) return end();
+  state_ = bare_ ? State::open : State::upgrading;
+  out_ = bare_ ? std::move(early_) : std::move(request_);
   return true;
 }
 
@@ -78,10 +79,12 @@ bool Connection::on_writable() {
 
 bool Connection::flush() {
   while (!out_.empty()) {
-    const ssize_t n = ::send(fd_, out_.data(), out_.size(), MSG_NOSIGNAL);
-    if (n < 0) return would_block(errno) ? true : end();
-    out_.erase(0, static_cast<std::size_t>(n));
+    const auto sent = transport_.send(out_.data(), out_.size());
+    if (sent.io == Transport::Io::ended) return end();
+    if (sent.io == Transport::Io::again) return true;
+    out_.erase(0, sent.bytes);
   }
+  if (out_.capacity() > kKeepCapacity) std::string().swap(out_);
   return true;
 }
 
@@ -89,65 +92,106 @@ bool Connection::on_readable() {
   if (state_ == State::connecting) return true;
   auto& buffer = scratch();
   while (!paused_) {
-    const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
-    if (n == 0) return end();
-    if (n < 0) return would_block(errno) ? true : end();
-    bytes_read_ += static_cast<std::uint64_t>(n);
-    in_.append(buffer.data(), static_cast<std::size_t>(n));
-    if (state_ == State::upgrading && !finish_upgrade()) return false;
-    if (state_ == State::open && !parse()) return false;
-    if (in_.empty() && in_.capacity() > kReadChunk) in_.shrink_to_fit();
-    if (static_cast<std::size_t>(n) < buffer.size()) return true;
+    const auto got = transport_.receive(buffer.data(), buffer.size());
+    if (got.io == Transport::Io::ended) return end();
+    if (got.io == Transport::Io::again) break;
+    bytes_read_ += got.bytes;
+    if (!take_bytes({buffer.data(), got.bytes})) return false;
+    if (!transport_.secure() && got.bytes < buffer.size()) break;
   }
-  return true;
+  return flush();  // TLS may have waited for the peer
+}
+
+bool Connection::take_bytes(std::string_view bytes) {
+  if (bare_) {
+    on_message_(*this, bytes);
+    return state_ == State::open;
+  }
+  if (state_ == State::open && in_.empty()) {  // the common case: nothing is torn, nothing is copied
+    std::size_t used = 0;
+    const bool alive = parse(bytes, used);
+    in_.assign(bytes.substr(used));
+    return alive;
+  }
+  in_.append(bytes);
+  if (state_ == State::upgrading && !finish_upgrade()) return false;
+  if (state_ != State::open) return true;
+  std::size_t used = 0;
+  const bool alive = parse(in_, used);
+  in_.erase(0, used);
+  if (in_.empty()) std::string().swap(in_);
+  return alive;
 }
 
 bool Connection::finish_upgrade() {
   const auto end_of_head = in_.find("\r\n\r\n");
   if (end_of_head == std::string::npos) return in_.size() < 16384 || end();
-  if (in_.compare(0, 12, "HTTP/1.1 101") != 0) return end();
+  if (in_.compare(0, 12, "HTTP/1.1 101") != 0 || !agree(std::string_view(in_).substr(0, end_of_head))) return end();
   in_.erase(0, end_of_head + 4);
   state_ = State::open;
   out_ += early_;
-  early_.clear();
-  early_.shrink_to_fit();
+  std::string().swap(early_);
   return flush();
 }
 
-bool Connection::parse() {
-  const auto* p = reinterpret_cast<const unsigned char*>(in_.data());
-  std::size_t at = 0;
-  bool alive = true;
-  while (alive && in_.size() - at >= 2) {
-    const unsigned char opcode = p[at] & 0x0FU;
-    std::uint64_t len = p[at + 1] & 0x7FU;
+/// One inflater serves all: a server that keeps history between messages is not taken.
+bool Connection::agree(std::string_view head) {
+  if (head.find("permessage-deflate") == std::string_view::npos) return true;
+  deflates_ = wire_.deflate != nullptr && head.find("server_no_context_takeover") != std::string_view::npos;
+  return deflates_;
+}
+
+/// Hands out the whole frames in `bytes`; `used` is what they take.
+bool Connection::parse(std::string_view bytes, std::size_t& used) {
+  const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
+  while (bytes.size() - used >= 2) {
+    std::uint64_t len = p[used + 1] & 0x7FU;
     std::size_t head = 2;
     if (len >= 126) {
       const std::size_t extra = len == 126 ? 2 : 8;
-      if (in_.size() - at < 2 + extra) break;
+      if (bytes.size() - used < 2 + extra) return true;
       len = 0;
-      for (std::size_t i = 0; i < extra; ++i) len = len << 8U | p[at + 2 + i];
+      for (std::size_t i = 0; i < extra; ++i) len = len << 8U | p[used + 2 + i];
       head += extra;
     }
-    if (in_.size() - at < head + len) break;
-    const std::string_view payload(in_.data() + at + head, static_cast<std::size_t>(len));
-    if (opcode == 1 || opcode == 2) {
+    if (bytes.size() - used < head + len) return true;
+    const std::size_t at = used + head;
+    used = at + static_cast<std::size_t>(len);
+    if (!on_frame(p[at - head], bytes.substr(at, static_cast<std::size_t>(len)))) return false;
+  }
+  return true;
+}
+
+/// `first`: FIN, RSV1-3 and opcode. A fragment ends the connection: no server under test may send any.
+bool Connection::on_frame(unsigned first, std::string_view payload) {
+  constexpr unsigned kFin = 0x80, kCompressed = 0x40, kOdd = 0x30;
+  const unsigned opcode = first & 0x0FU;
+  if ((first & kFin) == 0 || (first & kOdd) != 0 || ((first & kCompressed) != 0 && !deflates_)) return end();
+  switch (opcode) {
+    case 1:
+    case 2:
+      if ((first & kCompressed) != 0) {
+        payload = wire_.deflate->inflate(payload);
+        if (payload.data() == nullptr) return end();
+      }
       on_message_(*this, payload);
-    } else if (opcode == 9) {
-      queue_frame(10, payload);
-    } else if (opcode == 8) {
+      return state_ == State::open;
+    case 8:
       if (payload.size() >= 2)
         close_code_ = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
-      alive = end();
-    }
-    at += head + static_cast<std::size_t>(len);
+      return end();
+    case 9: queue_frame(10, payload); return true;
+    case 10: return true;
+    default: return end();
   }
-  in_.erase(0, at);
-  return alive && flush();
 }
 
 void Connection::queue_frame(std::uint8_t opcode, std::string_view payload) {
   std::string& to = state_ == State::open ? out_ : early_;
+  if (bare_) {
+    to.append(payload);
+    return;
+  }
   to.push_back(static_cast<char>(0x80U | opcode));
   const std::size_t n = payload.size();
   if (n < 126) {

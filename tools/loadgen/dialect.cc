@@ -21,42 +21,52 @@ void take_whole(std::string& torn, std::string_view message, Sink& sink, std::si
 
 class Tocsin final : public Dialect {
  public:
-  Tocsin(std::string channel, std::string filter) : channel_(std::move(channel)), filter_(std::move(filter)) {}
+  explicit Tocsin(Topic topic) : topic_(std::move(topic)) {}
   [[nodiscard]] std::string path() const override { return "/v1/stream"; }
   [[nodiscard]] std::string subprotocol() const override { return "tocsin.v1.json"; }
   [[nodiscard]] bool acknowledges() const override { return true; }
+  [[nodiscard]] bool has_offsets() const override { return true; }
 
-  void greet(Connection& c, Role role) override {
-    if (role == Role::listener)
-      c.send(kText, R"({"type":"subscribe","id":"a","channel":")" + channel_ + R"(","filter":)" + filter_ + "}");
+  void greet(Connection& c, Role role, std::uint64_t seen) override {
+    if (role == Role::publisher) return;
+    std::string hello = R"({"type":"subscribe","id":"a","channel":")" + topic_.channel + R"(","filter":)" + topic_.filter;
+    if (seen != 0) hello += R"(,"since":{"epoch":")" + epoch_ + R"(","offset":)" + std::to_string(seen) + "}";
+    c.send(kText, hello + "}");
   }
 
-  void publish(Connection& c, std::uint64_t due_us, std::string_view payload) override {
-    frame_.assign(R"({"type":"publish","ref":")").append(std::to_string(due_us));
-    frame_.append(R"(","update":{"channel":")").append(channel_).append(R"(","event":{"name":"load","data":)");
-    frame_.append(payload).append("}}}");
+  void publish(Connection& c, const Message& m) override {
+    frame_.assign(R"({"type":"publish","ref":")").append(std::to_string(m.due_us));
+    frame_.append(R"(","update":{"channel":")").append(m.channel);
+    if (m.incident.empty())
+      frame_.append(R"(","event":{"name":"load","data":)").append(m.payload).append("}}}");
+    else
+      frame_.append(R"(","kind":"updated","incident":)").append(m.incident).append("}}");
     c.send(kText, frame_);
   }
 
   void take(std::string_view message, Sink& sink) override {
     const auto type = type_of(message);
+    if (type == "update" || type == "skip") return sink.delivery(message);
     if (type == "subscribed") {
-      sink.subscribed();
-    } else if (type == "published" || type == "error") {
-      constexpr std::string_view kRef = "\"ref\":\"";
-      const auto at = message.find(kRef);
-      if (at == std::string_view::npos) return;
-      if (type == "error") return sink.refused();
-      std::uint64_t due = 0;
-      std::from_chars(message.data() + at + kRef.size(), message.data() + message.size(), due);
-      return sink.acknowledged(due);
+      const auto at = message.find(kEpoch);
+      if (at != std::string_view::npos) epoch_ = message.substr(at + kEpoch.size(), message.find('"', at + kEpoch.size()) - at - kEpoch.size());
+      sink.delivery(message);
+      return sink.subscribed();
     }
-    if (type == "update" || type == "skip" || type == "subscribed") sink.delivery(message);
+    if (type != "published" && type != "error") return;
+    constexpr std::string_view kRef = "\"ref\":\"";
+    const auto at = message.find(kRef);
+    if (type == "error") return sink.refused();
+    if (at == std::string_view::npos) return;
+    std::uint64_t due = 0;
+    std::from_chars(message.data() + at + kRef.size(), message.data() + message.size(), due);
+    sink.acknowledged(due);
   }
 
  private:
-  const std::string channel_;
-  const std::string filter_;
+  static constexpr std::string_view kEpoch = "\"epoch\":\"";
+  const Topic topic_;
+  std::string epoch_;
   std::string frame_;
 };
 
@@ -67,8 +77,8 @@ class Nchan final : public Dialect {
   [[nodiscard]] std::string path() const override { return "/pubsub/" + channel_; }
   [[nodiscard]] std::string subprotocol() const override { return ""; }
   [[nodiscard]] bool confirms() const override { return false; }
-  void greet(Connection&, Role) override {}
-  void publish(Connection& c, std::uint64_t, std::string_view payload) override { c.send(kText, payload); }
+  void greet(Connection&, Role, std::uint64_t) override {}
+  void publish(Connection& c, const Message& m) override { c.send(kText, m.payload); }
   void take(std::string_view message, Sink& sink) override { sink.delivery(message); }
 
  private:
@@ -82,15 +92,16 @@ class Nats final : public Dialect {
   [[nodiscard]] std::string path() const override { return "/"; }
   [[nodiscard]] std::string subprotocol() const override { return ""; }
 
-  void greet(Connection& c, Role role) override {
+  void greet(Connection& c, Role role, std::uint64_t) override {
+    torn_.clear();
     std::string hello = "CONNECT {\"verbose\":false,\"pedantic\":false,\"name\":\"load\",\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\n";
     if (role == Role::listener) hello += "SUB " + channel_ + " 1\r\n";
     c.send(kBinary, hello + "PING\r\n");
   }
 
-  void publish(Connection& c, std::uint64_t, std::string_view payload) override {
-    frame_.assign("PUB ").append(channel_).append(" ").append(std::to_string(payload.size())).append("\r\n");
-    frame_.append(payload).append("\r\n");
+  void publish(Connection& c, const Message& m) override {
+    frame_.assign("PUB ").append(m.channel).append(" ").append(std::to_string(m.payload.size())).append("\r\n");
+    frame_.append(m.payload).append("\r\n");
     c.send(kBinary, frame_);
   }
 
@@ -130,7 +141,8 @@ class Mqtt final : public Dialect {
   [[nodiscard]] std::string path() const override { return "/mqtt"; }
   [[nodiscard]] std::string subprotocol() const override { return "mqtt"; }
 
-  void greet(Connection& c, Role role) override {
+  void greet(Connection& c, Role role, std::uint64_t) override {
+    torn_.clear();
     std::string connect = text("MQTT");
     connect += {'\x04', '\x02', '\0', '\0'};  // level 4, clean session, no keep-alive
     connect += text("load" + std::to_string(c.id()));
@@ -142,8 +154,8 @@ class Mqtt final : public Dialect {
     c.send(kBinary, packet('\x82', subscribe));
   }
 
-  void publish(Connection& c, std::uint64_t, std::string_view payload) override {
-    c.send(kBinary, packet('\x30', text(channel_) + std::string(payload)));
+  void publish(Connection& c, const Message& m) override {
+    c.send(kBinary, packet('\x30', text(m.channel) + std::string(m.payload)));
   }
 
   void take(std::string_view message, Sink& sink) override {
@@ -190,13 +202,68 @@ class Mqtt final : public Dialect {
   std::string torn_;
 };
 
+/// Redis pub/sub, RESP2 on a bare connection: the fan-out of a server that need not frame for WebSocket.
+class Redis final : public Dialect {
+ public:
+  explicit Redis(std::string channel) : channel_(std::move(channel)) {}
+  [[nodiscard]] std::string path() const override { return ""; }
+  [[nodiscard]] std::string subprotocol() const override { return ""; }
+
+  void greet(Connection& c, Role role, std::uint64_t) override {
+    torn_.clear();
+    if (role == Role::listener) c.send(kText, command({"SUBSCRIBE", channel_}));
+  }
+  void publish(Connection& c, const Message& m) override { c.send(kText, command({"PUBLISH", m.channel, m.payload})); }
+  void take(std::string_view message, Sink& sink) override { take_whole(torn_, message, sink, one); }
+
+ private:
+  static std::string command(std::initializer_list<std::string_view> words) {
+    std::string out = "*" + std::to_string(words.size()) + "\r\n";
+    for (const auto word : words) out.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
+    return out;
+  }
+  /// A number after its sign (`*`, `$`, `:`); false when the line is not whole.
+  static bool number(std::string_view in, std::size_t& at, std::size_t& value) {
+    const auto end = in.find("\r\n", at);
+    if (end == std::string_view::npos) return false;
+    std::from_chars(in.data() + at + 1, in.data() + end, value);
+    at = end + 2;
+    return true;
+  }
+  static std::size_t one(std::string_view in, Sink& sink) {
+    std::size_t at = 0;
+    std::size_t count = 0;
+    if (!number(in, at, count)) return 0;
+    if (in[0] == '-') sink.refused();
+    if (in[0] != '*') return at;
+    std::string_view kind;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t start = at;
+      std::size_t size = 0;
+      if (!number(in, at, size)) return 0;
+      if (in[start] != '$') continue;
+      if (in.size() < at + size + 2) return 0;
+      const auto word = in.substr(at, size);
+      if (i == 0) kind = word;
+      if (i == 2 && kind == "message") sink.delivery(word);
+      at += size + 2;
+    }
+    if (kind == "subscribe") sink.subscribed();
+    return at;
+  }
+
+  const std::string channel_;
+  std::string torn_;
+};
+
 }  // namespace
 
-std::unique_ptr<Dialect> make_dialect(const std::string& name, const std::string& channel, const std::string& filter) {
-  if (name == "tocsin") return std::make_unique<Tocsin>(channel, filter);
-  if (name == "nchan") return std::make_unique<Nchan>(channel);
-  if (name == "nats") return std::make_unique<Nats>(channel);
-  if (name == "mqtt") return std::make_unique<Mqtt>(channel);
+std::unique_ptr<Dialect> make_dialect(const std::string& name, Topic topic) {
+  if (name == "tocsin") return std::make_unique<Tocsin>(std::move(topic));
+  if (name == "nchan") return std::make_unique<Nchan>(std::move(topic.channel));
+  if (name == "nats") return std::make_unique<Nats>(std::move(topic.channel));
+  if (name == "mqtt") return std::make_unique<Mqtt>(std::move(topic.channel));
+  if (name == "redis") return std::make_unique<Redis>(std::move(topic.channel));
   return nullptr;
 }
 

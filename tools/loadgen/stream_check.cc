@@ -21,44 +21,91 @@ std::string_view type_of(std::string_view frame) {
   return rest.substr(0, rest.find('"'));
 }
 
-void StreamCheck::advance(std::uint64_t from, std::uint64_t to, Totals& totals) {
-  if (from > position_ + 1) totals.gaps += from - position_ - 1;
+/// [from, to] was told, in order. What lies before it and was not told yet is a hole.
+void StreamCheck::forward(std::uint64_t from, std::uint64_t to, Totals& totals) {
+  if (from > position_ + 1) holes_.emplace_back(position_ + 1, from - 1);
   if (from <= position_) totals.duplicates += std::min(to, position_) - from + 1;
   position_ = std::max(position_, to);
 }
 
-std::uint64_t StreamCheck::take_sequence(std::string_view payload, Totals& totals) {
+/// `offset` was told by an update that replaces it: it closes its hole, or comes twice.
+void StreamCheck::fill(std::uint64_t offset, Totals& totals) {
+  ++totals.conflated;
+  const auto hole = std::find_if(holes_.begin(), holes_.end(), [offset](const Range& r) { return r.first <= offset && offset <= r.second; });
+  if (hole == holes_.end()) {
+    ++totals.duplicates;
+    return;
+  }
+  const Range was = *hole;
+  holes_.erase(hole);
+  if (was.first < offset) holes_.emplace_back(was.first, offset - 1);
+  if (offset < was.second) holes_.emplace_back(offset + 1, was.second);
+}
+
+void StreamCheck::finish(Totals& totals) {
+  for (const auto& [from, to] : holes_) totals.gaps += to - from + 1;
+  holes_.clear();
+}
+
+std::uint64_t StreamCheck::take_sequence(std::string_view payload, std::uint64_t stride, Totals& totals) {
   const auto n = number_member(payload, "\"n\"", 0);
   if (n == 0) return 0;
   ++totals.updates;
-  if (position_ == 0) position_ = n - 1;
-  advance(n, n, totals);
-  return n;
+  if (position_ == 0) position_ = n - stride;
+  if (n > position_ + stride) totals.gaps += (n - position_) / stride - 1;
+  if (n <= position_) ++totals.duplicates;
+  position_ = std::max(position_, n);
+  return 1;
+}
+
+std::uint64_t StreamCheck::on_update(std::string_view frame, Totals& totals) {
+  const auto offset = number_member(frame, "\"offset\"", 0);
+  ++totals.updates;
+  forward(offset, offset, totals);
+  constexpr std::string_view kReplaces = "\"replaces\":[";
+  auto at = frame.find(kReplaces);
+  if (at == std::string_view::npos) return 1;
+  std::uint64_t told = 1;
+  const char* p = frame.data() + at + kReplaces.size();
+  const char* const end = frame.data() + frame.size();
+  while (p < end && *p != ']') {
+    std::uint64_t replaced = 0;
+    const auto [next, error] = std::from_chars(p, end, replaced);
+    if (error != std::errc{}) break;
+    fill(replaced, totals);
+    ++told;
+    p = next < end && *next == ',' ? next + 1 : next;
+  }
+  return told;
+}
+
+void StreamCheck::on_subscribed(std::string_view frame, Totals& totals) {
+  const auto offset = number_member(frame, "\"offset\"", 0);
+  const auto says = [frame](std::string_view outcome) { return frame.find(outcome) != std::string_view::npos; };
+  finish(totals);
+  if (says("\"outcome\":\"resumed\"")) {
+    ++totals.resumed;
+    if (subscribed_ && offset > position_) totals.gaps += offset - position_;
+    if (subscribed_ && offset < position_) totals.duplicates += position_ - offset;
+  } else if (says("\"outcome\":\"lost\"")) {
+    ++totals.lost;
+  } else if (subscribed_) {
+    ++totals.restarted;
+  }
+  position_ = offset;
+  subscribed_ = true;
 }
 
 std::uint64_t StreamCheck::take(std::string_view frame, Totals& totals) {
   const auto type = type_of(frame);
-  if (type == "update") {
-    const auto offset = number_member(frame, "\"offset\"", 0);
-    ++totals.updates;
-    // A conflated update stands for everything up to it: the edge sends them oldest first.
-    if (frame.find("\"replaces\":[") != std::string_view::npos) {
-      ++totals.conflated;
-      position_ = std::max(position_, offset);
-      return offset;
-    }
-    advance(offset, offset, totals);
-    return offset;
-  }
+  if (type == "update") return on_update(frame, totals);
   if (type == "skip") {
     const auto from = number_member(frame, "\"from\"", 0);
     const auto to = number_member(frame, "\"to\"", 0);
     totals.skipped += to - from + 1;
-    advance(from, to, totals);
+    forward(from, to, totals);
   } else if (type == "subscribed") {
-    if (subscribed_ && frame.find("\"outcome\":\"lost\"") != std::string_view::npos) ++totals.lost;
-    position_ = number_member(frame, "\"offset\"", 0);
-    subscribed_ = true;
+    on_subscribed(frame, totals);
   } else if (type == "error") {
     ++totals.errors;
   }

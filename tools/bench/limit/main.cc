@@ -1,17 +1,21 @@
 // tocsin-limit: the yardstick. The least that a WebSocket broadcast server on plain epoll must do: no order kept over
 // restarts, no log, no filter, no slow-client policy. Speaks just enough of tocsin.v1.json for tocsin-loadgen: `subscribe`
 // is answered, each `publish` becomes one `update` sent to every subscriber, one send() per client for all that is queued.
+// With a certificate it is the limit for TLS: OpenSSL on the socket, one SSL_write per client for all that is queued.
 //
-//   tocsin-limit PORT        prints "ready PORT" once it listens (PORT 0: any free port)
+//   tocsin-limit PORT [CERT KEY]        prints "ready PORT" once it listens (PORT 0: any free port)
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -25,7 +29,8 @@ namespace {
 
 struct Client {
   bool upgraded = false;
-  bool subscribed = false;
+  int place = -1;  // in subscribers_
+  SSL* ssl = nullptr;
   std::string in;
   std::string unsent;
 };
@@ -63,6 +68,14 @@ std::string_view member(std::string_view json, std::string_view name, char closi
 
 class Server {
  public:
+  bool use_tls(const char* cert, const char* key) {
+    tls_ = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_mode(tls_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(tls_, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(tls_, 0);
+    return SSL_CTX_use_certificate_chain_file(tls_, cert) == 1 && SSL_CTX_use_PrivateKey_file(tls_, key, SSL_FILETYPE_PEM) == 1;
+  }
+
   int listen_on(std::uint16_t port) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int one = 1;
@@ -110,9 +123,46 @@ class Server {
       const int one = 1;
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
       if (clients_.size() <= static_cast<std::size_t>(fd)) clients_.resize(static_cast<std::size_t>(fd) + 1);
-      clients_[static_cast<std::size_t>(fd)] = Client{};
+      Client& c = clients_[static_cast<std::size_t>(fd)] = Client{};
+      if (tls_ != nullptr) {
+        c.ssl = SSL_new(tls_);
+        SSL_set_fd(c.ssl, fd);
+        SSL_set_accept_state(c.ssl);
+      }
       watch(fd, EPOLLIN, EPOLL_CTL_ADD);
     }
+  }
+
+  /// More than 0: bytes; 0: nothing now; less: the connection has ended.
+  static ssize_t receive(int fd, const Client& c, char* to, std::size_t size) {
+    if (c.ssl != nullptr) {
+      const int n = SSL_read(c.ssl, to, static_cast<int>(size));
+      if (n > 0) return n;
+      const int why = SSL_get_error(c.ssl, n);
+      ERR_clear_error();
+      return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
+    }
+    const ssize_t n = ::recv(fd, to, size, 0);
+    return n > 0 ? n : n < 0 && errno == EAGAIN ? 0 : -1;
+  }
+
+  static std::size_t transmit(int fd, const Client& c, std::string_view bytes) {
+    if (c.ssl == nullptr) return static_cast<std::size_t>(std::max<ssize_t>(0, ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)));
+    const int n = SSL_write(c.ssl, bytes.data(), static_cast<int>(bytes.size()));
+    if (n <= 0) ERR_clear_error();
+    return static_cast<std::size_t>(std::max(0, n));
+  }
+
+  void gone(int fd, Client& c) {
+    if (c.ssl != nullptr) SSL_free(c.ssl);
+    ::close(fd);
+    if (c.place >= 0) {
+      const auto place = static_cast<std::size_t>(c.place);
+      subscribers_[place] = subscribers_.back();
+      clients_[static_cast<std::size_t>(subscribers_[place])].place = c.place;
+      subscribers_.pop_back();
+    }
+    c = Client{};
   }
 
   void on_event(int fd, std::uint32_t events) {
@@ -121,16 +171,11 @@ class Server {
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0U) return;
     static std::array<char, 65536> buffer;
     for (;;) {
-      const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
-      if (n == 0 || (n < 0 && errno != EAGAIN)) {
-        ::close(fd);
-        std::erase(subscribers_, fd);
-        c = Client{};
-        return;
-      }
-      if (n < 0) break;
+      const ssize_t n = receive(fd, c, buffer.data(), buffer.size());
+      if (n < 0) return gone(fd, c);
+      if (n == 0) break;
       c.in.append(buffer.data(), static_cast<std::size_t>(n));
-      if (static_cast<std::size_t>(n) < buffer.size()) break;
+      if (c.ssl == nullptr && static_cast<std::size_t>(n) < buffer.size()) break;
     }
     if (!c.upgraded) upgrade(fd, c);
     if (c.upgraded) parse(fd, c);
@@ -162,12 +207,12 @@ class Server {
       at += head + len;
     }
     c.in.erase(0, at);
-    if (c.in.empty()) c.in.shrink_to_fit();
+    if (c.in.empty()) std::string().swap(c.in);
   }
 
   void on_message(int fd, Client& c, std::string_view m) {
     if (m.find("\"type\":\"subscribe\"") != std::string_view::npos) {
-      c.subscribed = true;
+      c.place = static_cast<int>(subscribers_.size());
       subscribers_.push_back(fd);
       send_some(fd, c, text_frame(R"({"type":"subscribed","id":"a","sub":1,"channel":"load","position":{"epoch":"0","offset":)" +
                                   std::to_string(offset_) + R"(},"outcome":"live"})"));
@@ -194,14 +239,14 @@ class Server {
     }
     const std::string_view out = c.unsent.empty() ? bytes : std::string_view(c.unsent);
     if (out.empty()) return;
-    const ssize_t n = ::send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+    const std::size_t sent = transmit(fd, c, out);
     const bool was_waiting = !c.unsent.empty();
     std::string rest(out.substr(sent));
     c.unsent = std::move(rest);
     if (was_waiting != !c.unsent.empty()) watch(fd, EPOLLIN | (c.unsent.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT)), EPOLL_CTL_MOD);
   }
 
+  SSL_CTX* tls_ = nullptr;
   int listener_ = -1;
   int epoll_ = -1;
   std::vector<Client> clients_;
@@ -218,6 +263,10 @@ int main(int argc, char** argv) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   Server server;
+  if (argc > 3 && !server.use_tls(argv[2], argv[3])) {
+    std::fputs("tocsin-limit: certificate or key cannot be read (PEM files)\n", stderr);
+    return 3;
+  }
   const int port = server.listen_on(static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0));
   if (port < 0) {
     std::perror("tocsin-limit: cannot listen; choose another port");
