@@ -17,7 +17,8 @@ Result<Url> parse_url(std::string_view text) {
   const auto colon = text.find("://");
   if (colon == std::string_view::npos) return bad;
   url.scheme = text.substr(0, colon);
-  if (url.scheme != "http" && url.scheme != "ws") return bad;
+  if (url.scheme != "http" && url.scheme != "ws" && !url.secure()) return bad;
+  if (url.secure()) url.port = 443;
   auto rest = text.substr(colon + 3);
   const auto slash = rest.find('/');
   if (slash != std::string_view::npos) url.path = rest.substr(slash);
@@ -49,8 +50,9 @@ class Transfer {
   void start(const std::string& url_text, std::chrono::milliseconds timeout) {
     timer_.start(timeout, [this] { give_up({Errc::timeout, "no answer within the time"}); });
     const auto url = parse_url(url_text);
-    if (!url) {
-      timer_.start(std::chrono::milliseconds{0}, [this, e = url.error()] { give_up(e); });
+    const auto flags = url ? client_->context_.connection_flags(*url) : Result<int>(url.error());
+    if (!flags) {
+      timer_.start(std::chrono::milliseconds{0}, [this, e = flags.error()] { give_up(e); });
       return;
     }
     lws_client_connect_info info{};
@@ -63,6 +65,7 @@ class Transfer {
     info.host = host.c_str();
     info.method = method_.c_str();
     info.alpn = "http/1.1";
+    info.ssl_connection = *flags;
     info.local_protocol_name = kHttpClientProtocol;
     info.opaque_user_data = this;
     info.pwsi = &wsi_;
@@ -202,6 +205,8 @@ class Transfer {
 };
 
 int http_client_callback(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, size_t len) {
+  // Told to the first protocol of the context, whosever connection it is: a WebSocket's data is no Transfer.
+  if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION) return 0;
   auto* transfer = static_cast<Transfer*>(lws_get_opaque_user_data(wsi));
   if (transfer == nullptr) return 0;
   transfer->last_in_ = in;

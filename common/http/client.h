@@ -15,14 +15,16 @@
 
 namespace tocsin::http {
 
-/// http://host:port/path?query or ws://... in its parts.
+/// http://host:port/path?query, ws://..., https://... or wss://... in its parts.
 struct Url {
   std::string scheme;
   std::string host;
   std::uint16_t port = 80;
   std::string path = "/";  ///< with the query
+
+  [[nodiscard]] bool secure() const noexcept { return scheme == "https" || scheme == "wss"; }
 };
-/// Fails with invalid_argument for anything but http:// and ws:// URLs.
+/// Fails with invalid_argument for anything but http://, https://, ws:// and wss:// URLs.
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
 
 class Transfer;

@@ -17,6 +17,8 @@ class WsClientLink {
   Status connect(const std::string& text, const std::string& subprotocol, Headers headers) {
     const auto url = parse_url(text);
     if (!url) return url.error();
+    const auto flags = context_.connection_flags(*url);
+    if (!flags) return flags.error();
     headers_ = std::move(headers);
     const std::string host = url->host + ":" + std::to_string(url->port);
     lws_client_connect_info info{};
@@ -30,6 +32,8 @@ class WsClientLink {
     info.protocol = subprotocol.empty() ? nullptr : subprotocol.c_str();
     info.local_protocol_name = kWsClientProtocol;
     info.ietf_version_or_minus_one = -1;
+    info.alpn = "http/1.1";
+    info.ssl_connection = *flags;
     info.opaque_user_data = this;
     info.pwsi = &wsi_;
     starting_ = true;

@@ -205,7 +205,12 @@ TEST_SUITE("http") {
     REQUIRE(url);
     CHECK(url->port == 8080);
     CHECK(url->path == "/v1/stream?x=1");
-    for (const char* bad : {"", "http://", "https://x", "127.0.0.1:80", "http://x:port/"}) {
+    CHECK_FALSE(url->secure());
+    const auto secure = parse_url("https://edge.example/health");
+    REQUIRE(secure);
+    CHECK(secure->secure());
+    CHECK(secure->port == 443);
+    for (const char* bad : {"", "http://", "ftp://x", "127.0.0.1:80", "http://x:port/"}) {
       CAPTURE(bad);
       CHECK_FALSE(parse_url(bad));
     }
