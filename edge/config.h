@@ -10,12 +10,29 @@
 
 namespace tocsin::edge {
 
+enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
+
+}  // namespace tocsin::edge
+
+template <>
+struct tocsin::config::EnumNames<tocsin::edge::TlsVersion> {
+  static constexpr auto kNames = std::to_array<std::string_view>({"1.2", "1.3"});
+};
+
+namespace tocsin::edge {
+
 struct Config {
   std::string id = "edge-0";
   std::string endpoint;
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 8080;
   bool listen_share = false;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  TlsVersion tls_min_version = TlsVersion::v1_2;
+  std::string tls_ciphers =
+      "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+      "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
   std::string broker_endpoint = "tcp://127.0.0.1:7400";
   std::string broker_server_key_file;
   std::string curve_key_file;
@@ -65,6 +82,10 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::listen_address>("listen.address", "Address to listen on; 0.0.0.0 for every interface."),
     config::option<&Config::listen_port>("listen.port", "TCP port for clients (WebSocket and HTTP); 0 takes any free one.", {.min = 0, .max = 65'535}),
     config::option<&Config::listen_share>("listen.share", "Several edges may listen on the same port; the system spreads the clients over them."),
+    config::option<&Config::tls_cert_file>("tls.cert_file", "PEM file with this edge's certificate and those up to its root; set, the listener speaks TLS only."),
+    config::option<&Config::tls_key_file>("tls.key_file", "PEM file with the certificate's private key, without passphrase."),
+    config::option<&Config::tls_min_version>("tls.min_version", "Oldest TLS version a client may speak."),
+    config::option<&Config::tls_ciphers>("tls.ciphers", "Ciphers for TLS 1.2, in OpenSSL's words; those of TLS 1.3 are fixed.", {.min = 1}),
     config::option<&Config::broker_endpoint>("broker.endpoint", "Link endpoint of the broker, tcp://host:port."),
     config::option<&Config::broker_server_key_file>("broker.server_key_file", "File with the broker's public CURVE key; empty: the link is not encrypted."),
     config::option<&Config::curve_key_file>("curve.key_file", "File with this edge's own CURVE key pair, mode 0600."),

@@ -21,6 +21,7 @@
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
 #include "edge/net/server.h"
+#include "edge/net/tls.h"
 #include "edge/session/gateway.h"
 
 namespace tocsin::edge {
@@ -162,8 +163,9 @@ Status Node::start() {
   if (auto connected = s.connect(); !connected) return connected;
   if (auto listening = s.server.start(s.gateway, s.api); !listening) return listening;
   const std::string place = own_host(s.config.listen_address) + ":" + std::to_string(s.server.port());
-  s.http_url = "http://" + place;
-  s.ws_url = s.config.endpoint.empty() ? "ws://" + place + "/v1/stream" : s.config.endpoint;
+  const std::string secure = tls::wanted(s.config) ? "s" : "";
+  s.http_url = "http" + secure + "://" + place;
+  s.ws_url = s.config.endpoint.empty() ? "ws" + secure + "://" + place + "/v1/stream" : s.config.endpoint;
   s.link.describe_self(std::string(version()), s.ws_url);
   s.ticker.start(kTick, kTick, [&s] { s.tick(); });
   log::info("listening", {{"http", s.http_url}, {"broker", s.config.broker_endpoint}, {"version", version()}});

@@ -11,6 +11,7 @@
 
 #include "common/log/log.h"
 #include "edge/net/server_state.h"
+#include "edge/net/tls.h"
 #include "edge/session/gateway.h"
 
 namespace tocsin::edge {
@@ -18,6 +19,8 @@ namespace {
 
 /// One write sends at most this much without a copy; edge/hub cuts its batches to it. Protocols below say the same.
 constexpr std::size_t kBatch = 65'536;
+/// Over TLS the same, and one record: a stalled client holds at most one in the library and one in OpenSSL.
+constexpr std::size_t kRecord = 16'384;
 /// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per client.
 constexpr std::size_t kReadBuffer = 512;
 /// Longest wait for a slow client to take what is queued and answer our close.
@@ -60,12 +63,17 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
                metrics_in, [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
 
 Status Server::State::open_context() {
+  const bool with_tls = tls::wanted(config);
+  if (with_tls)
+    if (auto usable = tls::check(config); !usable) return usable;
   lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
   void* loops[] = {loop.native()};
   lws_context_creation_info info{};
   info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
   info.protocols = kProtocols;
-  info.options = LWS_SERVER_OPTION_LIBUV;
+  info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME;
+  if (with_tls)
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
   info.foreign_loops = loops;
   info.user = this;
   info.gid = info.uid = static_cast<decltype(info.gid)>(-1);
@@ -209,6 +217,6 @@ void Server::close(Socket socket, CloseReason reason, std::string_view detail) {
   lws_callback_on_writable(c.wsi);
 }
 
-std::size_t Server::max_batch(Socket) const { return kBatch; }
+std::size_t Server::max_batch(Socket) const { return tls::wanted(state_->config) ? kRecord : kBatch; }
 
 }  // namespace tocsin::edge

@@ -5,6 +5,7 @@
 
 #include "edge/codec/client_command.h"
 #include "edge/net/server_state.h"
+#include "edge/net/tls.h"
 #include "edge/net/utf8.h"
 #include "edge/session/gateway.h"
 
@@ -42,13 +43,15 @@ bool offers(std::string_view list, std::string_view wanted) {
 
 }  // namespace
 
-int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
+int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size) {
   auto* state = static_cast<State*>(lws_context_user(lws_get_context(wsi)));
   switch (reason) {
     case LWS_CALLBACK_WSI_DESTROY:
       state->forget(static_cast<Connection*>(lws_get_opaque_user_data(wsi)));
       lws_set_opaque_user_data(wsi, nullptr);
       return 0;
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:  // the one moment at which the library shows its SSL_CTX
+      return tls::set_up(static_cast<ssl_ctx_st*>(user), state->config) ? 0 : -1;
     case LWS_CALLBACK_RAW_ADOPT:
     case LWS_CALLBACK_RAW_RX:
       return -1;  // CONNECT would turn a connection into a bare pipe
