@@ -1,5 +1,6 @@
 #include "ops/ctl/api.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
@@ -36,6 +37,11 @@ Result<std::string> Api::get(const std::string& path) {
   if (!answer) return answer.error();
   if (answer->status >= 400) return problem_of(*answer);
   return std::move(answer->body);
+}
+
+http::Trust trust_for(const ClusterFile& cluster, const std::string& ca) {
+  const bool tls = std::any_of(cluster.edges.begin(), cluster.edges.end(), [](const auto& edge) { return edge.http.starts_with("https:") || edge.ws.starts_with("wss:"); });
+  return {tls ? http::Trust::In::authorities : http::Trust::In::nobody, ca};
 }
 
 Error problem_of(const http::Response& response) {

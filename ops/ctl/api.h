@@ -16,7 +16,7 @@ class Api {
  public:
   static constexpr std::chrono::milliseconds kTimeout{10'000};
 
-  explicit Api(ClusterFile cluster) : cluster_(std::move(cluster)), http_(loop_), client_(http_) {}
+  Api(ClusterFile cluster, const http::Trust& trust) : cluster_(std::move(cluster)), http_(loop_, trust), client_(http_) {}
 
   [[nodiscard]] const ClusterFile& cluster() const noexcept { return cluster_; }
 
@@ -37,6 +37,9 @@ class Api {
   http::Client client_;
   std::size_t next_edge_ = 0;
 };
+
+/// What a command that talks to this cluster's edges believes: nothing beyond plain text when they speak that, else who `ca` says.
+[[nodiscard]] http::Trust trust_for(const ClusterFile& cluster, const std::string& ca);
 
 /// What a problem+json body says, as an Error.
 [[nodiscard]] Error problem_of(const http::Response& response);

@@ -10,6 +10,7 @@ namespace tocsin::ops {
 /// What every command has.
 struct Common {
   std::string cluster;  ///< --cluster; empty: found as find_cluster_file() says
+  std::string ca;       ///< --ca: whose certificates an edge with TLS may have; empty: the system's
   bool json = false;
 };
 

@@ -49,7 +49,7 @@ int run_demo(const DemoOptions& options) {
   // Two runs must not share incidents, whatever their seeds.
   DemoStream stream(DemoScript(seed, crypto::random_hex(6), options.channel, options.rate), duration);
   if (!options.json) std::fprintf(stderr, "tocsinctl: publishing to %s; watch with: tocsinctl tail %s\n", options.channel.c_str(), options.channel.c_str());
-  const auto report = feed(*cluster, stream, {"demo", options.via, options.json});
+  const auto report = feed(*cluster, stream, {"demo", options.via, options.json, options.ca});
   if (!report) return complain(report.error());
   std::puts(report_text(*report, 0, options.json).c_str());
   return report->refused > 0 ? kExitPartly : kExitOk;

@@ -49,6 +49,7 @@ struct FeedOptions {
   std::string what;   ///< for the progress line
   Via via = Via::ingest;
   bool json = false;
+  std::string ca;     ///< as Common's, for HTTP
 };
 
 /// Fails with unavailable or forbidden when the broker (or every edge) cannot be reached at the start, or will not have us.

@@ -64,7 +64,8 @@ int run_incidents(const IncidentsOptions& options) {
   if (!path) return complain(path.error().detail, kExitUnavailable);
   auto file = load_cluster_file(*path);
   if (!file) return complain(file.error().detail, kExitUnavailable);
-  Api api(*std::move(file));
+  const http::Trust trust = trust_for(*file, options.ca);
+  Api api(*std::move(file), trust);
   if (!options.id.empty()) return show_one(api, options);
 
   std::uint64_t shown = 0;

@@ -35,8 +35,10 @@ template <typename Options>
 void runs(CLI::App* command, Line& line, Options& options, int (*run)(const Options&)) {
   command->add_flag("--json", options.json, "JSON for machines");
   command->add_option("--cluster", options.cluster, "cluster.json to use");
+  command->add_option("--ca", options.ca, "PEM file with the authorities that an edge's certificate may be from")->check(CLI::ExistingFile);
   command->callback([&line, &options, run] {
     if (options.cluster.empty()) options.cluster = line.common.cluster;
+    if (options.ca.empty()) options.ca = line.common.ca;
     options.json = options.json || line.common.json;
     line.exit_code = run(options);
   });
@@ -125,6 +127,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "tocsinctl " + std::string(version()));
   app.require_subcommand(1);
   app.add_option("--cluster", line.common.cluster, "cluster.json to use");
+  app.add_option("--ca", line.common.ca, "PEM file with the authorities that an edge's certificate may be from; else the system's")->check(CLI::ExistingFile);
   app.add_flag("--json", line.common.json, "JSON for machines");
   add_up(app, line);
   add_reading(app, line);

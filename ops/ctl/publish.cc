@@ -143,7 +143,8 @@ int run_publish(const PublishOptions& options) {
   if (!path) return complain(path.error().detail, kExitUnavailable);
   auto file = load_cluster_file(*path);
   if (!file) return complain(file.error().detail, kExitUnavailable);
-  Api api(*std::move(file));
+  const http::Trust trust = trust_for(*file, options.ca);
+  Api api(*std::move(file), trust);
   Sender sender(api, options);
   Status done = Done{};
   if (!options.file.empty()) {

@@ -24,7 +24,7 @@ class Tail {
  public:
   Tail(const TailOptions& options, std::string cluster_path, ClusterFile cluster, StreamView::Wish wish, Millis quiet)
       : options_(options), cluster_path_(std::move(cluster_path)), cluster_(std::move(cluster)), view_(std::move(wish)), quiet_(quiet),
-        colour_(::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off), http_(loop_), retry_(loop_), silence_(loop_),
+        colour_(::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off), http_(loop_, trust_for(cluster_, options.ca)), retry_(loop_), silence_(loop_),
         flush_(loop_, [this] { write_out(); }), signals_(loop_, {SIGINT, SIGTERM}, [this](int) { finish(kExitOk); }) {
     for (std::size_t i = 0; i < cluster_.edges.size(); ++i)
       if (cluster_.edges[i].id == options_.edge) next_edge_ = i;

@@ -49,7 +49,7 @@ void announce(const Config& config, const ClusterFile& file, bool adopted) {
 class Run {
  public:
   Run(const Config& config, std::string config_file, Folder folder)
-      : config_(config), config_file_(std::move(config_file)), folder_(std::move(folder)), metrics_(registry_), http_(loop_) {}
+      : config_(config), config_file_(std::move(config_file)), folder_(std::move(folder)), metrics_(registry_), http_(loop_, {http::Trust::In::anyone, {}}) {}
 
   int operator()() {
     auto saved = load_state(folder_.state_file());

@@ -111,8 +111,9 @@ class Edge(Process):
     def __init__(self, folder, broker_endpoint, *flags, name="edge-0", port=None, **more):
         self.id = name
         self.port = port or free_port()
-        self.http = f"http://127.0.0.1:{self.port}"
-        self.ws = f"ws://127.0.0.1:{self.port}/v1/stream"
+        secure = "s" if "--tls-cert-file" in flags else ""
+        self.http = f"http{secure}://127.0.0.1:{self.port}"
+        self.ws = f"ws{secure}://127.0.0.1:{self.port}/v1/stream"
         super().__init__(folder, "tocsin-edge", "--edge-id", name, "--listen-port", self.port, "--broker-endpoint", broker_endpoint,
                          *flags, label=name, **more)
 

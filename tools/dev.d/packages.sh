@@ -3,7 +3,7 @@ packages=(
   g++ ccache meson ninja-build pkg-config mold git xz-utils
   libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libzmq3-dev cppzmq-dev protobuf-compiler libprotobuf-dev
   rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
-  libssl-dev zlib1g-dev doctest-dev
+  libssl-dev openssl zlib1g-dev doctest-dev
   python3 python3-pytest python3-websockets python3-aiohttp python3-zmq
 )
 lint_packages=(clang clang-format clang-tidy)
