@@ -20,7 +20,7 @@ struct WorkloadPlan {
   std::uint32_t channels = 1;      ///< listeners and updates are spread over so many channels
   std::uint32_t filters = 0;       ///< not 0: listeners have so many different filters, each update matches one of them
   std::uint32_t payload_bytes = 256;
-  std::uint32_t overhead = 200;    ///< of these, what the server's frame has around the payload
+  std::uint32_t overhead = 190;    ///< of these, what the server's frame has around the payload
   bool incidents = false;          ///< updates are incidents of about payload_bytes in place of padded events
 };
 
