@@ -210,7 +210,12 @@ void Connection::queue_frame(std::uint8_t opcode, std::string_view payload) {
 
 void Connection::send(std::uint8_t opcode, std::string_view payload) {
   queue_frame(opcode, payload);
-  if (state_ == State::open) flush();
+  if (state_ == State::open && !corked_) flush();
+}
+
+void Connection::cork(bool on) {
+  corked_ = on;
+  if (!on && state_ == State::open) flush();
 }
 
 }  // namespace tocsin::loadgen

@@ -51,6 +51,7 @@ class Connection {
   bool on_writable();
 
   void send(std::uint8_t opcode, std::string_view payload);  ///< queued until open
+  void cork(bool on);  ///< while on, sends wait; they leave together when it ends
   void stop_reading(bool stop) noexcept { paused_ = stop; }
   void abort() { transport_.abort(); }  ///< the coming destruction resets the connection
 
@@ -84,6 +85,7 @@ class Connection {
   State state_ = State::closed;
   bool paused_ = false;
   bool bare_ = false;
+  bool corked_ = false;
   bool deflates_ = false;
   int close_code_ = 0;
   std::string request_;

@@ -50,17 +50,19 @@ Load::Clock::time_point Load::next_due() const {
 
 void Load::publish_due(Clock::time_point now) {
   if (publisher_ == nullptr) return;
+  publisher_->cork(true);  // what falls due together leaves together
   const std::uint64_t last = plan_.publish_count > 0 ? plan_.publish_count : ~std::uint64_t{0};
   if (plan_.lockstep) {
-    if (!all_seen() || !all_answered()) return;
     const std::uint64_t due = micros(Clock::now());
-    for (std::uint32_t i = 0; i < plan_.burst && report_.published < last; ++i) publish_one(due);
+    const bool next = all_seen() && all_answered();
+    for (std::uint32_t i = 0; next && i < plan_.burst && report_.published < last; ++i) publish_one(due);
   } else {
     while (report_.published < last && next_due() <= now) {
       const std::uint64_t due = micros(next_due());
       for (std::uint32_t i = 0; i < plan_.burst && report_.published < last; ++i) publish_one(due);
     }
   }
+  publisher_->cork(false);
   watch(*publisher_);
 }
 
@@ -72,6 +74,7 @@ bool Load::all_done() const {
 }
 
 void Load::measure() {
+  measuring_ = true;
   publish_start_ = Clock::now();
   const auto end = publish_start_ + duration_cast<Clock::duration>(duration<double>(plan_.seconds + plan_.warmup));
   while (!report_.complete && Clock::now() < end && (!publishes() || publisher_ != nullptr)) {
@@ -82,6 +85,7 @@ void Load::measure() {
     report_.complete = all_done();
   }
   if (plan_.expect_updates == 0 && plan_.publish_count == 0) report_.complete = all_seen();
+  measuring_ = false;
   report_.delivery_seconds = duration<double>(last_update_ - first_update_).count();
 }
 

@@ -80,14 +80,15 @@ class Load {
   std::unique_ptr<Connection> publisher_;
   std::unique_ptr<Dialect> publisher_dialect_;
 
-  bool leaving_ = false;
   bool reviving_ = false;
+  bool measuring_ = false;
   std::uint32_t started_ = 0;
   std::uint32_t subscribed_ = 0;
   std::uint32_t finished_ = 0;      // with somebody else's publishes
   std::uint64_t told_ = 0;          // to clients that do not stall
   std::uint64_t expected_ = 0;      // what told_ must become
   std::uint64_t answered_ = 0;
+  Clock::time_point now_;  // when the socket being read was seen to be readable
   Clock::time_point zero_;
   Clock::time_point publish_start_;
   Clock::time_point first_update_;

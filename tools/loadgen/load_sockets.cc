@@ -138,6 +138,7 @@ void Load::poll_until(Clock::time_point due) {
 void Load::on_event(std::uint32_t id, std::uint32_t events) {
   Connection* c = id == plan_.work.connections ? publisher_.get() : listeners_[id].socket.get();
   if (c == nullptr) return;
+  now_ = Clock::now();
   bool alive = true;
   if ((events & EPOLLOUT) != 0U) alive = c->on_writable();
   if (alive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0U && !(c->paused() && (events & EPOLLIN) == 0)) alive = c->on_readable();
@@ -182,9 +183,11 @@ void Load::on_delivery(Listener& listener, std::uint32_t id, std::string_view pa
   const auto told = listener.dialect->has_offsets() ? listener.check.take(payload, report_.totals)
                                                     : listener.check.take_sequence(payload, work_.shares(), report_.totals);
   if (told == 0) return;
-  last_update_ = Clock::now();
-  if (first_update_ == Clock::time_point{}) first_update_ = last_update_;
-  if (publishes() && !stalls(id)) {
+  if (measuring_) {
+    last_update_ = now_;
+    if (first_update_ == Clock::time_point{}) first_update_ = now_;
+  }
+  if (measuring_ && publishes() && !stalls(id)) {
     const std::uint64_t due = number_member(payload, "\"t\"", 0);
     const std::uint64_t now = micros(last_update_);
     if (due >= counted_from() && now >= due) report_.delivery.record(now - due);
