@@ -30,7 +30,7 @@ def drive(server, profile, core):
     """Runs the generator; samples by phase, its report."""
     prefix = ["chrt", "-r", "1"] if server.realtime else []
     phases = {"start": sample(server, 0.2)}
-    load = subprocess.Popen([*prefix, "taskset", "-c", str(1 - core), LOADGEN, "--gate", *server.flags(), *profile.args.split()],
+    load = subprocess.Popen([*prefix, "taskset", "-c", str(1 - core), LOADGEN, "--gate", *server.flags(), *profile.arguments(type(server).name).split()],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     for line in load.stdout:
         if not line.startswith("phase "):

@@ -19,6 +19,7 @@ class Server:
     name = dialect = program = ""
     package = None
     tls = deflate = False
+    extra = []  # more of the load generator's arguments
     realtime = False  # set by run.py: other programs' turns on the core are not the server's cost
 
     def __init__(self, core):
@@ -82,7 +83,7 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def flags(self):
-        return ["--dialect", self.dialect, "--target", self.target(), *(["--tls"] if self.tls else []), *(["--deflate"] if self.deflate else [])]
+        return ["--dialect", self.dialect, "--target", self.target(), *(["--tls"] if self.tls else []), *(["--deflate"] if self.deflate else []), *self.extra]
 
 
 class Limit(Server):
@@ -245,5 +246,6 @@ def variant(cls, suffix, **members):
 LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls = (variant(c, "tls", tls=True) for c in (Limit, Tocsin, Nchan, Nats, Mosquitto))
 TocsinDeflate, NchanDeflate, NatsDeflate = (variant(c, "deflate", deflate=True) for c in (Tocsin, Nchan, Nats))
 TocsinDisk = variant(Tocsin, "disk", durability="disk")
+TocsinStalled = variant(Tocsin, "with 10 stalled", extra=["--stalled", "10", "--revive"])
 ALL = [Limit, Tocsin, Nats, Mosquitto, Nchan, Redis, Pushpin, TocsinDisk, LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls,
-       TocsinDeflate, NchanDeflate, NatsDeflate]
+       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled]
