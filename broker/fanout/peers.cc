@@ -51,12 +51,12 @@ void Peers::count() {
 void Peers::interest(Peer& peer, const std::string& channel, bool want) {
   if (want) {
     if (!peer.interests.insert(channel).second) return;
-    interested_[channel].insert(&peer);
+    interested_[channel].push_back(&peer);
     ++interests_;
   } else {
     if (peer.interests.erase(channel) == 0) return;
     const auto at = interested_.find(channel);
-    at->second.erase(&peer);
+    std::erase(at->second, &peer);
     if (at->second.empty()) interested_.erase(at);
     --interests_;
   }

@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "broker/config.h"
@@ -72,7 +71,7 @@ class Peers {
   PeerPort& out_;
   Metrics& metrics_;
   std::map<std::string, std::unique_ptr<Peer>, std::less<>> peers_;
-  std::unordered_map<std::string, std::unordered_set<Peer*>> interested_;  // by channel
+  std::unordered_map<std::string, std::vector<Peer*>> interested_;  // by channel, in the order they came
   std::uint64_t heartbeats_ = 0;
   std::size_t interests_ = 0;
 };
