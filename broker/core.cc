@@ -31,7 +31,7 @@ struct Core::Parts {
                   {[this](const CommittedRun& run) { peers.fan_out(run.channel, run.epoch, run.records); },
                    [this](PublishAnswer answer) { peers.send(answer.peer, link::PublishResult{answer.ref, std::move(answer.outcomes)}); }}),
         queries(c, s, sequencer.channels(), m),
-        snapshots(c, s, sequencer.channels(), k, m),
+        snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m) {}
 
   const Config& config;
@@ -113,6 +113,11 @@ void Core::Parts::hello(std::string_view name, const link::Hello& hello) {
   welcome.heartbeat_ms = static_cast<std::uint32_t>(config.heartbeat.count());
   welcome.publish_window = static_cast<std::uint32_t>(config.publish_window);
   peers.send(name, welcome);
+  if (!peer->is_edge()) return;
+  // A canary at once: an edge that starts is ready without waiting for the next round.
+  const std::string reason = sequencer.not_ready_reason();
+  if (reason.empty()) ++canary;
+  peers.send(name, link::BrokerHeartbeat{0, {}, canary, reason});
 }
 
 void Core::Parts::on(Peer& peer, const link::Interest& m) {

@@ -22,8 +22,9 @@ namespace tocsin::broker {
 
 class Snapshots {
  public:
-  Snapshots(const Config& config, const LogStore& store, Channels& channels, const Clock& clock, Metrics& metrics)
-      : config_(config), store_(store), channels_(channels), clock_(clock), metrics_(metrics) {}
+  /// Snapshots are numbered from `first_id` on; another one each life of the broker, so that a cursor of an earlier life fits nothing.
+  Snapshots(const Config& config, const LogStore& store, Channels& channels, const Clock& clock, Metrics& metrics, std::uint64_t first_id)
+      : config_(config), store_(store), channels_(channels), clock_(clock), metrics_(metrics), next_id_(first_id) {}
 
   /// overloaded when too many are open, not_found for the channel or a cursor that is no longer known.
   [[nodiscard]] link::SnapshotPage next(std::string_view peer, const link::SnapshotNext& query);
@@ -52,7 +53,7 @@ class Snapshots {
   const Clock& clock_;
   Metrics& metrics_;
   std::map<std::uint64_t, Open> open_;
-  std::uint64_t next_id_ = 1;
+  std::uint64_t next_id_;
 };
 
 }  // namespace tocsin::broker

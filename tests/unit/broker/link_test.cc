@@ -230,6 +230,20 @@ TEST_CASE("a snapshot is one moment in all its pages, and a page may be asked fo
   CHECK(b.metrics->snapshots.value() == 0);
 }
 
+TEST_CASE("a snapshot of an earlier life of the broker is not continued with another one's pages") {
+  Config config;
+  config.read_max_count = 4;
+  Linked b(config);
+  b.fill(10);
+  const auto before = b.snapshot("");
+  b.start();
+  b.edge("reader");
+  const auto after = b.snapshot("");
+  CHECK(after.cursor != before.cursor);
+  CHECK(b.snapshot(before.cursor).fault.code == "not_found");
+  CHECK(b.snapshot(after.cursor).fault.ok());
+}
+
 TEST_CASE("open snapshots are few, end when idle, and go with their peer") {
   Config config;
   config.read_max_count = 1;
