@@ -45,6 +45,7 @@ struct Subscribe {
   std::optional<Since> since;
   Conflate conflate = Conflate::when_stalled;
   std::uint32_t max_rate = 0;
+  bool restored = false;  ///< comes back with its session
 };
 struct Unsubscribe {
   std::string id;

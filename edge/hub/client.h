@@ -48,7 +48,7 @@ struct Sub {
   Mode mode = Mode::attaching;
   Conflate conflate = Conflate::when_stalled;
   bool snapshot = false;
-  bool page_asked = false;       ///< a page of its own snapshot is under way
+  bool restored = false;         ///< came back with its session: never `live`
   bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
   bool announced = false;  ///< `subscribed` was sent
   bool slow = false;       ///< conflated until it reaches the head again
@@ -59,14 +59,13 @@ struct Sub {
   std::uint32_t member = 0;     ///< index in audience->members while live
   std::uint32_t join_slot = 0;  ///< index in the joiner's list while not live
   Position position;            ///< declared up to here, while not live
-  Offset confirmed = 0;         ///< the client surely has everything up to here
-  Offset marked = 0;            ///< handed to the kernel before the ping under way, when mark_set
-  bool mark_set = false;
-  Epoch confirmed_epoch{};
+  Position confirmed;           ///< the client surely has everything up to here; no epoch: nothing is sure
+  std::optional<Position> marked;  ///< handed to the kernel before the ping under way
   Instant deadline{};
   Instant retry_at{};
   Instant behind_since{};  ///< zero: at the head
   std::string page_cursor;
+  std::uint64_t page_ask = 0;  ///< the question for a page of its own snapshot that is under way; 0: none
 };
 
 struct Client {

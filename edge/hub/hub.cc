@@ -94,6 +94,7 @@ Status Hub::subscribe(Client& client, Subscribe request) {
   sub->serial = ++serials_;
   sub->conflate = request.conflate;
   sub->snapshot = request.snapshot;
+  sub->restored = request.restored;
   sub->max_rate = request.max_rate;
   sub->since = request.since;
   ++sub->audience->joining;
@@ -186,19 +187,17 @@ void Hub::mark_sent(Client& client) {
   for (auto& sub : client.subs) {
     const bool whole = sub->mode == Mode::live || sub->mode == Mode::catching_up || sub->mode == Mode::reading || sub->mode == Mode::backfilling;
     if (!sub->announced || !whole) continue;  // a snapshot in pieces confirms nothing
-    sub->marked = sub->mode == Mode::live ? sub->audience->log.position_at(member_of(*sub).cursor) : sub->position.offset;
-    sub->mark_set = true;
+    sub->marked = sub->mode == Mode::live ? Position{sub->feed->epoch, sub->audience->log.position_at(member_of(*sub).cursor)} : sub->position;
   }
 }
 
 bool Hub::confirm(Client& client) {
   bool moved = false;
   for (auto& sub : client.subs) {
-    if (!sub->mark_set) continue;
-    sub->mark_set = false;
-    moved = moved || sub->marked != sub->confirmed || sub->confirmed_epoch == Epoch{};
-    sub->confirmed = std::max(sub->confirmed, sub->marked);
-    sub->confirmed_epoch = sub->feed->epoch;
+    const auto marked = std::exchange(sub->marked, std::nullopt);
+    if (!marked || (marked->epoch == sub->confirmed.epoch && marked->offset <= sub->confirmed.offset)) continue;
+    sub->confirmed = *marked;
+    moved = true;
   }
   return moved;
 }
@@ -211,7 +210,7 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     s.id = sub->id;
     s.channel = sub->feed->name;
     s.filter = sub->audience->filter.canonical();
-    if (sub->announced && sub->confirmed_epoch != Epoch{}) s.position = {sub->confirmed_epoch, sub->confirmed};
+    if (sub->confirmed.epoch != Epoch{}) s.position = sub->confirmed;
     else if (sub->since && !sub->since->malformed) s.position = sub->since->position;
     s.conflate = sub->conflate == Conflate::when_behind;
     s.max_rate = sub->max_rate;

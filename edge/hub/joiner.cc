@@ -36,7 +36,7 @@ void Joiner::enter(Sub& sub) {
 }
 
 void Joiner::leave(Sub& sub) {
-  if (sub.mode == Mode::paging && !sub.page_cursor.empty()) broker_.cancel_snapshot(sub.feed->name, sub.page_cursor);
+  abandon_pages(sub);
   if (sub.mode == Mode::awaiting_head) --awaiting_head_;
   joining_.back()->join_slot = sub.join_slot;
   joining_[sub.join_slot] = joining_.back();
@@ -51,6 +51,7 @@ void Joiner::set_mode(Sub& sub, Mode mode) {
   if (sub.mode == Mode::awaiting_head) --awaiting_head_;
   if (mode == Mode::awaiting_head) ++awaiting_head_;
   sub.mode = mode;
+  sub.retry_at = Instant{};
 }
 
 void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
@@ -67,7 +68,7 @@ void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
 void Joiner::start(Sub& sub) {
   assert(sub.feed->attached);
   if (!sub.since) {
-    if (sub.snapshot) return begin_snapshot(sub, Outcome::live, LostReason::none);
+    if (sub.snapshot) return begin_snapshot(sub, sub.restored ? Outcome::snapshot : Outcome::live, LostReason::none);
     return go_live(sub, Outcome::live, LostReason::none);
   }
   if (sub.since->malformed) return refuse(sub, LostReason::malformed);
@@ -81,10 +82,9 @@ void Joiner::start(Sub& sub) {
 void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position position, bool snapshot_follows) {
   sub.announced = true;
   sub.position = position;
-  sub.confirmed = position.offset;
-  sub.mark_set = false;
-  // Until a snapshot surely arrived there is nothing to resume from.
-  sub.confirmed_epoch = snapshot_follows ? Epoch{} : position.epoch;
+  sub.marked.reset();
+  // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the older position stands.
+  if (!snapshot_follows && outcome != Outcome::lost) sub.confirmed = position;
   metrics_.outcomes[outcome].add();
   const auto json = frame::subscribed({sub.id, sub.audience->number, sub.feed->name, position, outcome, reason});
   fanout_.send(*sub.client, json, snapshot_follows ? Position{} : position);
@@ -252,7 +252,7 @@ void Joiner::pump(Client& client) {
     Sub& sub = *client.subs[i];
     if (!has_room(sub)) return;
     if (sub.mode == Mode::paging && sub.retry_at == Instant{}) {
-      if (!sub.page_asked) next_page(sub);
+      if (sub.page_ask == 0) next_page(sub);
     } else if (sub.mode == Mode::awaiting_state && sub.feed->state.ready(sub.feed->head)) {
       give_snapshot(sub);
     } else if (sub.mode == Mode::catching_up && sub.retry_at == Instant{}) {
@@ -266,7 +266,12 @@ void Joiner::pump(Client& client) {
 
 void Joiner::put_off(Sub& sub) { sub.retry_at = clock_.steady() + kRetry; }
 
+/// A stream that has begun is never given up: the broker comes back, and the client's socket is still good.
 void Joiner::wait_failed(Sub& sub) {
+  if (sub.announced) {
+    sub.deadline = clock_.steady() + config_.broker_wait;
+    return put_off(sub);
+  }
   owner_.fail(sub, {Errc::unavailable, "the broker did not answer in time"});
 }
 

@@ -85,6 +85,7 @@ class Joiner {
   void state_page(Feed& feed, Result<link::SnapshotPage> page);
   void next_page(Sub& sub);
   void snapshot_page(Sub& sub, Result<link::SnapshotPage> page);
+  void abandon_pages(Sub& sub);
   void put_off(Sub& sub);
   void tick_sub(Sub& sub, Instant now);
   void wait_failed(Sub& sub);
@@ -121,6 +122,7 @@ class Joiner {
   std::vector<Sub*> joining_;  ///< every subscription that is not live
   std::unordered_map<std::uint64_t, Sub*> by_serial_;
   std::size_t awaiting_head_ = 0;
+  std::uint64_t page_asks_ = 0;
   std::shared_ptr<Joiner*> self_;  ///< answers that outlive the joiner find it empty
 };
 

@@ -86,12 +86,10 @@ void Joiner::history_page(Sub& sub, Result<link::ReadResult> page) {
   set_mode(sub, Mode::catching_up);
   if (!ok(page)) {
     const Error error = failure_of(page);
-    if (error.code != Errc::position_lost) {
-      if (clock_.steady() >= sub.deadline) return wait_failed(sub);
-      return put_off(sub);
-    }
-    const bool other_epoch = page && page->head.epoch != Epoch{} && page->head.epoch != sub.position.epoch;
-    return refuse(sub, other_epoch ? LostReason::epoch_changed : LostReason::too_old);
+    if (error.code == Errc::position_lost && error.detail == name_of(LostReason::too_old)) return refuse(sub, LostReason::too_old);
+    // A position of another epoch, or of the future: this feed is about to hear of it and starts over with all its subscriptions.
+    if (clock_.steady() >= sub.deadline) return wait_failed(sub);
+    return put_off(sub);
   }
   if (page->records.empty()) return put_off(sub);
   if (page->records.front().offset != sub.position.offset + 1) return refuse(sub, LostReason::too_old);

@@ -45,9 +45,9 @@ void Joiner::begin_snapshot(Sub& sub, Outcome outcome, LostReason reason) {
   sub.slow = false;
   Feed& feed = *sub.feed;
   if (feed.state.phase() == StateCache::Phase::too_big) {
-    sub.page_cursor.clear();
+    abandon_pages(sub);
     set_mode(sub, Mode::paging);
-    if (has_room(sub) && !sub.page_asked) next_page(sub);
+    if (has_room(sub)) next_page(sub);
     return;
   }
   set_mode(sub, Mode::awaiting_state);
@@ -118,17 +118,33 @@ void Joiner::state_page(Feed& feed, Result<link::SnapshotPage> page) {
 }
 
 void Joiner::next_page(Sub& sub) {
-  sub.page_asked = true;
-  broker_.snapshot(sub.feed->name, sub.page_cursor, for_sub(sub, &Joiner::snapshot_page));
+  sub.page_ask = ++page_asks_;
+  broker_.snapshot(sub.feed->name, sub.page_cursor,
+                   [self = std::weak_ptr<Joiner*>(self_), ask = sub.page_ask, serial = sub.serial, channel = sub.feed->name](Result<link::SnapshotPage> page) {
+                     const auto alive = self.lock();
+                     if (!alive) return;
+                     Joiner& joiner = **alive;
+                     const auto it = joiner.by_serial_.find(serial);
+                     if (it != joiner.by_serial_.end() && it->second->page_ask == ask) return joiner.snapshot_page(*it->second, std::move(page));
+                     // A page of a snapshot that was begun again, or that nobody waits for.
+                     if (page && !page->cursor.empty()) joiner.broker_.cancel_snapshot(channel, page->cursor);
+                   });
+}
+
+/// Whatever pages are still under way are not of the snapshot that comes next.
+void Joiner::abandon_pages(Sub& sub) {
+  if (!sub.page_cursor.empty()) broker_.cancel_snapshot(sub.feed->name, sub.page_cursor);
+  sub.page_cursor.clear();
+  sub.page_ask = 0;
 }
 
 void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
-  sub.page_asked = false;
-  if (sub.mode != Mode::paging) return;
+  sub.page_ask = 0;
+  if (sub.mode != Mode::paging) return abandon_pages(sub);
   const bool good = page && page->fault.ok() && page->position.epoch == sub.feed->epoch &&
                     (sub.page_cursor.empty() || page->position == sub.position);
   if (!good) {
-    sub.page_cursor.clear();  // from the beginning, under a new `subscribed`
+    abandon_pages(sub);  // from the beginning, under a new `subscribed`
     return put_off(sub);
   }
   sub.deadline = clock_.steady() + config_.broker_wait;

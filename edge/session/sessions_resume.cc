@@ -95,6 +95,7 @@ void Sessions::restore(Client& client, const link::SessionRecord& record, const 
     Subscribe subscribe;
     subscribe.id = kept.id;
     subscribe.channel = kept.channel;
+    subscribe.restored = true;
     auto filter = Filter::parse(kept.filter);
     if (!filter) {  // never without: the client would be given what it did not ask for
       refuse(client, {Errc::position_lost, "the filter kept for this subscription cannot be read, subscribe again: " + filter.error().detail}, kept.id, {});

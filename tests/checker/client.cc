@@ -175,7 +175,6 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   else if (!wish.asked) check_unasked(conn, wish, id, outcome, position);
   else if (outcome == "resumed") report("resume", id, "resumed, but no since was given");
 
-  const bool fresh = wish.log < 0;
   const auto [newest, first] = run_.newest_seen.try_emplace(wish.channel, log);
   if (!first && newest->second != log && run_.stable(wish.channel))
     report("epoch", id, "the epoch of " + wish.channel + " changed to " + position.epoch);
@@ -197,7 +196,7 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   stream.view = wish.view;
   stream.start = position.offset;
   stream.on_socket = Coverage(position.offset + 1);
-  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" || ((wish.asked || fresh || outcome == "live") && wish.snapshot && !wish.since);
+  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" || (outcome == "live" && wish.snapshot && !wish.since);
   conn.streams.insert_or_assign(id, std::move(stream));
   std::erase(conn.ended, number_of(frame, "sub", 0));
   wish.asked = false;

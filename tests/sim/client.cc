@@ -23,7 +23,7 @@ std::string SimClient::Held::position() const {
 
 SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, std::string name, std::vector<Wanted> wanted, bool by_ticket, Dial dial)
     : world_(world), sockets_(sockets), recorder_(recorder), name_(std::move(name)), by_ticket_(by_ticket), dial_(std::move(dial)) {
-  for (Wanted& w : wanted) held_.push_back({std::move(w), {}, checker::Coverage()});
+  for (Wanted& w : wanted) held_.emplace_back().wanted = std::move(w);
 }
 
 void SimClient::retry(std::int64_t ms) {
@@ -90,6 +90,7 @@ void SimClient::on_frame(const ConnPtr& conn, std::string_view text) {
   if (!doc) return;
   const std::string type = text_of(*doc, "type");
   if (type == "update") return on_update(conn, *doc);
+  if (type == "snapshot") return on_snapshot(conn, *doc);
   if (type == "subscribed") return on_subscribed(conn, *doc);
   if (type == "welcome") return on_welcome(conn, *doc);
   if (const auto ticket = text_of(*doc, "ticket"); !ticket.empty()) ticket_ = ticket;
@@ -126,8 +127,14 @@ void SimClient::on_subscribed(const ConnPtr& conn, const json::Value& frame) {
     const json::Value* position = json::find(frame, "position");
     if (position == nullptr) return;
     const std::string epoch = text_of(*position, "epoch");
-    if (text_of(frame, "outcome") == "resumed" && held.epoch == epoch) return;
+    const std::string outcome = text_of(frame, "outcome");
+    held.arriving_on = 0;
+    if (outcome == "resumed" && held.epoch == epoch) return;
     held.epoch = epoch;
+    if (outcome == "snapshot" || (outcome == "live" && held.wanted.snapshot)) {
+      held.arriving = std::exchange(held.epoch, {});
+      held.arriving_on = conn->number;
+    }
     held.had = checker::Coverage(number_of(*position, "offset") + 1);
   }
 }
@@ -140,6 +147,17 @@ void SimClient::on_update(const ConnPtr& conn, const json::Value& frame) {
   if (const json::Value* replaces = json::find(frame, "replaces"); replaces != nullptr && replaces->IsArray())
     for (const auto& old : replaces->GetArray())
       if (old.IsUint64()) had.add(old.GetUint64(), old.GetUint64());
+}
+
+/// The position of a snapshot is the client's own once it has all of it.
+void SimClient::on_snapshot(const ConnPtr& conn, const json::Value& frame) {
+  const json::Value* last = json::find(frame, "last");
+  const auto sub = conn->subs.find(number_of(frame, "sub"));
+  if (last == nullptr || !last->IsTrue() || sub == conn->subs.end()) return;
+  Held& held = held_[sub->second];
+  if (held.arriving_on != conn->number) return;
+  held.arriving_on = 0;
+  held.epoch = std::exchange(held.arriving, {});
 }
 
 void SimClient::on_gone(const ConnPtr& conn) {
@@ -173,6 +191,7 @@ void SimClient::forget() {
   ticket_.clear();
   for (Held& held : held_) {
     held.epoch.clear();
+    held.arriving_on = 0;
     held.had = checker::Coverage();
   }
   retry(200);

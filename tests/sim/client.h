@@ -52,7 +52,9 @@ class SimClient {
  private:
   struct Held {
     Wanted wanted;
-    std::string epoch;  ///< empty: nothing yet
+    std::string epoch;  ///< empty: nothing yet, or a snapshot that is not whole
+    std::string arriving;  ///< the epoch of a snapshot under way
+    std::uint64_t arriving_on = 0;  ///< its socket
     checker::Coverage had;
     [[nodiscard]] std::string position() const;
   };
@@ -71,6 +73,7 @@ class SimClient {
   void on_welcome(const ConnPtr& conn, const json::Value& frame);
   void on_subscribed(const ConnPtr& conn, const json::Value& frame);
   void on_update(const ConnPtr& conn, const json::Value& frame);
+  void on_snapshot(const ConnPtr& conn, const json::Value& frame);
   void on_gone(const ConnPtr& conn);
   void subscribe(const ConnPtr& conn, std::size_t index);
   void subscribe_missing(const ConnPtr& conn);

@@ -35,7 +35,7 @@ void FakeBroker::read(const std::string& channel, Position after, std::uint32_t,
     link::ReadResult result;
     result.head = c.head(channel);
     if (after.epoch != c.epoch || after.offset + 1 < c.first || after.offset > c.last()) {
-      result.fault = {"position_lost", ""};
+      result.fault = {"position_lost", after.epoch != c.epoch ? "epoch_changed" : after.offset > c.last() ? "future" : "too_old"};
       return answer(std::move(result));
     }
     for (Offset o = after.offset + 1; o <= c.last() && result.records.size() < page_updates; ++o)
