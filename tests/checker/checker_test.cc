@@ -200,10 +200,17 @@ TEST_SUITE("history checker: every broken promise is named") {
     breaks("twice", History().live("A", 0).gets("A", update(1)).gets("A", update(2, "", "ev1")));
     holds(History(R"("dedup_window":1)").live("A", 0).gets("A", update(1)).gets("A", update(2)).gets("A", update(3, "", "ev1")));
   }
+  TEST_CASE("a loss that an older socket tells late takes nothing back") {
+    const std::string lost = History::subscribed("lost", 1, "e2", R"(,"reason":"epoch_changed")");
+    holds(History().live("A", 0).open("A", "2").says("A", R"({"type":"connect","ticket":"t","since":{"a":{"epoch":"e1","offset":0}}})", "2")
+              .gets("A", lost, "2").gets("A", update(2), "2").gets("A", lost).gets("A", update(3), "2"));
+  }
   TEST_CASE("invented, refused, body") {
     breaks("invented", History(R"("all_publishers":true)").live("A", 0).gets("A", update(1)));
     breaks("refused", History().live("A", 0).sends("ev1").refused("ev1").gets("A", update(1)));
     holds(History().live("A", 0).sends("ev1").refused("ev1").sends("ev1").gets("A", update(1)));
+    // The epoch that took it was forgotten; the next one refused the second copy.
+    holds(History().live("A", 0).sends("ev1").gets("A", update(1)).gets("A", History::subscribed("lost", 0, "e2", R"(,"reason":"epoch_changed")")).refused("ev1"));
     breaks("body", History().live("A", 0).sends("ev1", R"(,"event":{"name":"n","data":1})").gets("A", update(1, R"(,"event":{"name":"n","data":2})")));
     holds(History().live("A", 0).sends("ev1", R"(,"event":{"name":"n","data":1})").gets("A", update(1, R"(,"event":{"name":"n","data":1})")));
     breaks("body", History().live("A", 0).sends("ev1", R"(,"if_version":4)").gets("A", change(1, "k", 4)));

@@ -186,7 +186,9 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
     ++run_.findings.verdict().resumed;
   } else {
     if (outcome == "lost") ++run_.findings.verdict().lost;
-    wish.had = Coverage(position.offset + 1);
+    // An older socket may say so late, when a newer one is further: only what lies before is declared.
+    if (wish.log != static_cast<std::int64_t>(log)) wish.had = Coverage(position.offset + 1);
+    else if (wish.had.next() <= position.offset) wish.had.add(wish.had.next(), position.offset);
     wish.log = log;
   }
   Stream stream;

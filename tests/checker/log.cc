@@ -1,5 +1,7 @@
 #include "tests/checker/log.h"
 
+#include <algorithm>
+
 namespace tocsin::checker {
 
 const Entry* Log::at(Offset offset) const {
@@ -20,6 +22,10 @@ std::uint32_t Logs::id(std::string_view channel, std::string_view epoch) {
   const auto [it, added] = ids_.try_emplace(std::move(name), static_cast<std::uint32_t>(logs_.size()));
   if (added) logs_.push_back(std::make_unique<Log>(std::string(channel), std::string(epoch)));
   return it->second;
+}
+
+bool Logs::superseded(std::uint32_t id) const {
+  return std::any_of(logs_.begin() + id + 1, logs_.end(), [&](const auto& later) { return later->channel() == logs_[id]->channel(); });
 }
 
 }  // namespace tocsin::checker

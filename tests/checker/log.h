@@ -65,6 +65,8 @@ class Logs {
   [[nodiscard]] Log& at(std::uint32_t id) { return *logs_[id]; }
   [[nodiscard]] const Log& at(std::uint32_t id) const { return *logs_[id]; }
   [[nodiscard]] std::size_t size() const noexcept { return logs_.size(); }
+  /// True when a newer epoch of its channel is known: logs are numbered as they are first heard of.
+  [[nodiscard]] bool superseded(std::uint32_t id) const;
 
  private:
   std::unordered_map<std::string, std::uint32_t> ids_;

@@ -79,14 +79,16 @@ void Publishes::judge_acks() {
                                     name_of(acks_[i - 1].event_id));
 }
 
-void Publishes::judge_origin(const Log& log, Offset offset, const Entry& entry, bool all_publishers) {
+void Publishes::judge_origin(std::uint32_t id, Offset offset, const Entry& entry, bool all_publishers) {
+  const Log& log = logs_.at(id);
   const auto it = events_.find(entry.event_id);
   if (it == events_.end() || it->second.attempts.empty()) {
     if (all_publishers) findings_.report("invented", log.name(offset) + " carries an event_id that nobody sent");
     return;
   }
   const Event& event = it->second;
-  if (event.acks == 0 && event.refusals >= event.attempts.size())
+  // The next epoch may have refused what this one had taken before it was forgotten.
+  if (event.acks == 0 && event.refusals >= event.attempts.size() && !logs_.superseded(id))
     findings_.report("refused", log.name(offset) + ": event " + event.name + " was refused each time it was sent");
   const auto fits = [&](const Attempt& a) {
     return a.body == entry.body && (a.if_version == 0 || entry.version == 0 || a.if_version + 1 == entry.version);
@@ -95,10 +97,11 @@ void Publishes::judge_origin(const Log& log, Offset offset, const Entry& entry, 
     findings_.report("body", log.name(offset) + ": event " + event.name + " differs from what was sent under this event_id");
 }
 
-void Publishes::judge_log(const Log& log, bool all_publishers, Offset dedup_window) {
+void Publishes::judge_log(std::uint32_t id, bool all_publishers, Offset dedup_window) {
+  const Log& log = logs_.at(id);
   std::vector<std::pair<Hash, Offset>> seen;
   log.each(1, ~Offset{0}, [&](Offset offset, const Entry& entry) {
-    judge_origin(log, offset, entry, all_publishers);
+    judge_origin(id, offset, entry, all_publishers);
     seen.emplace_back(entry.event_id, offset);
   });
   std::sort(seen.begin(), seen.end());
@@ -109,7 +112,7 @@ void Publishes::judge_log(const Log& log, bool all_publishers, Offset dedup_wind
 
 void Publishes::judge(bool all_publishers, Offset dedup_window) {
   judge_acks();
-  for (std::uint32_t i = 0; i < logs_.size(); ++i) judge_log(logs_.at(i), all_publishers, dedup_window);
+  for (std::uint32_t i = 0; i < logs_.size(); ++i) judge_log(i, all_publishers, dedup_window);
 }
 
 }  // namespace tocsin::checker

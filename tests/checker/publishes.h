@@ -43,8 +43,8 @@ class Publishes {
   };
 
   void judge_acks();
-  void judge_log(const Log& log, bool all_publishers, Offset dedup_window);
-  void judge_origin(const Log& log, Offset offset, const Entry& entry, bool all_publishers);
+  void judge_log(std::uint32_t id, bool all_publishers, Offset dedup_window);
+  void judge_origin(std::uint32_t id, Offset offset, const Entry& entry, bool all_publishers);
   [[nodiscard]] std::string name_of(Hash event_id) const;
 
   Logs& logs_;
