@@ -93,7 +93,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::session_ttl_s>("session.ttl_s", "Seconds a session can be resumed after its socket is gone.", {.min = 1, .max = 86'400}),
     config::option<&Config::session_max_bytes>("session.record_max_bytes", "Largest resume record.", {.min = 1'024, .max = 1LL << 20}),
     config::option<&Config::curve_key_file>("curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
-    config::option<&Config::curve_allow_dir>("curve.allow_dir", "Folder of the public keys (*.pub) that may connect; empty: any."),
+    config::option<&Config::curve_allow_dir>("curve.allow_dir", "Folder of the public keys that may connect, each in <holder>.pub, read again while running; an edge's holder is its id. Empty: any."),
     config::option<&Config::log_level>("log.level", "Least level of the lines written."),
     config::option<&Config::log_file>("log.file", "File the lines are appended to; empty: stderr."),
 });

@@ -51,11 +51,12 @@ struct Core::Parts {
   Instant next_heartbeat{};
 
   Status open();
-  void hello(std::string_view name, const link::Hello& hello);
+  [[nodiscard]] Status may_be(std::string_view name, std::string_view holder, const link::Hello& hello);
+  void hello(std::string_view name, std::string_view holder, const link::Hello& hello);
   void heartbeat();
 
   // One function a message that a peer may send; anything else is answered by refuse().
-  void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), m); }
+  void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), std::string(peer.holder), m); }
   void on(Peer& peer, const link::EdgeHeartbeat& m) { peers.received(peer, m); }
   void on(Peer& peer, const link::Interest& m);
   void on(Peer& peer, link::Publish& m) { sequencer.publish(peer.name, std::move(m)); }
@@ -98,13 +99,35 @@ Status Core::Parts::open() {
   return Done{};
 }
 
-void Core::Parts::hello(std::string_view name, const link::Hello& hello) {
+/// A peer chooses its names, but not its key: an edge is who its key says, and nobody takes over the place of another key's holder.
+Status Core::Parts::may_be(std::string_view name, std::string_view holder, const link::Hello& hello) {
+  if (holder.empty()) return Done{};
+  if (hello.role == "edge" && hello.id != holder)
+    return Error{Errc::forbidden, "this key is for \"" + std::string(holder) + "\", not for an edge \"" + hello.id +
+                                      "\": its file in the allow-list folder must be called as the edge is"};
+  const Peer* known = peers.find(name);
+  if (known != nullptr && known->holder != holder)
+    return Error{Errc::forbidden, "the name \"" + std::string(name) + "\" is another key's"};
+  return Done{};
+}
+
+void Core::Parts::hello(std::string_view name, std::string_view holder, const link::Hello& hello) {
+  if (auto ok = may_be(name, holder, hello); !ok) {
+    log::warn("a peer is not who its key says", {{"peer", hello.id}, {"role", hello.role}, {"key_of", holder}});
+    return peers.send(name, link::Refused{link::fault_of(ok.error())});
+  }
   snapshots.peer_gone(name);
+  if (hello.role == "edge")  // its earlier life, under another name
+    if (const Peer* old = peers.find_edge(hello.id); old != nullptr && old->name != name) {
+      snapshots.peer_gone(old->name);
+      peers.forget(std::string(old->name));
+    }
   if (hello.version != link::kVersion)
     return peers.send(name, link::Refused{link::fault_of({Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
                                                                                   std::to_string(hello.version) + "; upgrade the older side"})});
-  const Peer* peer = peers.hello(name, hello);
+  Peer* peer = peers.hello(name, hello);
   if (peer == nullptr) return peers.send(name, link::Refused{link::fault_of({Errc::too_many, "link.peers_max peers are connected"})});
+  peer->holder = holder;
   log::info("a peer is connected", {{"peer", hello.id}, {"role", hello.role}, {"revision", hello.revision}});
   link::Welcome welcome;
   welcome.cluster = cluster;
@@ -160,15 +183,15 @@ Core::~Core() = default;
 
 Status Core::open() { return parts_->open(); }
 
-void Core::on_bytes(std::string_view name, std::string_view bytes) {
+void Core::on_bytes(std::string_view name, std::string_view bytes, std::string_view holder) {
   auto message = link::decode(bytes);
   if (!message) {
     parts_->metrics.bad_messages.add();
     return;
   }
   Peer* peer = parts_->peers.find(name);
-  if (peer == nullptr) {
-    if (const auto* hello = std::get_if<link::Hello>(&*message)) return parts_->hello(name, *hello);
+  if (peer == nullptr || peer->holder != holder) {
+    if (const auto* hello = std::get_if<link::Hello>(&*message)) return parts_->hello(name, holder, *hello);
     return parts_->peers.send(name, link::Refused{link::fault_of({Errc::unavailable, "hello first"})});
   }
   parts_->peers.heard(*peer);

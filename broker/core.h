@@ -36,8 +36,9 @@ class Core {
   /// Reads channels and keys from the store. Fails with corrupt or io; the core must then not be used.
   [[nodiscard]] Status open();
 
-  /// One message of a peer, as the transport identifies it. Whatever the bytes are, other peers are not disturbed.
-  void on_bytes(std::string_view peer, std::string_view bytes);
+  /// One message of a peer, as the transport identifies it; `holder` is whose key it came under, empty where keys have no names.
+  /// Whatever the bytes are, other peers are not disturbed.
+  void on_bytes(std::string_view peer, std::string_view bytes, std::string_view holder = {});
   /// Every 100 ms: heartbeats, silent peers, limits, expiries.
   void tick();
 

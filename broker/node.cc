@@ -16,6 +16,7 @@
 #include "common/json/json.h"
 #include "common/log/log.h"
 #include "common/loop/handles.h"
+#include "common/mq/allow_list.h"
 #include "common/mq/router.h"
 #include "common/random.h"
 
@@ -123,14 +124,14 @@ Status Node::Parts::listen() {
     if (!keys) return keys.error();
     options.keys = *std::move(keys);
     if (config.curve_allow_dir.empty()) {
-      mq.allow_any();
+      mq.admit([](std::string_view) { return std::optional<std::string>(""); });  // encryption, and anyone
     } else {
-      const auto allowed = mq::load_public_keys(config.curve_allow_dir);
-      if (!allowed) return allowed.error();
-      mq.allow(*allowed);
+      auto list = mq::AllowList::open(config.curve_allow_dir, clock);
+      if (!list) return list.error();
+      mq.admit([list = *std::move(list)](std::string_view key) mutable { return list.holder(key); });
     }
   }
-  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes) { core->on_bytes(peer, bytes); });
+  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) { core->on_bytes(peer, bytes, holder); });
   if (!bound) return bound.error();
   router = *std::move(bound);
   port.attach(*router);

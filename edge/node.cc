@@ -94,7 +94,8 @@ Node::State::State(const Config& config_in)
 }
 
 Status Node::State::connect() {
-  mq::Dealer::Options options{config.broker_endpoint, config.id};
+  // Nobody can guess this name: at the broker's socket whoever connects under a name takes it over.
+  mq::Dealer::Options options{config.broker_endpoint, config.id + "/" + crypto::random_hex(16)};
   if (!config.broker_server_key_file.empty()) {
     auto server_key = mq::load_public_key(config.broker_server_key_file);
     if (!server_key) return Error{Errc::invalid_argument, "broker.server_key_file: " + server_key.error().detail};

@@ -26,7 +26,8 @@
 namespace tocsin::broker {
 
 struct Peer {
-  std::string name;  ///< as the transport knows it
+  std::string name;    ///< as the transport knows it
+  std::string holder;  ///< of the key it came under; empty: keys have no names
   link::Hello hello;
   Instant heard{};
   std::set<std::string, std::less<>> interests;
@@ -49,6 +50,7 @@ class Peers {
   /// nullptr: it has not said hello.
   [[nodiscard]] Peer* find(std::string_view name);
   [[nodiscard]] Peer* find_edge(std::string_view edge_id);
+  void forget(const std::string& name);
   void heard(Peer& peer) { peer.heard = clock_.steady(); }
 
   void interest(Peer& peer, const std::string& channel, bool want);
@@ -63,7 +65,6 @@ class Peers {
   [[nodiscard]] std::vector<const Peer*> edges() const;
 
  private:
-  void forget(const std::string& name);
   void count();
 
   const Config& config_;

@@ -1,7 +1,7 @@
 #include "common/mq/context.h"
 
 #include <array>
-#include <set>
+#include <utility>
 #include <zmq.hpp>
 
 #include "common/mq/pump.h"
@@ -24,10 +24,11 @@ struct Context::State {
       request.emplace_back();
       if (!take(zap, request.back())) return false;
     }
-    const bool known = request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32 &&
-                       (any || allowed.contains(z85(request[6])));
+    const bool curve = request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32;
+    const auto holder = curve && admission ? admission(z85(request[6])) : std::nullopt;
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
-    const std::array<std::string, 6> reply{"1.0", id, known ? "200" : "400", known ? "OK" : "this key is not on the allow-list", "", ""};
+    // The holder's name becomes the User-Id of every message of this connection.
+    const std::array<std::string, 6> reply{"1.0", id, holder ? "200" : "400", holder ? "OK" : "this key is not on the allow-list", holder.value_or(""), ""};
     for (std::size_t i = 0; i < reply.size(); ++i) {
       zmq::message_t part(reply[i].data(), reply[i].size());
       if (!give(zap, part, i + 1 < reply.size() ? ZMQ_SNDMORE : 0)) break;
@@ -43,19 +44,14 @@ struct Context::State {
 
   zmq::context_t zmq;
   zmq::socket_t zap;
-  std::set<std::string> allowed;
-  bool any = false;
+  Admission admission;
   std::unique_ptr<Pump> pump;
 };
 
 Context::Context(loop::Loop& loop) : loop_(loop), state_(std::make_unique<State>(loop)) {}
 Context::~Context() = default;
 
-void Context::allow(const std::vector<std::string>& public_keys) {
-  state_->allowed = {public_keys.begin(), public_keys.end()};
-  state_->any = false;
-}
-void Context::allow_any() { state_->any = true; }
+void Context::admit(Admission admission) { state_->admission = std::move(admission); }
 void* Context::native() noexcept { return &state_->zmq; }
 
 }  // namespace tocsin::mq

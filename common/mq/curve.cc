@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -78,19 +77,6 @@ Result<std::string> load_public_key(const std::string& path) {
   const auto keys = parse_keys(path, *text);
   if (!keys) return keys.error();
   return keys->public_key;
-}
-
-Result<std::vector<std::string>> load_public_keys(const std::string& folder) {
-  std::vector<std::string> out;
-  std::error_code ec;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
-    if (entry.path().extension() != ".pub") continue;
-    auto key = load_public_key(entry.path().string());
-    if (!key) return key.error();
-    out.push_back(*std::move(key));
-  }
-  if (ec) return Error{Errc::io, folder + ": " + ec.message()};
-  return out;
 }
 
 }  // namespace tocsin::mq

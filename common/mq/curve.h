@@ -5,7 +5,6 @@
 // Any thread; files are read and written at once.
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/result.h"
 
@@ -25,7 +24,5 @@ struct CurveKeys {
 [[nodiscard]] Result<CurveKeys> load_keys(const std::string& path);
 /// The public key in a *.pub file or in a key file.
 [[nodiscard]] Result<std::string> load_public_key(const std::string& path);
-/// The keys of all *.pub files in `folder`. Fails with io when the folder cannot be read, invalid_argument naming a bad file.
-[[nodiscard]] Result<std::vector<std::string>> load_public_keys(const std::string& folder);
 
 }  // namespace tocsin::mq

@@ -44,7 +44,8 @@ struct Router::State {
       ++parts;
       more = bytes.more();
     }
-    if (parts == 1) on_message(peer.to_string_view(), bytes.to_string_view());  // the link knows no other shape
+    const char* const holder = zmq_msg_gets(bytes.handle(), "User-Id");
+    if (parts == 1) on_message(peer.to_string_view(), bytes.to_string_view(), holder != nullptr ? holder : "");  // the link knows no other shape
     return true;
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Router: the broker's end of the link. Peers are known by the identity they chose; one that reconnects with the same
-// identity takes its place over.
+// Router: the broker's end of the link. Peers are known by the identity they chose; one that connects with the same
+// identity takes its place over, whoever it is: the holder of its key, which cannot be chosen, is told with each message.
 //
 // Nothing here is reliable: a message may be lost when a connection breaks. The link above repairs (LINK.md).
 // Thread: the loop's.
@@ -18,7 +18,8 @@ namespace tocsin::mq {
 
 class Router {
  public:
-  using OnMessage = std::function<void(std::string_view peer, std::string_view bytes)>;
+  /// `holder` is whose key the message came under (Context::admit); empty without keys.
+  using OnMessage = std::function<void(std::string_view peer, std::string_view bytes, std::string_view holder)>;
   struct Options {
     std::string endpoint;  ///< tcp://127.0.0.1:7400; port 0 or * takes a free one
     std::optional<CurveKeys> keys{};  ///< with keys, only clients that the Context allows

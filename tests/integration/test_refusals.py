@@ -299,8 +299,63 @@ class TestCurve:
         assert self.hello(endpoint, broker_key, zmq.curve_keypair()) is None, "with a key that is not on the list"
         assert self.hello(endpoint, zmq.curve_keypair()[0], (client["public"].encode(), client["secret"].encode())) is None, "to a wrong server"
         answer = self.hello(endpoint, broker_key, (client["public"].encode(), client["secret"].encode()), 5000)
-        assert answer, "with a key on the list"
+        assert answer and b"forbidden" in answer, "a publisher's key is on the list, but is no edge's"
         assert cluster.all_ready()
+
+    def edge_of(self, cluster, tmp_path, name, key_file):
+        keys = cluster.dir / "keys"
+        return Edge(tmp_path, cluster.info()["broker"]["ingest"], "--broker-server-key-file", keys / "broker.pub", "--curve-key-file", key_file,
+                    name=name)
+
+    @pytest.mark.parametrize("name, key", [("edge-0", "edge-1"), ("edge-7", "edge-1"), ("edge-0", "client")])
+    def test_an_edge_is_who_its_key_says(self, cluster, tmp_path, name, key):
+        """A second key of the same list, in the hands of an edge that calls itself by another name."""
+        key_file = tmp_path / "key.json"
+        shutil.copy(cluster.dir / "keys" / f"{key}.json", key_file)
+        false = self.edge_of(cluster, tmp_path, name, key_file)
+        before = {e["id"]: (cluster.dir / "logs" / f"{e['id']}.log").read_text().count("welcomed") for e in cluster.edges}
+        false.start(wait=False)
+        try:
+            until(lambda: f'this key is for \\"{key}\\"' in false.text(), "the refusal to be logged")
+            ready = get(false.http + "/health/ready")
+            assert ready.status == 503, ready
+            assert not false.ready_file.exists()
+            assert cluster.all_ready(), "the rightful edges are not disturbed"
+            assert before == {e["id"]: (cluster.dir / "logs" / f"{e['id']}.log").read_text().count("welcomed") for e in cluster.edges}
+            assert post_json(cluster.edge()["http"] + "/v1/updates", change("A", title="x")).status == 200
+        finally:
+            false.kill()
+
+    def test_a_key_comes_and_goes_without_a_restart(self, cluster, tmp_path):
+        import json
+
+        import zmq
+        broker = cluster.info()["broker"]["pid"]
+        public, secret = (k.decode() for k in zmq.curve_keypair())
+        key_file, allowed = tmp_path / "key.json", cluster.dir / "keys" / "allow" / "edge-7.pub"
+        key_file.write_text(json.dumps({"public": public, "secret": secret}))
+        key_file.chmod(0o600)
+        edge = self.edge_of(cluster, tmp_path, "edge-7", key_file)
+        edge.start(wait=False)
+        try:
+            until(lambda: "refused this CURVE key" in edge.text(), "the unknown key to be refused")
+            allowed.write_text(public + "\n")
+            edge.wait_ready()
+            assert post_json(edge.http + "/v1/updates", change("A", title="x")).status == 200
+            allowed.unlink()
+            edge.kill()
+            edge.log.unlink()
+            edge.start(wait=False)
+            until(lambda: "refused this CURVE key" in edge.text() or edge.ready_file.exists(), "an answer")
+            if edge.ready_file.exists():   # the list may be a second old
+                edge.kill()
+                edge.ready_file.unlink(missing_ok=True)
+                edge.log.unlink()
+                edge.start(wait=False)
+            until(lambda: "refused this CURVE key" in edge.text(), "the key that was taken off to be refused")
+            assert cluster.info()["broker"]["pid"] == broker and cluster.all_ready()
+        finally:
+            edge.kill()
 
     def test_secret_keys_are_the_owners_only(self, cluster):
         for file in (cluster.dir / "keys").glob("*.json"):

@@ -71,6 +71,43 @@ TEST_CASE("strangers, other versions and garbage are refused or dropped, and dis
   CHECK(b.fill(1).offset == 1);
 }
 
+TEST_CASE("an edge is who its key says, and nobody takes the place of another key's holder (L-28)") {
+  Broker b;
+  const auto say = [&b](const char* peer, const char* holder, const link::Message& message) {
+    b.core->on_bytes(peer, link::encode(message), holder);
+    b.settle();
+  };
+  const auto hello = [](const char* role, const char* id) { return link::Hello{link::kVersion, role, id, 1, "", ""}; };
+  say("edge-0", "edge-0", hello("edge", "edge-0"));
+  CHECK_FALSE(b.must_take<link::Welcome>("edge-0").ticket_key.empty());
+  SUBCASE("another's id") {
+    say("edge-1", "edge-1", hello("edge", "edge-0"));
+    CHECK(b.must_take<link::Refused>("edge-1").fault.code == "forbidden");
+  }
+  SUBCASE("an edge with a publisher's key") {
+    say("edge-7", "client", hello("edge", "edge-7"));
+    CHECK(b.must_take<link::Refused>("edge-7").fault.code == "forbidden");
+    say("ctl-1", "client", hello("client", "ctl-1"));
+    CHECK(b.must_take<link::Welcome>("ctl-1").ticket_key.empty());
+  }
+  SUBCASE("another's place") {
+    say("edge-0", "client", hello("client", "edge-0"));
+    CHECK(b.must_take<link::Refused>("edge-0").fault.code == "forbidden");
+    say("edge-0", "client", link::Interest{"incidents", true});
+    CHECK(b.must_take<link::Refused>("edge-0").fault.code == "unavailable");
+    CHECK_FALSE(b.take<link::InterestAck>("edge-0"));
+    say("edge-0", "edge-0", link::Interest{"incidents", true});
+    CHECK(b.take<link::InterestAck>("edge-0"));
+  }
+  SUBCASE("its own next life, under another name") {
+    say("edge-0", "edge-0", link::Interest{"incidents", true});
+    say("edge-0/2", "edge-0", hello("edge", "edge-0"));
+    CHECK(b.take<link::Welcome>("edge-0/2"));
+    CHECK(b.metrics->peers.value() == 1);
+    CHECK(b.metrics->interests.value() == 0);
+  }
+}
+
 TEST_CASE("interest is acknowledged with the head, and the updates after it follow") {
   Linked b;
   b.want("edge-0", "incidents");

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "common/loop/handles.h"
+#include "common/mq/allow_list.h"
 #include "common/mq/dealer.h"
 #include "common/mq/router.h"
 
@@ -16,6 +17,10 @@ namespace {
 using std::chrono::milliseconds;
 
 std::shared_ptr<const std::string> bytes(std::string s) { return std::make_shared<const std::string>(std::move(s)); }
+
+Context::Admission only(const std::string& key) {
+  return [key](std::string_view asked) { return asked == key ? std::optional<std::string>("holder") : std::nullopt; };
+}
 
 struct Fixture {
   loop::Loop loop;
@@ -29,7 +34,9 @@ struct Fixture {
 
   std::unique_ptr<Router> router(const std::string& endpoint = "tcp://127.0.0.1:0", std::optional<CurveKeys> keys = {}) {
     auto r = Router::bind(context, {.endpoint = endpoint, .keys = std::move(keys)},
-                          [this](std::string_view peer, std::string_view b) { at_router.push_back(std::string(peer) + ":" + std::string(b)); });
+                          [this](std::string_view peer, std::string_view b, std::string_view holder) {
+                            at_router.push_back(std::string(peer) + ":" + std::string(b) + (holder.empty() ? "" : " of ") + std::string(holder));
+                          });
     REQUIRE(r);
     return *std::move(r);
   }
@@ -116,7 +123,7 @@ TEST_SUITE("mq") {
     const auto friendly = curve_keypair();
     const auto stranger = curve_keypair();
     REQUIRE(server);
-    context.allow({friendly->public_key});
+    context.admit(only(friendly->public_key));
     const auto r = router("tcp://127.0.0.1:0", *server);
     const auto good = dealer(r->endpoint(), "good", Dealer::Security{*friendly, server->public_key});
     REQUIRE(until([&] { return connected == 1; }));
@@ -130,13 +137,13 @@ TEST_SUITE("mq") {
     CHECK_FALSE(plain->send("x"));
     CHECK(good->send("hello"));
     REQUIRE(until([&] { return !at_router.empty(); }));
-    CHECK(at_router == std::vector<std::string>{"good:hello"});
+    CHECK(at_router == std::vector<std::string>{"good:hello of holder"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "a wrong server key is told as such") {
     const auto server = curve_keypair();
     const auto other = curve_keypair();
-    context.allow_any();
+    context.admit([](std::string_view) { return ""; });
     const auto r = router("tcp://127.0.0.1:0", *server);
     const auto d = dealer(r->endpoint(), "a", Dealer::Security{*other, other->public_key});
     REQUIRE(until([&] { return refused > 0; }));
@@ -151,7 +158,7 @@ TEST_SUITE("mq") {
     const auto d = dealer(r->endpoint(), "a", Dealer::Security{*late, server->public_key});
     REQUIRE(until([&] { return refused > 0; }));
     CHECK(why.find("allow-list") != std::string::npos);
-    context.allow({late->public_key});
+    context.admit(only(late->public_key));
     REQUIRE(until([&] { return connected == 1; }));
   }
 
@@ -216,11 +223,43 @@ TEST_SUITE("mq") {
     CHECK(load_keys(path).error().code == Errc::forbidden);
     std::ofstream(dir / "edge.pub") << keys->public_key << "\n";
     CHECK(*load_public_key(dir / "edge.pub") == keys->public_key);
-    CHECK(load_public_keys(dir)->size() == 1);
-    std::ofstream(dir / "broken.pub") << "no key";
-    CHECK_FALSE(load_public_keys(dir));
     CHECK(load_keys(dir / "none").error().code == Errc::io);
     std::filesystem::remove_all(dir);
+  }
+
+  TEST_CASE("the allow-list names the holder of a key, and follows its folder") {
+    struct : Clock {
+      [[nodiscard]] Instant steady() const override { return now; }
+      [[nodiscard]] std::int64_t wall_ms() const override { return 0; }
+      Instant now{std::chrono::seconds{100}};
+    } clock;
+    const auto dir = std::filesystem::temp_directory_path() / ("tocsin-allow-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(dir);
+    const auto one = curve_keypair()->public_key;
+    const auto two = curve_keypair()->public_key;
+    std::ofstream(dir / "edge-0.pub") << one << "\n";
+    auto list = AllowList::open(dir, clock);
+    REQUIRE(list);
+    CHECK(list->holder(one) == "edge-0");
+    CHECK_FALSE(list->holder(two));
+    std::ofstream(dir / "edge-1.pub") << two << "\n";
+    CHECK(list->holder(two) == "edge-1");  // at once: it was not known
+    std::filesystem::remove(dir / "edge-0.pub");
+    clock.now += std::chrono::milliseconds{1'001};
+    CHECK_FALSE(list->holder(one));  // within a second
+    SUBCASE("a file that is no key locks nobody else out, but is no list to start with") {
+      std::ofstream(dir / "a.pub") << "no key";
+      clock.now += std::chrono::milliseconds{1'001};
+      CHECK(list->holder(two) == "edge-1");
+      CHECK(AllowList::open(dir, clock).error().detail.find("a.pub") != std::string::npos);
+    }
+    SUBCASE("a key has one holder") {
+      std::ofstream(dir / "edge-2.pub") << two << "\n";
+      CHECK(list->holder(two) == "edge-1");
+      CHECK(AllowList::open(dir, clock).error().detail.find("edge-2.pub holds the key of edge-1") != std::string::npos);
+    }
+    std::filesystem::remove_all(dir);
+    CHECK(AllowList::open(dir, clock).error().code == Errc::io);
   }
 }
 

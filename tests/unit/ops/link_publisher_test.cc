@@ -13,7 +13,7 @@ namespace {
 class FakeBroker {
  public:
   FakeBroker(mq::Context& context, const std::string& endpoint) {
-    const auto on_bytes = [this](std::string_view peer, std::string_view bytes) {
+    const auto on_bytes = [this](std::string_view peer, std::string_view bytes, std::string_view) {
       const auto message = link::decode(bytes);
       if (message) on_message(std::string(peer), *message);
     };
