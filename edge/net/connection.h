@@ -34,6 +34,7 @@ struct Connection {
   enum class Kind : std::uint8_t { fresh, websocket, events };
 
   lws* wsi = nullptr;
+  int fd = -1;  ///< of wsi, while it is plain: written to directly; -1 with TLS
   ClientId client{};
   Kind kind = Kind::fresh;
   bool known = false;    ///< the Gateway has it; Gateway::closed is owed
