@@ -50,21 +50,20 @@ void FakeBroker::snapshot(const std::string& channel, const std::string& cursor,
   // A cursor is "at:index": every page of one snapshot is of the same position.
   const Offset at = cursor.empty() ? c.last() : std::stoull(cursor);
   const std::size_t from = cursor.empty() ? 0 : std::stoull(cursor.substr(cursor.find(':') + 1));
-  due.push_back([this, channel, at, from, answer = std::move(answer)] {
+  std::map<std::string, link::IncidentState> state;
+  for (Offset o = 1; o <= std::min(at, c.last()); ++o)
+    if (const auto& u = c.updates[o - 1]; !u.incident.empty()) state[u.key] = {u.key, o, u.incident};
+  link::SnapshotPage page;
+  page.position = {c.epoch, at};
+  std::size_t index = 0;
+  for (const auto& [k, incident] : state) {
+    if (index >= from && page.incidents.size() < page_incidents) page.incidents.push_back(incident);
+    ++index;
+  }
+  page.last = from + page_incidents >= state.size();
+  if (!page.last) page.cursor = std::to_string(at) + ":" + std::to_string(from + page_incidents);
+  due.push_back([this, page = std::move(page), answer = std::move(answer)]() mutable {
     if (away) return answer(Error{Errc::unavailable, "away"});
-    const Channel& log = channels[channel];
-    std::map<std::string, link::IncidentState> state;
-    for (Offset o = 1; o <= at; ++o)
-      if (const auto& u = log.updates[o - 1]; !u.incident.empty()) state[u.key] = {u.key, o, u.incident};
-    link::SnapshotPage page;
-    page.position = {log.epoch, at};
-    std::size_t index = 0;
-    for (const auto& [k, incident] : state) {
-      if (index >= from && page.incidents.size() < page_incidents) page.incidents.push_back(incident);
-      ++index;
-    }
-    page.last = from + page_incidents >= state.size();
-    if (!page.last) page.cursor = std::to_string(at) + ":" + std::to_string(from + page_incidents);
     answer(std::move(page));
   });
 }
