@@ -40,18 +40,26 @@ Result<ReplayRows> ReplayRows::load(ByteSource& source, Options options,
   if (!more) return more.error();
   auto columns = ServiceNowColumns::parse(fields);
   if (!columns) return columns.error();
-  ReplayRows out(*columns, std::move(options), std::move(on_bad_row));
+  auto file = RowFile::make();
+  if (!file) return file.error();
+  ReplayRows out(*columns, std::move(options), *std::move(file), std::move(on_bad_row));
   while (true) {
     more = reader.next(fields);
     if (!more) return more.error();
     if (!*more) break;
     const auto at = parse_servicenow_time(columns->field(fields, "sys_updated_at"));
     const std::string text = joined(fields);
-    if (!at) out.bad(reader.line(), "sys_updated_at: " + at.error().detail);
-    else if (std::count(text.begin(), text.end(), kSeparator) + 1 != static_cast<std::ptrdiff_t>(fields.size()))
+    if (!at) {
+      out.bad(reader.line(), "sys_updated_at: " + at.error().detail);
+    } else if (std::count(text.begin(), text.end(), kSeparator) + 1 != static_cast<std::ptrdiff_t>(fields.size())) {
       out.bad(reader.line(), "a field holds a control character");
-    else out.rows_.push_back({*at, reader.line(), text});
+    } else {
+      const auto place = out.file_.add(text);
+      if (!place) return place.error();
+      out.rows_.push_back({*at, reader.line(), *place});
+    }
   }
+  if (auto done = out.file_.finish(); !done) return done.error();
   std::stable_sort(out.rows_.begin(), out.rows_.end(), [](const Row& a, const Row& b) { return a.at < b.at; });
   if (out.options_.limit != 0 && out.rows_.size() > out.options_.limit) out.rows_.resize(out.options_.limit, Row{});
   return out;
@@ -69,15 +77,18 @@ std::optional<Millis> ReplayRows::due() {
 }
 
 std::optional<Draft> ReplayRows::take() {
-  Row& row = rows_[next_++];
-  split(row.fields, split_);
+  const Row& row = rows_[next_++];
+  if (auto got = file_.read(row.fields, joined_); !got) {
+    bad(row.line, got.error().detail);
+    return std::nullopt;
+  }
+  split(joined_, split_);
   auto draft = mapper_.map(split_);
   if (!draft) {
     bad(row.line, draft.error().detail);
     return std::nullopt;
   }
   taken_.push_back(row.line);
-  row.fields = {};
   return *std::move(draft);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // ReplayRows: the rows of a ServiceNow log in order of their time. The log itself is ordered by incident number; played
-// like that, one incident would live and die before the next is opened. Holds the file's rows in memory. One thread.
+// like that, one incident would live and die before the next is opened. The rows wait in a temporary file; memory holds 40 bytes
+// for each, and the last state of each incident. One thread.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "ops/ctl/byte_source.h"
 #include "ops/ctl/feed.h"
+#include "ops/ctl/row_file.h"
 #include "ops/ctl/servicenow.h"
 
 namespace tocsin::ops {
@@ -21,7 +23,7 @@ class ReplayRows final : public DraftStream {
     std::uint64_t limit = 0;  ///< the first so many in order of time; 0: all
   };
   /// Reads everything. Rows whose time cannot be read are counted as bad and reported through `on_bad_row`. Fails as the reader
-  /// does, and with invalid_argument when the header is not that of such a log.
+  /// and the temporary file do, and with invalid_argument when the header is not that of such a log.
   [[nodiscard]] static Result<ReplayRows> load(ByteSource& source, Options options,
                                                std::function<void(std::uint64_t line, const std::string& why)> on_bad_row);
   ReplayRows(ReplayRows&&) noexcept = default;
@@ -36,19 +38,21 @@ class ReplayRows final : public DraftStream {
   struct Row {
     std::int64_t at;
     std::uint64_t line;
-    std::string fields;  ///< joined by kSeparator: a vector of 36 strings would take four times the memory
+    RowFile::Place fields;  ///< joined by kSeparator
   };
-  ReplayRows(ServiceNowColumns columns, Options options, std::function<void(std::uint64_t, const std::string&)> on_bad_row)
-      : options_(std::move(options)), mapper_(std::move(columns), options_.channel), on_bad_row_(std::move(on_bad_row)) {}
+  ReplayRows(ServiceNowColumns columns, Options options, RowFile file, std::function<void(std::uint64_t, const std::string&)> on_bad_row)
+      : options_(std::move(options)), mapper_(std::move(columns), options_.channel), file_(std::move(file)), on_bad_row_(std::move(on_bad_row)) {}
   void bad(std::uint64_t line, const std::string& why);
 
   Options options_;
   ServiceNowMapper mapper_;
+  RowFile file_;
   std::function<void(std::uint64_t, const std::string&)> on_bad_row_;
   std::vector<Row> rows_;
   std::vector<std::uint64_t> taken_;  ///< line of each draft
   std::size_t next_ = 0;
   std::uint64_t bad_rows_ = 0;
+  std::string joined_;
   std::vector<std::string> split_;
 };
 

@@ -51,15 +51,30 @@ constexpr auto kMetadata = std::to_array<Mapping>({
 
 bool terminal(std::string_view status) { return status == "resolved" || status == "closed"; }
 
-/// FNV-1a over the fields; 64 bits tell apart the rows of one incident with room to spare.
-std::uint64_t hash_of(const std::vector<std::string>& row) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  const auto mix = [&](unsigned char c) { hash = (hash ^ c) * 1099511628211ULL; };
-  for (const std::string& field : row) {
-    for (const char c : field) mix(static_cast<unsigned char>(c));
+/// FNV-1a over texts; 64 bits tell apart the rows of one incident, and the values of one member, with room to spare.
+class Hash {
+ public:
+  void add(std::string_view text) {
+    for (const char c : text) mix(static_cast<unsigned char>(c));
     mix(0x1F);
   }
-  return hash;
+  [[nodiscard]] std::uint64_t value() const noexcept { return hash_; }
+
+ private:
+  void mix(unsigned char c) { hash_ = (hash_ ^ c) * 1099511628211ULL; }
+  std::uint64_t hash_ = 14695981039346656037ULL;
+};
+
+std::uint64_t hash_of(const std::vector<std::string>& row) {
+  Hash hash;
+  for (const std::string& field : row) hash.add(field);
+  return hash.value();
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  Hash hash;
+  hash.add(text);
+  return hash.value();
 }
 
 std::string member(std::string_view name, std::string_view json) {
@@ -199,7 +214,7 @@ Result<Draft> ServiceNowMapper::map(const std::vector<std::string>& row) {
     now.severity = {'P', static_cast<char>(priority[0] - 1)};
   }
   now.assignment = std::string(columns_.field(row, "assignment_group")) + '\n' + std::string(columns_.field(row, "assigned_to"));
-  now.members = members_of(row, now);
+  const std::vector<std::string> members = members_of(row, now);
 
   Draft draft;
   char hash[24];
@@ -211,8 +226,10 @@ Result<Draft> ServiceNowMapper::map(const std::vector<std::string>& row) {
   draft.at = rfc3339(*at);
   draft.actor = columns_.field(row, "sys_updated_by");
   draft.incident = "{";
-  for (const std::string& m : now.members) {
-    if (before != nullptr && std::find(before->members.begin(), before->members.end(), m) != before->members.end()) continue;
+  now.members.reserve(members.size());
+  for (const std::string& m : members) {
+    const std::uint64_t known = now.members.emplace_back(hash_of(m));
+    if (before != nullptr && std::find(before->members.begin(), before->members.end(), known) != before->members.end()) continue;
     if (draft.incident.size() > 1) draft.incident += ',';
     draft.incident += m;
   }

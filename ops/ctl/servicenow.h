@@ -55,7 +55,7 @@ class ServiceNowMapper {
     std::string status;
     std::string severity;
     std::string assignment;
-    std::vector<std::string> members;
+    std::vector<std::uint64_t> members;  ///< hashes of their JSON: a tenth of its memory
   };
   [[nodiscard]] static std::string_view kind_of(const Seen* before, const Seen& now);
   [[nodiscard]] std::vector<std::string> members_of(const std::vector<std::string>& row, const Seen& now) const;

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 namespace tocsin::ops {
 namespace {
@@ -54,6 +56,25 @@ TEST_SUITE("ReplayRows") {
     CHECK(story({.channel = "c", .speed = 3600}) == "0:INC1:created 1000:INC2:created 2000:INC1:state_changed 2000:INC3:created ");
   }
   TEST_CASE("a limit takes the earliest") { CHECK(story({.channel = "c", .limit = 2}) == "0:INC1:created 0:INC2:created "); }
+  TEST_CASE("rows wait in a temporary file that leaves nothing behind; where none can be made nothing is replayed") {
+    char folder[] = "/tmp/tocsin-rows-test-XXXXXX";
+    REQUIRE(::mkdtemp(folder) != nullptr);
+    const char* const before = std::getenv("TMPDIR");
+    const std::string kept = before != nullptr ? before : "";
+    ::setenv("TMPDIR", folder, 1);
+    TextSource source(kLog);
+    auto rows = ReplayRows::load(source, {.channel = "c"}, [](std::uint64_t, const std::string&) {});
+    REQUIRE(rows);
+    CHECK(std::filesystem::is_empty(folder));
+    CHECK(rows->take()->key == "INC1");
+    ::setenv("TMPDIR", "/nowhere", 1);
+    TextSource again(kLog);
+    const auto none = ReplayRows::load(again, {.channel = "c"}, [](std::uint64_t, const std::string&) {});
+    REQUIRE_FALSE(none);
+    CHECK(none.error().detail.find("/nowhere") != std::string::npos);
+    before != nullptr ? ::setenv("TMPDIR", kept.c_str(), 1) : ::unsetenv("TMPDIR");
+    std::filesystem::remove_all(folder);
+  }
   TEST_CASE("bad rows are named by their line and do not stop the rest") {
     std::string bad;
     static_cast<void>(story({.channel = "c"}, &bad));
