@@ -6,6 +6,7 @@
 #include "common/json/json.h"
 #include "edge/codec/query.h"
 #include "edge/codec/sse_frame.h"
+#include "proto/client_codec.h"
 
 namespace tocsin::edge {
 namespace {
@@ -122,9 +123,7 @@ std::string echo_of(const json::Value& doc, std::string_view member) {
   return v && *v && (*v)->size() <= kMaxClientText ? std::string(**v) : std::string{};
 }
 
-}  // namespace
-
-ClientCommand parse_command(std::string_view bytes, std::size_t max_update) {
+ClientCommand parse_json(std::string_view bytes, std::size_t max_update) {
   auto doc = json::parse(bytes);
   if (!doc) return Malformed{doc.error(), {}, {}};
   if (!doc->IsObject()) return Malformed{{Errc::invalid_argument, "a frame is a JSON object"}, {}, {}};
@@ -134,6 +133,16 @@ ClientCommand parse_command(std::string_view bytes, std::size_t max_update) {
   auto command = command_of(**type, *doc, max_update);
   if (!command) return Malformed{command.error(), echo_of(*doc, "id"), echo_of(*doc, "ref")};
   return *std::move(command);
+}
+
+}  // namespace
+
+ClientCommand parse_command(Door door, std::string_view bytes, std::size_t max_update) {
+  if (door != Door::proto) return parse_json(bytes, max_update);
+  auto frame = client_frame_json(bytes);
+  if (!frame.error) return parse_json(frame.json, max_update);
+  if (frame.ref.size() > kMaxClientText) frame.ref.clear();
+  return Malformed{*std::move(frame.error), {}, std::move(frame.ref)};
 }
 
 Result<Subscribe> parse_event_query(std::string_view query, std::string_view last_event_id) {

@@ -1,5 +1,5 @@
 #pragma once
-// What a client may say (PROTOCOL.md section 3) as plain structs, and the decoder of tocsin.v1.json.
+// What a client may say (PROTOCOL.md section 3) as plain structs, and the decoder of the WebSocket doors.
 // Values and pure functions; any thread.
 #include <cstdint>
 #include <optional>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "edge/codec/door.h"
 #include "proto/filter.h"
 #include "proto/update.h"
 
@@ -71,7 +72,7 @@ struct Malformed {
 using ClientCommand = std::variant<Connect, Subscribe, Unsubscribe, PublishOne, Refresh, Ping, Bye, Malformed>;
 
 /// Decodes one message. Never fails: what is not understood comes back as Malformed. `max_update` bounds the JSON of a publish.
-[[nodiscard]] ClientCommand parse_command(std::string_view bytes, std::size_t max_update);
+[[nodiscard]] ClientCommand parse_command(Door door, std::string_view bytes, std::size_t max_update);
 
 /// The subscription that a query string of GET /v1/events asks for: channel (default `incidents`), the filter's lists as
 /// comma-separated values (`severity=P0,P1`), `label.<name>=a,b`, `active`, `snapshot`, `conflate`; `last_event_id` is

@@ -6,9 +6,9 @@
 
 namespace tocsin::edge {
 
-enum class Door : std::uint8_t { json, sse };
+enum class Door : std::uint8_t { json, proto, sse };
 
-[[nodiscard]] constexpr std::string_view name_of(Door door) noexcept { return door == Door::json ? "json" : "sse"; }
+[[nodiscard]] constexpr std::string_view name_of(Door door) noexcept { return door == Door::json ? "json" : door == Door::proto ? "proto" : "sse"; }
 
 struct Encoding {
   Door door = Door::json;

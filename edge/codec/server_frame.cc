@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/json/json.h"
+#include "edge/codec/proto_frame.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/codec/ws_frame.h"
 
@@ -43,16 +44,16 @@ void append_position(std::string& out, Position position) {
   out.append("{\"epoch\":\"").append(to_text(position.epoch)).append("\",\"offset\":").append(std::to_string(position.offset)).append("}");
 }
 
-void append_framed(std::string& out, Encoding encoding, std::string_view json, Position id) {
-  if (encoding.door == Door::sse)
-    sse::append_event(out, id, json);
-  else
-    ws::append_text(out, json);
+void append_framed(std::string& out, Encoding encoding, std::string_view message, Position id) {
+  if (encoding.door == Door::sse) return sse::append_event(out, id, message);
+  ws::append_header(out, ws::opcode_of(encoding.door), message.size());
+  out.append(message);
 }
 
 namespace frame {
 
-std::string welcome(const Welcome& w) {
+std::string welcome(Door door, const Welcome& w) {
+  if (door == Door::proto) return proto_frame::welcome(w);
   std::string out = "{\"type\":\"welcome\"";
   member(out, "session", w.session);
   if (!w.ticket.empty()) member(out, "ticket", w.ticket);
@@ -62,7 +63,8 @@ std::string welcome(const Welcome& w) {
   return out.append(w.resumed ? ",\"resumed\":true}" : ",\"resumed\":false}");
 }
 
-std::string subscribed(const Subscribed& s) {
+std::string subscribed(Door door, const Subscribed& s) {
+  if (door == Door::proto) return proto_frame::subscribed(s);
   std::string out = "{\"type\":\"subscribed\"";
   member(out, "id", s.id);
   number(out, "sub", s.sub);
@@ -74,49 +76,61 @@ std::string subscribed(const Subscribed& s) {
   return out.append("}");
 }
 
-void append_update_prefix(std::string& out, std::uint32_t sub, Offset offset) {
+void append_update_prefix(std::string& out, Door door, std::uint32_t sub, Offset offset, std::size_t size) {
+  if (door == Door::proto) return proto_frame::append_update_prefix(out, sub, offset, size);
   out.append("{\"type\":\"update\",\"sub\":").append(std::to_string(sub)).append(",\"offset\":").append(std::to_string(offset)).append(",");
 }
 
-std::string update(std::uint32_t sub, Offset offset, std::string_view members) {
+std::string update(Door door, std::uint32_t sub, Offset offset, std::string_view body) {
   std::string out;
-  out.reserve(members.size() + 64);
-  append_update_prefix(out, sub, offset);
-  return out.append(members).append("}");
+  out.reserve(body.size() + 64);
+  append_update_prefix(out, door, sub, offset, body.size());
+  return out.append(body).append(update_suffix(door));
 }
 
-std::string conflated(std::uint32_t sub, Offset offset, std::span<const Offset> replaces, std::string_view members) {
+std::string conflated(Door door, std::uint32_t sub, Offset offset, std::span<const Offset> replaces, std::string_view body) {
+  if (door == Door::proto) return proto_frame::conflated(sub, offset, replaces, body);
   std::string out;
-  out.reserve(members.size() + 80 + replaces.size() * 8);
-  append_update_prefix(out, sub, offset);
+  out.reserve(body.size() + 80 + replaces.size() * 8);
+  append_update_prefix(out, door, sub, offset, 0);
   out.append("\"replaces\":[");
   for (std::size_t i = 0; i < replaces.size(); ++i) {
     if (i > 0) out.push_back(',');
     out.append(std::to_string(replaces[i]));
   }
-  return out.append("],").append(members).append("}");
+  return out.append("],").append(body).append("}");
 }
 
-std::string skip(std::uint32_t sub, Offset from, Offset to) {
+std::string skip(Door door, std::uint32_t sub, Offset from, Offset to) {
+  if (door == Door::proto) return proto_frame::skip(sub, from, to);
   std::string out = with_sub("skip", sub);
   offset_member(out, "from", from);
   offset_member(out, "to", to);
   return out.append("}");
 }
 
-std::string head(std::uint32_t sub, Offset offset) {
+std::string head(Door door, std::uint32_t sub, Offset offset) {
+  if (door == Door::proto) return proto_frame::head(sub, offset);
   std::string out = with_sub("head", sub);
   offset_member(out, "offset", offset);
   return out.append("}");
 }
 
-std::string snapshot(std::uint32_t sub, std::string_view incidents, bool last) {
+void append_incident(Door door, std::string& incidents, std::string_view json) {
+  if (door == Door::proto) return proto_frame::append_incident(incidents, json);
+  if (!incidents.empty()) incidents.push_back(',');
+  incidents.append(json);
+}
+
+std::string snapshot(Door door, std::uint32_t sub, std::string_view incidents, bool last) {
+  if (door == Door::proto) return proto_frame::snapshot(sub, incidents, last);
   std::string out = with_sub("snapshot", sub);
   out.reserve(out.size() + incidents.size() + 40);
   return out.append(",\"incidents\":[").append(incidents).append(last ? "],\"last\":true}" : "],\"last\":false}");
 }
 
-std::string published(std::string_view ref, std::string_view channel, const link::PublishOutcome& outcome) {
+std::string published(Door door, std::string_view ref, std::string_view channel, const link::PublishOutcome& outcome) {
+  if (door == Door::proto) return proto_frame::published(ref, channel, outcome);
   std::string out = "{\"type\":\"published\"";
   if (!ref.empty()) member(out, "ref", ref);
   member(out, "channel", channel);
@@ -129,7 +143,8 @@ std::string published(std::string_view ref, std::string_view channel, const link
   return out.append("}");
 }
 
-std::string error(const Error& error, About about) {
+std::string error(Door door, const Error& error, About about) {
+  if (door == Door::proto) return proto_frame::error(error, about);
   const auto& info = describe(error.code);
   std::string out = "{\"type\":\"error\"";
   member(out, "code", info.name);
@@ -141,7 +156,8 @@ std::string error(const Error& error, About about) {
   return out.append("}");
 }
 
-std::string closing(CloseReason reason, std::string_view detail, std::string_view ticket) {
+std::string closing(Door door, CloseReason reason, std::string_view detail, std::string_view ticket) {
+  if (door == Door::proto) return proto_frame::closing(reason, detail, ticket);
   const auto& info = describe(reason);
   std::string out = "{\"type\":\"closing\",\"code\":" + std::to_string(info.code);
   member(out, "reason", detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + std::string(detail));
@@ -150,7 +166,8 @@ std::string closing(CloseReason reason, std::string_view detail, std::string_vie
   return out.append("}");
 }
 
-std::string pong(std::string_view ref) {
+std::string pong(Door door, std::string_view ref) {
+  if (door == Door::proto) return proto_frame::pong(ref);
   std::string out = "{\"type\":\"pong\"";
   if (!ref.empty()) member(out, "ref", ref);
   return out.append("}");

@@ -6,9 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "edge/codec/door.h"
+
 namespace tocsin::edge::ws {
 
 enum class Opcode : std::uint8_t { text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
+
+/// What a message of a WebSocket door is.
+[[nodiscard]] constexpr Opcode opcode_of(Door door) noexcept { return door == Door::proto ? Opcode::binary : Opcode::text; }
 
 /// Shared by every keepalive. With a payload: libwebsockets 4.1 passes the pong of an empty ping on to nobody.
 inline constexpr std::string_view kPing{"\x89\x01k", 3};

@@ -1,9 +1,7 @@
 #include "edge/hub/audience_log.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <charconv>
 
 #include "edge/codec/server_frame.h"
 #include "edge/codec/ws_frame.h"
@@ -17,7 +15,7 @@ constexpr std::size_t kKeepCapacity = 64 * 1024;
 }  // namespace
 
 AudienceLog::AudienceLog(Encoding encoding, std::uint32_t sub)
-    : encoding_(encoding), sub_(sub), prefix_("{\"type\":\"update\",\"sub\":" + std::to_string(sub) + ",\"offset\":"), begin_(kOrigin) {}
+    : encoding_(encoding), sub_(sub), begin_(kOrigin) {}
 
 void AudienceLog::reset(Position position) {
   begin_ = end();
@@ -28,17 +26,23 @@ void AudienceLog::reset(Position position) {
   floor_ = covered_ = position.offset;
 }
 
+/// Header, prefix, body and suffix straight into the log: the body is the update's own, shared by all audiences.
 void AudienceLog::frame_update(std::string& out, const FeedUpdate& update) const {
-  std::array<char, 24> digits;
-  const auto digits_end = std::to_chars(digits.data(), digits.data() + digits.size(), update.offset()).ptr;
-  const std::string_view offset(digits.data(), static_cast<std::size_t>(digits_end - digits.data()));
-  if (encoding_.door == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(offset).append("\ndata: ");
-  else ws::append_header(out, ws::Opcode::text, prefix_.size() + offset.size() + 2 + update.members().size());
-  out.append(prefix_).append(offset).append(",").append(update.members()).append(encoding_.door == Door::sse ? "}\n\n" : "}");
+  std::string scratch;
+  const Door door = encoding_.door;
+  const auto body = update.body(door, scratch);
+  std::string prefix;
+  prefix.reserve(64);
+  frame::append_update_prefix(prefix, door, sub_, update.offset(), body.size());
+  const auto suffix = frame::update_suffix(door);
+  if (door == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(std::to_string(update.offset())).append("\ndata: ");
+  else ws::append_header(out, ws::opcode_of(door), prefix.size() + body.size() + suffix.size());
+  out.append(prefix).append(body).append(suffix);
+  if (door == Door::sse) out.append("\n\n");
 }
 
 void AudienceLog::frame_skip(std::string& out, Offset from, Offset to) const {
-  append_framed(out, encoding_, frame::skip(sub_, from, to), {epoch_, to});
+  append_framed(out, encoding_, frame::skip(encoding_.door, sub_, from, to), {epoch_, to});
 }
 
 void AudienceLog::append(const SharedUpdate& update) {
@@ -57,7 +61,7 @@ void AudienceLog::skip_to(Offset to) {
 }
 
 void AudienceLog::append_head() {
-  append_framed(buffer_, encoding_, frame::head(sub_, covered_), {epoch_, covered_});
+  append_framed(buffer_, encoding_, frame::head(encoding_.door, sub_, covered_), {epoch_, covered_});
   add_frame(covered_ + 1, covered_, nullptr);
 }
 

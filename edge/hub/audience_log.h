@@ -76,7 +76,6 @@ class AudienceLog {
   Encoding encoding_;
   std::uint32_t sub_;
   Epoch epoch_{};
-  std::string prefix_;  ///< {"type":"update","sub":7,"offset":
   std::string buffer_;
   std::size_t front_ = 0;  ///< dead bytes before begin_
   Cursor begin_;

@@ -61,6 +61,7 @@ ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t
   ConflateResult result{from};
   Batch batch(log);
   for (std::size_t i = log.first_frame(from); i < log.frames().size() && batch.take(i, budget); ++i) result.cursor = log.frames()[i].end;
+  std::string scratch;
   for (const auto& kept : batch.kept()) {
     if (!kept.alive) continue;
     const auto& frame = log.frames()[kept.frame];
@@ -68,7 +69,7 @@ ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t
       out.append(log.bytes(frame, kept.frame));
       continue;
     }
-    append_framed(out, encoding, frame::conflated(sub, frame.to, kept.replaces, frame.update->members()), {epoch, frame.to});
+    append_framed(out, encoding, frame::conflated(encoding.door, sub, frame.to, kept.replaces, frame.update->body(encoding.door, scratch)), {epoch, frame.to});
     ++result.updates;
     result.dropped += kept.replaces.size();
   }

@@ -46,6 +46,7 @@ struct Feed {
   std::vector<Audience*> beacon_order;
   std::size_t beacon_next = 0;
   double beacon_credit = 0;
+  std::size_t proto_audiences = 0;  ///< updates get their proto body at once while there are some
   std::size_t subscriptions = 0;
   Instant idle_since{};
 };

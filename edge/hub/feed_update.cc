@@ -1,15 +1,25 @@
 #include "edge/hub/feed_update.h"
 
+#include "edge/codec/proto_update.h"
+
 namespace tocsin::edge {
 
-FeedUpdate::FeedUpdate(const Update& update)
+FeedUpdate::FeedUpdate(const Update& update, Forms forms)
     : offset_(update.offset),
       incident_size_(update.event_name.empty() ? update.incident.size() : 0),
       ends_(update.ends),
       kind_(update.kind),
       key_(update.key),
       event_name_(update.event_name),
-      members_(update_members_json(update)) {}
+      members_(update_members_json(update)) {
+  if (forms == Forms::json_and_proto) proto_body_ = proto_update_body(members_);
+}
+
+std::string_view FeedUpdate::body(Door door, std::string& scratch) const {
+  if (door != Door::proto) return members_;
+  if (!proto_body_.empty()) return proto_body_;
+  return scratch = proto_update_body(members_);
+}
 
 std::string_view FeedUpdate::incident() const noexcept {
   return std::string_view(members_).substr(members_.size() - incident_size_);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "edge/codec/door.h"
 #include "proto/filter.h"
 #include "proto/update.h"
 
@@ -15,11 +16,15 @@ namespace tocsin::edge {
 
 class FeedUpdate {
  public:
-  explicit FeedUpdate(const Update& update);
+  enum class Forms : std::uint8_t { json, json_and_proto };
+  explicit FeedUpdate(const Update& update, Forms forms = Forms::json);
 
   [[nodiscard]] Offset offset() const noexcept { return offset_; }
-  /// update_members_json(): the same for every door and audience.
+  /// update_members_json(): the same for every door of JSON and audience.
   [[nodiscard]] const std::string& members() const noexcept { return members_; }
+  /// What an update's frame says for a door beside the audience's number and the offset. Ready made for the proto door when the channel had
+  /// such an audience as the update came; else it is made in `scratch`.
+  [[nodiscard]] std::string_view body(Door door, std::string& scratch) const;
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
   /// The whole incident after the change; empty for an application event.
   [[nodiscard]] std::string_view incident() const noexcept;
@@ -29,7 +34,7 @@ class FeedUpdate {
   [[nodiscard]] std::string merge_key() const;
   /// P0 and the end of an incident are never dropped.
   [[nodiscard]] bool droppable() const;
-  [[nodiscard]] std::size_t footprint() const noexcept { return members_.size() + key_.size() + sizeof(*this) + 64; }
+  [[nodiscard]] std::size_t footprint() const noexcept { return members_.size() + proto_body_.size() + key_.size() + sizeof(*this) + 64; }
 
  private:
   Offset offset_;
@@ -39,6 +44,7 @@ class FeedUpdate {
   std::string key_;
   std::string event_name_;
   std::string members_;
+  std::string proto_body_;
   mutable std::optional<Facts> facts_;
 };
 

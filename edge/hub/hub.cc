@@ -71,6 +71,7 @@ Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
     Audience& audience = *made;
     if (feed.attached) audience.log.reset({feed.epoch, feed.head});
     feed.index.add(audience, audience.filter);
+    if (client.encoding.door == Door::proto) ++feed.proto_audiences;
     feed.beacon_order.push_back(&audience);
     feed.audiences.emplace(std::move(key), std::move(made));
     metrics_.audiences.add(1);
@@ -128,6 +129,7 @@ void Hub::drop_audience(Audience& audience) {
   Feed& feed = audience.feed;
   fanout_.forget(audience);
   feed.index.remove(audience, audience.filter);
+  if (audience.encoding.door == Door::proto) --feed.proto_audiences;
   std::erase(feed.beacon_order, &audience);
   metrics_.audiences.add(-1);
   feed.audiences.erase(std::string(audience.key));
@@ -159,7 +161,7 @@ Feed* Hub::find_feed(const std::string& name, std::uint64_t serial) {
 
 void Hub::fail(Sub& sub, const Error& error) {
   Client& client = *sub.client;
-  fanout_.send(client, frame::error(error, {sub.id, {}}));
+  fanout_.send(client, frame::error(client.encoding.door, error, {sub.id, {}}));
   const auto it = std::find_if(client.subs.begin(), client.subs.end(), [&sub](const auto& other) { return other.get() == &sub; });
   drop_sub(client, static_cast<std::size_t>(it - client.subs.begin()));
   changed(client);

@@ -74,7 +74,7 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
     }
     feed.head = record.offset;
     if (auto update = link::decode_update(record)) {
-      deliver(feed, std::make_shared<FeedUpdate>(*update));
+      deliver(feed, std::make_shared<FeedUpdate>(*update, feed.proto_audiences > 0 ? FeedUpdate::Forms::json_and_proto : FeedUpdate::Forms::json));
     } else {
       log::error("an update cannot be read", {{"channel", channel}, {"offset", record.offset}, {"detail", update.error().detail}});
       feed.recent.push_hole(record.offset);

@@ -86,7 +86,7 @@ void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position pos
   // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the older position stands.
   if (!snapshot_follows && outcome != Outcome::lost) sub.confirmed = position;
   metrics_.outcomes[outcome].add();
-  const auto json = frame::subscribed({sub.id, sub.audience->number, sub.feed->name, position, outcome, reason});
+  const auto json = frame::subscribed(sub.client->encoding.door, {sub.id, sub.audience->number, sub.feed->name, position, outcome, reason});
   fanout_.send(*sub.client, json, snapshot_follows ? Position{} : position);
   owner_.changed(*sub.client);
 }
@@ -177,7 +177,7 @@ bool Joiner::join_log(Sub& sub) {
   }
   const auto place = audience.log.find(sub.position.offset);
   if (!place) return false;
-  if (place->skip_to != 0) fanout_.send(*sub.client, frame::skip(audience.number, sub.position.offset + 1, place->skip_to), {sub.feed->epoch, place->skip_to});
+  if (place->skip_to != 0) fanout_.send(*sub.client, frame::skip(audience.encoding.door, audience.number, sub.position.offset + 1, place->skip_to), {sub.feed->epoch, place->skip_to});
   admit(sub, place->cursor);
   return true;
 }
@@ -225,6 +225,7 @@ void Joiner::append_updates(Sub& sub, const std::vector<SharedUpdate>& updates, 
   auto run = std::make_shared<FrameRun>();
   Offset at = sub.position.offset;
   const Audience& audience = *sub.audience;
+  std::string scratch;
   const auto put = [&](const std::string& json, Offset upto) {
     append_framed(run->bytes, audience.encoding, json, {sub.feed->epoch, upto});
     run->close_frame();
@@ -233,10 +234,10 @@ void Joiner::append_updates(Sub& sub, const std::vector<SharedUpdate>& updates, 
   for (const auto& update : updates) {
     if (update->offset() <= at || update->offset() > to) continue;
     if (!audience.filter.empty() && !audience.filter.matches(update->facts())) continue;
-    if (update->offset() > at + 1) put(frame::skip(audience.number, at + 1, update->offset() - 1), update->offset() - 1);
-    put(frame::update(audience.number, update->offset(), update->members()), update->offset());
+    if (update->offset() > at + 1) put(frame::skip(audience.encoding.door, audience.number, at + 1, update->offset() - 1), update->offset() - 1);
+    put(frame::update(audience.encoding.door, audience.number, update->offset(), update->body(audience.encoding.door, scratch)), update->offset());
   }
-  if (at < to) put(frame::skip(audience.number, at + 1, to), to);
+  if (at < to) put(frame::skip(audience.encoding.door, audience.number, at + 1, to), to);
   sub.position.offset = at;
   fanout_.send_run(*sub.client, std::move(run));
 }

@@ -19,12 +19,11 @@ class SnapshotWriter {
 
   void add(std::string_view incident) {
     if (!inside_.empty() && inside_.size() + incident.size() > kSnapshotFrame) flush(false, {});
-    if (!inside_.empty()) inside_.push_back(',');
-    inside_.append(incident);
+    frame::append_incident(encoding_.door, inside_, incident);
   }
   /// `id` is what an SSE client resumes from, once it has the whole.
   void flush(bool last, Position id) {
-    append_framed(run_.bytes, encoding_, frame::snapshot(sub_, inside_, last), id);
+    append_framed(run_.bytes, encoding_, frame::snapshot(encoding_.door, sub_, inside_, last), id);
     run_.close_frame();
     inside_.clear();
   }

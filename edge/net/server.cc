@@ -37,7 +37,8 @@ constexpr rlim_t kOwnDescriptors = 256;
 constexpr lws_retry_bo_t kNoRetry{};
 
 const lws_protocols kProtocols[] = {
-    {"tocsin.v1.json", &Server::State::on_event, 0, kReadBuffer, 0, nullptr, kBatch},
+    {Server::State::kJsonProtocol, &Server::State::on_event, 0, kReadBuffer, 0, nullptr, kBatch},  // also when none is offered
+    {Server::State::kProtoProtocol, &Server::State::on_event, 0, kReadBuffer, static_cast<unsigned>(Door::proto), nullptr, kBatch},
     {nullptr, nullptr, 0, 0, 0, nullptr, 0},
 };
 

@@ -29,6 +29,12 @@ std::string close_frame(CloseReason reason, std::string_view detail) {
   return out.append(text);
 }
 
+/// The library has chosen the first subprotocol of the client's list that is known here.
+Door door_of(lws* wsi) {
+  const lws_protocols* protocol = lws_get_protocol(wsi);
+  return protocol != nullptr ? static_cast<Door>(protocol->id) : Door::json;
+}
+
 bool offers(std::string_view list, std::string_view wanted) {
   while (!list.empty()) {
     const auto comma = list.find(',');
@@ -107,8 +113,8 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
     reply = problem(Error{Errc::not_found, "WebSockets are at /v1/stream"});
   else if (head->request.method != "GET")
     reply = problem(Error{Errc::method_not_allowed, "a WebSocket opens with GET"});
-  else if (!offered.empty() && !offers(offered, "tocsin.v1.json"))
-    reply = problem(Error{Errc::invalid_argument, "the subprotocol here is tocsin.v1.json"});
+  else if (!offered.empty() && !offers(offered, kJsonProtocol) && !offers(offered, kProtoProtocol))
+    reply = problem(Error{Errc::invalid_argument, "the subprotocols here are tocsin.v1.json and tocsin.v1.proto"});
   else
     return 0;
   (void)http.refuse(c, reply);
@@ -119,7 +125,7 @@ int Server::State::on_established(Connection& c) {
   c.done_in_time();
   c.kind = Connection::Kind::websocket;
   auto head = read_request(c.wsi);
-  Opening opening = read_opening(c.wsi, {Door::json}, head ? *head : RequestHead{});
+  Opening opening = read_opening(c.wsi, {door_of(c.wsi)}, head ? *head : RequestHead{});
   opening.remote = remote_of(c.wsi);
   const auto client = gateway->open(&c, opening);
   if (client) {
@@ -201,9 +207,11 @@ int Server::State::on_receive(Connection& c, std::string_view bytes) {
 }
 
 void Server::State::on_message(Connection& c, std::string_view message) {
-  if (lws_frame_is_binary(c.wsi) != 0)
-    return gateway->reject(c.client, CloseReason::bad_request, "tocsin.v1.json takes text frames only");
-  if (!is_utf8(message)) return gateway->reject(c.client, CloseReason::bad_request, "the message is not UTF-8");
+  const bool binary = door_of(c.wsi) == Door::proto;
+  if ((lws_frame_is_binary(c.wsi) != 0) != binary)
+    return gateway->reject(c.client, CloseReason::bad_request,
+                           binary ? "tocsin.v1.proto takes binary frames only" : "tocsin.v1.json takes text frames only");
+  if (!binary && !is_utf8(message)) return gateway->reject(c.client, CloseReason::bad_request, "the message is not UTF-8");
   gateway->message(c.client, message);
 }
 

@@ -15,6 +15,9 @@
 namespace tocsin::edge {
 
 struct Server::State {
+  static constexpr const char* kJsonProtocol = "tocsin.v1.json";
+  static constexpr const char* kProtoProtocol = "tocsin.v1.proto";
+
   State(const Config& config_in, const Clock& clock_in, loop::Loop& loop_in, Metrics& metrics_in);
 
   /// The one callback of all protocols: routes to the members below. Null connection: not one of ours yet.

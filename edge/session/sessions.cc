@@ -75,7 +75,7 @@ void Sessions::reply(Client& client, std::string_view json) {
 }
 
 void Sessions::refuse(Client& client, const Error& error, std::string_view id, std::string_view ref) {
-  reply(client, frame::error(error, {id, ref}));
+  reply(client, frame::error(client.encoding.door, error, {id, ref}));
 }
 
 std::string Sessions::ticket(const Session& session) const {
@@ -86,19 +86,19 @@ std::string Sessions::ticket(const Session& session) const {
 void Sessions::welcome(Client& client, bool resumed) {
   const Session& session = of(client);
   const std::string signed_ticket = ticket(session);
-  reply(client, frame::welcome({session.id, signed_ticket, config_.id, config_.keepalive.count(), clock_.wall_ms(), resumed}));
+  reply(client, frame::welcome(client.encoding.door, {session.id, signed_ticket, config_.id, config_.keepalive.count(), clock_.wall_ms(), resumed}));
 }
 
 void Sessions::message(Client& client, std::string_view bytes) {
   Session& session = of(client);
-  if (session.phase == Phase::closing || client.encoding.door != Door::json) return;
+  if (session.phase == Phase::closing || client.encoding.door == Door::sse) return;
   session.heard = clock_.steady();
   if (session.phase == Phase::claiming) {
     if (!session.resume->hold(bytes, static_cast<std::size_t>(config_.frame_max_bytes)))
       close(client, CloseReason::too_many, "too much was sent before the session was resumed");
     return;
   }
-  auto command = parse_command(bytes, static_cast<std::size_t>(config_.frame_max_bytes));
+  auto command = parse_command(client.encoding.door, bytes, static_cast<std::size_t>(config_.frame_max_bytes));
   const bool connects = std::holds_alternative<Connect>(command);
   if (session.phase == Phase::fresh && !connects) {
     move(client, SessionEvent::command);
@@ -140,7 +140,7 @@ void Sessions::published(Client& client, const std::string& ref, const std::stri
   if (answer->size() != 1) return refuse(client, {Errc::internal, "the broker's answer does not fit"}, {}, ref);
   const auto& outcome = answer->front();
   if (!outcome.fault.ok()) return refuse(client, link::error_of(outcome.fault), {}, ref);
-  reply(client, frame::published(ref, channel, outcome));
+  reply(client, frame::published(client.encoding.door, ref, channel, outcome));
 }
 
 // Tokens are checked by edge/auth once it is configured; until then any token is accepted.
@@ -148,7 +148,7 @@ void Sessions::on(Client& client, Refresh& command) {
   if (command.token.empty()) refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
 }
 
-void Sessions::on(Client& client, Ping& command) { reply(client, frame::pong(command.ref)); }
+void Sessions::on(Client& client, Ping& command) { reply(client, frame::pong(client.encoding.door, command.ref)); }
 
 void Sessions::on(Client& client, Bye&) {
   Session& session = of(client);
@@ -169,7 +169,7 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
   const bool comes_back = !session.over && describe(reason).retry_after_ms >= 0;
   const std::string signed_ticket = comes_back ? ticket(session) : std::string();
   metrics_.closed[reason].add();
-  hub_.send_last(client, frame::closing(reason, detail, signed_ticket));
+  hub_.send_last(client, frame::closing(client.encoding.door, reason, detail, signed_ticket));
   outlet_.close(client.socket, reason, detail);
 }
 

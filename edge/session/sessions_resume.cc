@@ -175,7 +175,7 @@ void Sessions::look_after(Client& client, Instant now) {
 
 void Sessions::keep_alive(Client& client, Instant now) {
   Session& session = of(client);
-  if (client.encoding.door == Door::json && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
+  if (client.encoding.door != Door::sse && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
   if (now - session.pinged < config_.keepalive) return;
   session.pinged = now;
   if (client.encoding.door == Door::sse) {

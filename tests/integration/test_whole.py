@@ -9,6 +9,7 @@ from support.cluster import exists
 from support.history import History
 from support.http import get, post_lines
 from support.programs import clean_env, program
+from support.proto_client import ProtoClient
 from support.publisher import Publisher, incident
 from support.wait import run, until_async
 
@@ -63,7 +64,7 @@ async def follow_everything(cluster, history, count=4):
     both = urls(cluster, "ws")
     async with Client(both[0], "first") as c:   # the channel is made by its first use
         start = (await c.subscribe("s")).position
-    followers = [Follower(both, "all-0", history, since=start), Follower(both[::-1], "all-1", history, since=start),
+    followers = [Follower(both, "all-0", history, since=start), Follower(both[::-1], "all-1", history, since=start, client=ProtoClient),
                  Follower(both, "severe", history, filter={"severity": ["P0", "P1"]}), Follower(both[::-1], "active", history, filter={"active": True},
                                                                                                 snapshot=True)]
     for f in followers[:count]:

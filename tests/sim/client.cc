@@ -21,9 +21,9 @@ std::string SimClient::Held::position() const {
   return R"({"epoch":")" + epoch + R"(","offset":)" + std::to_string(had.next() - 1) + "}";
 }
 
-SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, std::string name, std::vector<Wanted> wanted, bool by_ticket, Dial dial)
-    : world_(world), sockets_(sockets), recorder_(recorder), name_(std::move(name)), by_ticket_(by_ticket), dial_(std::move(dial)) {
-  for (Wanted& w : wanted) held_.emplace_back().wanted = std::move(w);
+SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, const ClientPlan& plan, Dial dial)
+    : world_(world), sockets_(sockets), recorder_(recorder), name_(plan.name), by_ticket_(plan.by_ticket), proto_(plan.proto), dial_(std::move(dial)) {
+  for (const Wanted& w : plan.wanted) held_.emplace_back().wanted = w;
 }
 
 void SimClient::retry(std::int64_t ms) {
@@ -38,6 +38,7 @@ void SimClient::connect() {
   auto conn = std::make_shared<Conn>();
   conn->number = ++conns_;
   conn->tcp = std::make_shared<Tcp>();
+  conn->tcp->proto = proto_;
   const std::weak_ptr<Conn> weak = conn;
   conn->tcp->frame = [this, weak](std::string_view text) {
     if (const auto held = weak.lock()) on_frame(held, text);

@@ -27,12 +27,19 @@ struct Wanted {
   bool snapshot = false;
 };
 
+struct ClientPlan {
+  std::string name;
+  std::vector<Wanted> wanted;
+  bool by_ticket = false;
+  bool proto = false;  ///< speaks tocsin.v1.proto
+};
+
 class SimClient {
  public:
   /// Connects somewhere; false when nobody listens there at the moment.
   using Dial = std::function<bool(const Connection&)>;
 
-  SimClient(World& world, Sockets& sockets, Recorder& recorder, std::string name, std::vector<Wanted> wanted, bool by_ticket, Dial dial);
+  SimClient(World& world, Sockets& sockets, Recorder& recorder, const ClientPlan& plan, Dial dial);
 
   void start() { connect(); }
   // ---- what happens to it
@@ -86,6 +93,7 @@ class SimClient {
   const std::string name_;
   std::vector<Held> held_;
   const bool by_ticket_;
+  const bool proto_;
   Dial dial_;
   std::string ticket_;
   ConnPtr now_;

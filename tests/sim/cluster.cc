@@ -27,7 +27,7 @@ class Cluster {
     wires_.tamper(tamper_of(fault, world_.chance));
     for (const edge::Config& c : plan_.edges) edges_.push_back(std::make_unique<EdgeProcess>(world_, wires_, sockets_, c));
     for (const ClientPlan& c : plan_.clients)
-      clients_.push_back(std::make_unique<SimClient>(world_, sockets_, recorder_, c.name, c.wanted, c.by_ticket,
+      clients_.push_back(std::make_unique<SimClient>(world_, sockets_, recorder_, c,
                                                      [this](const Connection& tcp) { return any_edge().accept(tcp); }));
     for (std::size_t i = 0; i < plan_.publishers; ++i) add_publisher("p" + std::to_string(i));
   }

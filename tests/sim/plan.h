@@ -10,12 +10,6 @@
 
 namespace tocsin::sim {
 
-struct ClientPlan {
-  std::string name;
-  std::vector<Wanted> wanted;
-  bool by_ticket = false;
-};
-
 struct Plan {
   broker::Config broker;
   std::vector<edge::Config> edges;

@@ -124,7 +124,9 @@ bool EdgeProcess::accept(const Connection& tcp) {
   auto served = std::make_unique<Parts::Served>();
   served->tcp = tcp;
   Parts::Served* one = served.get();
-  const auto client = parts_->gateway.open(&one->tcp, {});
+  edge::Opening opening;
+  opening.encoding.door = tcp->proto ? edge::Door::proto : edge::Door::json;
+  const auto client = parts_->gateway.open(&one->tcp, opening);
   if (!client) return false;
   one->client = *client;
   one->number = ++parts_->number;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/support/proto_client.h"
+
 namespace tocsin::sim {
 namespace {
 
@@ -12,6 +14,7 @@ const Connection& of(edge::Socket socket) { return *static_cast<const Connection
 
 void Sockets::send(const Connection& tcp, std::string json) {
   if (!tcp->client_open) return;
+  if (tcp->proto) json = support::client_frame_bytes(json);
   tcp->last_up = std::max(tcp->last_up, world_.now() + static_cast<std::int64_t>(world_.chance.between(0, 20)));
   world_.after(tcp->last_up - world_.now(), [tcp, json = std::move(json)]() mutable {
     if (tcp->edge_open && !tcp->closing) tcp->message(std::move(json));
@@ -80,7 +83,11 @@ void Sockets::arrive(const Connection& tcp, std::string_view bytes) {
 }
 
 void Sockets::deliver(const Connection& tcp, const edge::ws::View& frame) {
-  if (frame.opcode == edge::ws::Opcode::text) return tcp->frame(frame.payload);
+  if (frame.opcode == edge::ws::Opcode::text && !tcp->proto) return tcp->frame(frame.payload);
+  if (frame.opcode == edge::ws::Opcode::binary && tcp->proto) {
+    const auto json = support::server_frame_json(frame.payload);
+    return tcp->frame(json ? *json : "not a ServerFrame");
+  }
   if (frame.opcode != edge::ws::Opcode::ping) return;
   tcp->last_up = std::max(tcp->last_up, world_.now() + 3);
   world_.after(tcp->last_up - world_.now(), [tcp] {

@@ -123,10 +123,9 @@ class Client:
         self._moved.set()
 
     def _take(self, text):
-        assert isinstance(text, str), "tocsin.v1.json sends text frames"
+        frame, text = self.decode(text)
         if self.history:
             self.history.raw_frame(self.name, self.conn, text)
-        frame = json.loads(text)
         self.count += 1
         if self.keep_frames or frame["type"] not in ("update", "skip", "head", "snapshot"):
             self.frames.append(frame)
@@ -142,10 +141,18 @@ class Client:
                 if self.streams.get(stream.id) is stream:
                     stream.take(frame)
 
+    def decode(self, text):
+        """A message as the frame it is, and as JSON text."""
+        assert isinstance(text, str), "tocsin.v1.json sends text frames"
+        return json.loads(text), text
+
+    def encode(self, frame):
+        return json.dumps(frame)
+
     async def send(self, **frame):
         if self.history:
             self.history.line(client=self.name, conn=self.conn, sent=frame)
-        await self.socket.send(json.dumps(frame))
+        await self.socket.send(self.encode(frame))
 
     async def send_raw(self, data):
         await self.socket.send(data)
@@ -213,11 +220,11 @@ class Client:
 class Follower:
     """An application that wants one channel whole: connects again when cut, resumes from where it is, on any of several edges."""
 
-    def __init__(self, urls, name, history=None, channel="incidents", filter=None, since=None, snapshot=False, options=None):
+    def __init__(self, urls, name, history=None, channel="incidents", filter=None, since=None, snapshot=False, options=None, client=Client):
         self.urls, self.name, self.history = list(urls), name, history
         self.channel, self.filter, self.position, self.snapshot = channel, filter, since, snapshot
         self.options = options or {}
-        self.client = None
+        self.make, self.client = client, None
         self.at = since["offset"] if since else 0
         self.epoch = since["epoch"] if since else None
         self.lost = []
@@ -236,7 +243,7 @@ class Follower:
     async def _run(self):
         turn = 0
         while True:
-            client = Client(self.urls[turn % len(self.urls)], self.name, self.history, conn=self.sockets, keep_frames=False, **self.options)
+            client = self.make(self.urls[turn % len(self.urls)], self.name, self.history, conn=self.sockets, keep_frames=False, **self.options)
             turn += 1
             try:
                 await client.open()

@@ -4,7 +4,7 @@ packages=(
   libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libzmq3-dev cppzmq-dev protobuf-compiler libprotobuf-dev
   rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
   libssl-dev openssl zlib1g-dev doctest-dev
-  python3 python3-pytest python3-websockets python3-aiohttp python3-zmq
+  python3 python3-pytest python3-websockets python3-aiohttp python3-zmq python3-protobuf
 )
 lint_packages=(clang clang-format clang-tidy)
 

@@ -9,7 +9,7 @@ constexpr std::size_t kMax = 100'000;
 
 template <typename T>
 T expect(std::string_view json) {
-  auto command = parse_command(json, kMax);
+  auto command = parse_command(Door::json, json, kMax);
   CAPTURE(json);
   REQUIRE(std::holds_alternative<T>(command));
   return std::get<T>(std::move(command));
@@ -72,7 +72,7 @@ TEST_CASE("bad input is refused, never fatal") {
         std::string(R"({"type":"subscribe","id":"a","channel":"c","max_rate":99999999999})"), std::string(R"({"type":"connect","since":[]})"),
         std::string(R"({"type":"publish","update":7})")}) {
     CAPTURE(bad.substr(0, 80));
-    CHECK(std::holds_alternative<Malformed>(parse_command(bad, kMax)));
+    CHECK(std::holds_alternative<Malformed>(parse_command(Door::json, bad, kMax)));
   }
   const std::string big = R"({"type":"publish","ref":"p","update":{"channel":"c","event":{"name":"n","data":")" + std::string(kMax, 'x') + "\"}}}";
   CHECK(expect<Malformed>(big).error.code == Errc::too_large);
