@@ -1,68 +1,14 @@
 """Clients that read slowly or not at all: the edge's memory stays bounded, the others notice nothing, every end is declared."""
 import asyncio
-import json
-import os
-import socket
 
+from support.bare import frames_of, json_frames, sleeper
 from support.client import Client, Stream
 from support.http import get, post_lines
-from support.process import Pair
+from support.process import Pair, rss
 from support.wait import run, until, until_async
-
-from test_stream import masked
 
 EDGE = ["--fanout-audience-max-bytes", "1048576", "--fanout-conflate-bytes", "65536", "--fanout-conflate-stalled-ms", "300",
         "--limits-send-buffer-bytes", "16384", "--cache-recent-max-bytes", "1048576"]
-
-
-def rss(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS"))
-
-
-def sleeper(edge, *frames):
-    """A WebSocket that sends `frames` and then reads nothing; a small receive buffer."""
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    s.settimeout(20)
-    s.connect(("127.0.0.1", edge.port))
-    s.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += s.recv(1)
-    for frame in frames:
-        s.sendall(masked(json.dumps(frame).encode()))
-    return s
-
-
-def frames_of(s):
-    """Reads everything until the end: the JSON frames and the close code (None: cut)."""
-    data = b""
-    while True:
-        try:
-            piece = s.recv(65536)
-        except ConnectionResetError:
-            break
-        if not piece:
-            break
-        data += piece
-    frames, at, code = [], 0, None
-    while at + 2 <= len(data):
-        opcode, size, head = data[at] & 15, data[at + 1] & 127, 2
-        if size == 126:
-            size, head = int.from_bytes(data[at + 2:at + 4], "big"), 4
-        elif size == 127:
-            size, head = int.from_bytes(data[at + 2:at + 10], "big"), 10
-        payload = data[at + head:at + head + size]
-        if len(payload) < size:
-            break
-        if opcode == 1:
-            frames.append(json.loads(payload))
-        elif opcode == 8:
-            code = int.from_bytes(payload[:2], "big")
-        at += head + size
-    return frames, code
 
 
 def pour(edge, megabytes, keys=200, start=0):
@@ -81,7 +27,7 @@ def test_a_client_that_never_reads_is_closed_and_costs_bounded_memory(tmp_path):
         async def body():
             async with Client(p.edge.ws, "reader", keep_frames=False) as reader:
                 await reader.subscribe("s")
-                sleepers = [sleeper(p.edge, {"type": "subscribe", "id": "s", "channel": "incidents"}) for _ in range(20)]
+                sleepers = [sleeper(p.edge.port, {"type": "subscribe", "id": "s", "channel": "incidents"}) for _ in range(20)]
                 before = rss(p.edge.pid)
                 count = 0
                 for _ in range(24):   # at the reader's pace: only the sleepers may fall behind
@@ -105,7 +51,7 @@ def test_a_client_that_never_reads_is_closed_and_costs_bounded_memory(tmp_path):
 def test_a_client_that_reads_late_gets_every_offset_once_conflated_or_declared(tmp_path):
     with Pair(tmp_path, edge_flags=[*EDGE, "--fanout-slow-close-ms", "60000", "--session-beacon-ms", "500"]) as p:
         async def body():
-            late = sleeper(p.edge, {"type": "subscribe", "id": "s", "channel": "incidents"})
+            late = sleeper(p.edge.port, {"type": "subscribe", "id": "s", "channel": "incidents"})
             async with Client(p.edge.ws, "reader", keep_frames=False) as reader:
                 await reader.subscribe("s")
                 count = 0
@@ -114,18 +60,7 @@ def test_a_client_that_reads_late_gets_every_offset_once_conflated_or_declared(t
                     await reader.reached("s", count, 40)
             stream, kinds, replaced = None, set(), 0
             reader_side, writer = await asyncio.open_connection(sock=late, limit=1 << 20)
-            while stream is None or stream.head < count:
-                first, second = await asyncio.wait_for(reader_side.readexactly(2), 20)
-                size = second & 127
-                if size == 126:
-                    size = int.from_bytes(await reader_side.readexactly(2), "big")
-                elif size == 127:
-                    size = int.from_bytes(await reader_side.readexactly(8), "big")
-                payload = await asyncio.wait_for(reader_side.readexactly(size), 20)
-                assert first & 15 != 8, (payload[:2], payload[2:])
-                if first & 15 != 1:
-                    continue
-                frame = json.loads(payload)
+            async for frame in json_frames(reader_side):
                 kinds.add(frame["type"])
                 if frame["type"] == "subscribed":
                     stream = Stream(frame)   # again when the stream was restarted from a snapshot
@@ -133,6 +68,8 @@ def test_a_client_that_reads_late_gets_every_offset_once_conflated_or_declared(t
                 elif "sub" in frame:
                     stream.take(frame)
                     replaced += len(frame.get("replaces") or [])
+                if stream is not None and stream.head >= count:
+                    break
             writer.close()
             print(f"late reader: {len(stream.updates)} updates, {replaced} replaced, {sorted(kinds)}")
             assert not stream.jumped, f"{len(stream.jumped)} offsets were neither delivered nor replaced"
@@ -140,10 +77,45 @@ def test_a_client_that_reads_late_gets_every_offset_once_conflated_or_declared(t
         run(body(), 100)
 
 
+def test_a_client_that_reads_slowly_gets_the_newest_of_each_incident_and_what_it_replaces(tmp_path):
+    """PROTOCOL.md 4.6 over real TCP: one whole stream, without a snapshot and without a close, through a socket that is always full."""
+    flags = [*EDGE[2:], "--fanout-audience-max-bytes", "33554432", "--fanout-slow-close-ms", "60000", "--session-beacon-ms", "500"]
+    with Pair(tmp_path, edge_flags=flags) as p:
+        async def body():
+            slow = sleeper(p.edge.port, {"type": "subscribe", "id": "s", "channel": "incidents", "conflate": True})
+            until(lambda: get(p.edge.http + "/health").json()["clients"] == 1, "the client to be there")
+            count = await asyncio.to_thread(pour, p.edge, 4, 20)
+            more = asyncio.create_task(asyncio.to_thread(pour, p.edge, 4, 20, count))
+            reader, writer = await asyncio.open_connection(sock=slow, limit=1 << 16)
+            stream, replaced, newest, last = None, {}, {}, 2 * count
+            async for frame in json_frames(reader):
+                if frame["type"] == "subscribed":
+                    assert stream is None, "one stream"
+                    stream = Stream(frame)
+                elif "sub" in frame:
+                    stream.take(frame)
+                if frame["type"] == "update":
+                    assert not set(frame.get("replaces") or ()) & replaced.keys(), "an offset is replaced once"
+                    replaced.update(dict.fromkeys(frame.get("replaces") or (), frame["key"]))
+                    newest[frame["key"]] = frame["incident"]["metadata"]["n"]
+                    await asyncio.sleep(0.001)   # its pace
+                if stream is not None and stream.head >= last:
+                    break
+            assert await more == count
+            writer.close()
+            seen = stream.offsets()
+            print(f"slow reader: {len(seen)} updates stand for {len(replaced)} others")
+            assert stream.outcome == "live" and not stream.jumped
+            assert sorted([*seen, *replaced]) == list(range(stream.start + 1, last + 1)), "each offset is an update or replaced, once"
+            assert len(replaced) > len(seen), "8 MiB of 20 incidents through a 16 KiB buffer"
+            assert newest == {f"K{k}": max(n for n in range(last) if n % 20 == k) for k in range(20)}, "the newest state of each"
+        run(body(), 100)
+
+
 def test_updates_that_end_an_incident_and_p0_are_never_conflated_away(tmp_path):
     with Pair(tmp_path, edge_flags=[*EDGE[2:], "--fanout-audience-max-bytes", "16777216", "--fanout-slow-close-ms", "60000"]) as p:
         async def body():
-            late = sleeper(p.edge, {"type": "subscribe", "id": "s", "channel": "incidents", "conflate": True})
+            late = sleeper(p.edge.port, {"type": "subscribe", "id": "s", "channel": "incidents", "conflate": True})
             until(lambda: get(p.edge.http + "/health").json()["clients"] == 1, "the client to be there")
             http = p.edge.http + "/v1/updates"
             updates = []
@@ -169,17 +141,7 @@ def test_updates_that_end_an_incident_and_p0_are_never_conflated_away(tmp_path):
             seen = set()
             reader, writer = await asyncio.open_connection(sock=late, limit=1 << 20)
             last = 0
-            while last < info["last"]:
-                first, second = await asyncio.wait_for(reader.readexactly(2), 20)
-                size = second & 127
-                if size == 126:
-                    size = int.from_bytes(await reader.readexactly(2), "big")
-                elif size == 127:
-                    size = int.from_bytes(await reader.readexactly(8), "big")
-                payload = await reader.readexactly(size)
-                if first & 15 != 1:
-                    continue
-                frame = json.loads(payload)
+            async for frame in json_frames(reader):
                 if frame["type"] == "subscribed":
                     start = frame["position"]["offset"]
                 if frame["type"] == "update":
@@ -187,6 +149,8 @@ def test_updates_that_end_an_incident_and_p0_are_never_conflated_away(tmp_path):
                     last = max(last, frame["offset"])
                 if frame["type"] == "head":
                     last = max(last, frame["offset"])
+                if last >= info["last"]:
+                    break
             writer.close()
             missing = {o for o in must if o > start} - seen
             print(f"{len(seen)} of {info['last']} delivered, {len(must)} had to be")
@@ -197,7 +161,7 @@ def test_updates_that_end_an_incident_and_p0_are_never_conflated_away(tmp_path):
 def test_a_closed_slow_client_resumes_with_its_position(tmp_path):
     with Pair(tmp_path, edge_flags=[*EDGE, "--fanout-slow-close-ms", "1000"]) as p:
         async def body():
-            s = sleeper(p.edge, {"type": "subscribe", "id": "s", "channel": "incidents", "conflate": False})
+            s = sleeper(p.edge.port, {"type": "subscribe", "id": "s", "channel": "incidents", "conflate": False})
             until(lambda: get(p.edge.http + "/health").json()["clients"] == 1, "the client to be there")
             count = await asyncio.to_thread(pour, p.edge, 4)
             await until_async(lambda: asyncio.to_thread(lambda: get(p.edge.http + "/health").json()["clients"] == 0), "it to be closed", 30)

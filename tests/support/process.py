@@ -18,6 +18,12 @@ def free_port():
         return s.getsockname()[1]
 
 
+def rss(pid):
+    """Bytes of memory that a process has resident."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS"))
+
+
 class Process:
     """Starts `name` with flags; its stderr goes into a file in `folder`, its ready file is waited for."""
 
