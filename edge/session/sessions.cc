@@ -31,6 +31,7 @@ Sessions::~Sessions() = default;
 std::string Sessions::new_id() {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string id;
+  id.reserve(32);  // one is kept for each client: no room to spare
   for (int word = 0; word < 2; ++word)
     for (auto [v, n] = std::pair{random_(), 0}; n < 16; ++n, v >>= 4U) id.push_back(kHex[v & 15U]);
   return id;
@@ -42,8 +43,8 @@ void Sessions::opened(Client& client) {
   session.id = new_id();
   session.fence = 1;
   session.opened = session.heard = session.pinged = clock_.steady();
-  by_id_[session.id] = client.slot;
   sessions_[client.slot] = std::move(session);
+  by_id_.insert(client.slot);
   metrics_.clients.add(1);
   metrics_.opened.add();
 }
@@ -51,7 +52,7 @@ void Sessions::opened(Client& client) {
 void Sessions::opened_events(Client& client, Subscribe subscribe) {
   opened(client);
   Session& session = of(client);
-  by_id_.erase(session.id);
+  by_id_.erase(client.slot);
   session.id.clear();
   move(client, SessionEvent::command);
   if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), {}, {});
@@ -176,16 +177,17 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
 void Sessions::closed(Client& client) {
   Session& session = of(client);
   if (session.stored && !session.over) broker_.put_session(record_of(client, session), false);
-  if (const auto it = by_id_.find(session.id); it != by_id_.end() && it->second == client.slot) by_id_.erase(it);
+  by_id_.erase(client.slot);
+  std::string().swap(session.id);  // assigning an empty one would keep the memory
   session = Session{};
   session.phase = Phase::closing;
   metrics_.clients.add(-1);
 }
 
 void Sessions::fenced(const std::string& session_id, std::uint64_t fence) {
-  const auto it = by_id_.find(session_id);
-  if (it == by_id_.end()) return;
-  Client* client = hub_.client(it->second);
+  const std::uint32_t slot = by_id_.find(session_id);
+  if (slot == SessionIndex::kNone) return;
+  Client* client = hub_.client(slot);
   if (client == nullptr || of(*client).fence >= fence) return;
   of(*client).over = true;
   close(*client, CloseReason::replaced, {});

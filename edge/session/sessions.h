@@ -9,13 +9,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "common/close.h"
 #include "edge/hub/hub.h"
 #include "edge/session/phase.h"
+#include "edge/session/session_index.h"
 
 namespace tocsin::edge {
 
@@ -95,7 +95,7 @@ class Sessions {
   Random random_;
   Metrics& metrics_;
   std::vector<Session> sessions_;
-  std::unordered_map<std::string, std::uint32_t> by_id_;
+  SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id; }};
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
 };

@@ -73,11 +73,11 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
     refuse(client, answer.error(), {}, {});
   } else {
     fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
-    by_id_.erase(session.id);
+    by_id_.erase(client.slot);
     session.id = answer->record.id;
     session.fence = answer->record.fence;
     session.stored = answer->found;
-    by_id_[session.id] = client.slot;
+    by_id_.insert(client.slot);
     welcome(client, answer->found);
     if (answer->found) {
       metrics_.sessions_resumed.add();
