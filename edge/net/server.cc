@@ -1,5 +1,6 @@
 #include "edge/net/server.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,12 +24,14 @@ constexpr std::size_t kBatch = 65'536;
 /// Over TLS the same, and one record: a stalled client holds at most one in the library and one in OpenSSL.
 constexpr std::size_t kRecord = 16'384;
 /// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per client.
-constexpr std::size_t kReadBuffer = 512;
+constexpr std::size_t kReadBuffer = 128;
 /// Longest wait for a slow client to take what is queued and answer our close.
 constexpr Millis kClosePatience{5'000};
 /// The library closes its handles in the turns that follow its first destroy call, and frees itself in the second.
 constexpr int kClosingTurns = 8;
 constexpr int kHandshakeSeconds = 10;
+constexpr std::size_t kManyClients = 1'000;
+constexpr Millis kTrimAfter{7'000};
 constexpr int kIdleSeconds = 65;
 /// Descriptors beside the clients': link, log, listener, loop, library.
 constexpr rlim_t kOwnDescriptors = 256;
@@ -131,6 +134,18 @@ void Server::State::expire(DueList& list) {
   }
 }
 
+/// What clients had is freed in small pieces, which the allocator would keep. When half of many have left, and what is kept of them
+/// for a moment has gone as well, it is asked to return them; that takes a few milliseconds, so not for less.
+void Server::State::give_back() {
+  peak = std::max(peak, count);
+  if (peak < kManyClients || count > peak / 2) {
+    trim_at = clock.steady() + kTrimAfter;
+  } else if (clock.steady() >= trim_at) {
+    peak = count;
+    malloc_trim(0);
+  }
+}
+
 void Server::State::forget(Connection* c) {
   if (c == nullptr) return;
   c->done_in_time();
@@ -185,6 +200,7 @@ std::size_t Server::connections() const { return state_->count; }
 void Server::tick() {
   state_->expire(state_->handshakes);
   state_->expire(state_->closes);
+  state_->give_back();
 }
 void Server::turn() { state_->http.resume(); }
 

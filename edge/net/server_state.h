@@ -27,6 +27,7 @@ struct Server::State {
   void accept(int fd, const sockaddr_storage& from);
   void turn_away(int fd);
   void expire(DueList& list);
+  void give_back();
 
   int on_connection_event(Connection& c, lws_callback_reasons reason, std::string_view bytes);
   int on_http(Connection& c);
@@ -53,6 +54,8 @@ struct Server::State {
   DueList handshakes;  ///< connections without a complete request
   DueList closes;      ///< connections we close
   std::size_t count = 0;
+  std::size_t peak = 0;  ///< of count, since memory was given back
+  Instant trim_at{};     ///< when it may be
   lws_context* context = nullptr;
   lws_vhost* vhost = nullptr;
 };
