@@ -64,7 +64,7 @@ struct Sub {
   Instant deadline{};
   Instant retry_at{};
   Instant behind_since{};  ///< zero: at the head
-  std::string page_cursor;
+  std::unique_ptr<std::string> page_cursor;  ///< where its own snapshot goes on; null before the first page
   std::uint64_t page_ask = 0;  ///< the question for a page of its own snapshot that is under way; 0: none
 };
 

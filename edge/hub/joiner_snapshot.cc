@@ -118,7 +118,7 @@ void Joiner::state_page(Feed& feed, Result<link::SnapshotPage> page) {
 
 void Joiner::next_page(Sub& sub) {
   sub.page_ask = ++page_asks_;
-  broker_.snapshot(sub.feed->name, sub.page_cursor,
+  broker_.snapshot(sub.feed->name, sub.page_cursor ? *sub.page_cursor : std::string(),
                    [self = std::weak_ptr<Joiner*>(self_), ask = sub.page_ask, serial = sub.serial, channel = sub.feed->name](Result<link::SnapshotPage> page) {
                      const auto alive = self.lock();
                      if (!alive) return;
@@ -132,8 +132,8 @@ void Joiner::next_page(Sub& sub) {
 
 /// Whatever pages are still under way are not of the snapshot that comes next.
 void Joiner::abandon_pages(Sub& sub) {
-  if (!sub.page_cursor.empty()) broker_.cancel_snapshot(sub.feed->name, sub.page_cursor);
-  sub.page_cursor.clear();
+  if (sub.page_cursor) broker_.cancel_snapshot(sub.feed->name, *sub.page_cursor);
+  sub.page_cursor.reset();
   sub.page_ask = 0;
 }
 
@@ -141,20 +141,20 @@ void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
   sub.page_ask = 0;
   if (sub.mode != Mode::paging) return abandon_pages(sub);
   const bool good = page && page->fault.ok() && page->position.epoch == sub.feed->epoch &&
-                    (sub.page_cursor.empty() || page->position == sub.position);
+                    (!sub.page_cursor || page->position == sub.position);
   if (!good) {
     abandon_pages(sub);  // from the beginning, under a new `subscribed`
     return put_off(sub);
   }
   sub.deadline = clock_.steady() + config_.broker_wait;
-  if (sub.page_cursor.empty()) announce(sub, sub.outcome, sub.reason, page->position, true);
+  if (!sub.page_cursor) announce(sub, sub.outcome, sub.reason, page->position, true);
   auto run = std::make_shared<FrameRun>();
   SnapshotWriter writer(*run, sub.audience->encoding, sub.audience->number);
   for (const auto& incident : page->incidents)
     if (sub.audience->filter.matches_state(facts_of_incident(incident.key, incident.json))) writer.add(incident.json);
   if (page->last || !writer.empty()) writer.flush(page->last, page->last ? page->position : Position{});
   fanout_.send_run(*sub.client, std::move(run));
-  sub.page_cursor = page->last ? std::string() : page->cursor;
+  sub.page_cursor = page->last || page->cursor.empty() ? nullptr : std::make_unique<std::string>(page->cursor);
   if (!page->last) {
     if (has_room(sub)) next_page(sub);
     return;
