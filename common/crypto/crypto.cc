@@ -1,12 +1,16 @@
 #include "common/crypto/crypto.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 
 namespace tocsin::crypto {
 namespace {
@@ -23,16 +27,36 @@ bool in_alphabet(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+/// HMAC() looks its algorithm up and hashes the key anew each time, which costs more than the text does. This remembers one key:
+/// a process signs with one.
+struct KeyedMac {
+  struct Free {
+    void operator()(EVP_MAC_CTX* c) const noexcept { EVP_MAC_CTX_free(c); }
+  };
+  std::unique_ptr<EVP_MAC_CTX, Free> context;
+  std::string key;
+
+  bool start(std::string_view wanted) {
+    if (context && key == wanted && !key.empty()) return EVP_MAC_init(context.get(), nullptr, 0, nullptr) == 1;
+    EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    context.reset(mac != nullptr ? EVP_MAC_CTX_new(mac) : nullptr);
+    EVP_MAC_free(mac);  // the context holds it
+    key = wanted;
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    // A null key would mean the key of the last call to OpenSSL.
+    return context && EVP_MAC_init(context.get(), raw(key.empty() ? std::string_view{""} : std::string_view{key}), key.size(), params) == 1;
+  }
+};
+
 }  // namespace
 
 std::string hmac_sha256(std::string_view key, std::string_view text) {
+  thread_local KeyedMac cached;
   std::string mac(32, '\0');
-  unsigned int size = 0;
-  // A null key would mean "the key of the last call" to OpenSSL.
-  const void* key_data = key.empty() ? "" : key.data();
-  if (HMAC(EVP_sha256(), key_data, static_cast<int>(key.size()), raw(text), text.size(), raw(mac), &size) ==
-          nullptr ||
-      size != mac.size())
+  std::size_t size = 0;
+  if (!cached.start(key) || EVP_MAC_update(cached.context.get(), raw(text), text.size()) != 1 ||
+      EVP_MAC_final(cached.context.get(), raw(mac), &size, mac.size()) != 1 || size != mac.size())
     die("compute HMAC-SHA256");
   return mac;
 }
@@ -48,9 +72,13 @@ std::string random_bytes(std::size_t count) {
 }
 
 std::uint64_t random_u64() {
-  std::uint64_t out = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&out), sizeof out) != 1) die("make random bytes");
-  return out;
+  thread_local std::array<std::uint64_t, 64> words;  // asked for one by one they cost two system calls each
+  thread_local std::size_t left = 0;
+  if (left == 0) {
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(words.data()), sizeof words) != 1) die("make random bytes");
+    left = words.size();
+  }
+  return std::exchange(words[--left], 0);
 }
 
 std::string random_hex(std::size_t digits) {
