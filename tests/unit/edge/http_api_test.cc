@@ -116,14 +116,14 @@ struct Fixture {
 constexpr const char* kLine = R"({"event_id":"a","key":"I1","incident":{"title":"x"}})";
 
 TEST_SUITE("HttpApi") {
-  TEST_CASE_FIXTURE(Fixture, "one update is answered with its position") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.1: one update is answered with its position") {
     const auto r = ask("POST", "/v1/updates", "", kLine);
     CHECK(r.status == 200);
     REQUIRE(json::parse(r.body));
     CHECK(has(r, R"("position":{"epoch":"0000000000000abc","offset":1},"duplicate":false,"durability":"disk")"));
   }
 
-  TEST_CASE_FIXTURE(Fixture, "NDJSON is answered in order, a refused line in its place") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.1: NDJSON is answered in order, a refused line in its place") {
     const std::string body = std::string(kLine) + "\n{\n\n" + R"({"key":"bad","incident":{}})" + "\n" + kLine;
     const auto r = ask("POST", "/v1/updates", "", body, "application/x-ndjson");
     CHECK(r.status == 200);
@@ -178,7 +178,7 @@ TEST_SUITE("HttpApi") {
     CHECK(r.content_type == "application/problem+json");
   }
 
-  TEST_CASE_FIXTURE(Fixture, "refused requests name code, status and what to do") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 7: refused requests name code, status and what to do") {
     struct Row {
       const char* method;
       const char* path;
@@ -221,7 +221,7 @@ TEST_SUITE("HttpApi") {
     CHECK(has(lines, "\"retry\":\"backoff\""));
   }
 
-  TEST_CASE_FIXTURE(Fixture, "incidents are listed by filter and page") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.2: incidents are listed by filter and page") {
     const auto r = ask("GET", "/v1/incidents", "severity=P1,P0&active=true&limit=5&cursor=I0");
     CHECK(r.status == 200);
     CHECK(broker.listed.filter == R"({"severity":["P0","P1"],"active":true})");
@@ -231,7 +231,7 @@ TEST_SUITE("HttpApi") {
     CHECK(ask("GET", "/v1/incidents/I%2F1").body == R"({"id":"I/1"})");
   }
 
-  TEST_CASE_FIXTURE(Fixture, "catch-up pages follow each other") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.3: catch-up pages follow each other") {
     const auto first = ask("GET", "/v1/channels/incidents/updates", "after=0&limit=2");
     CHECK(has(first, R"("offset":1,)"));
     CHECK(has(first, R"("offset":2,)"));
@@ -244,7 +244,7 @@ TEST_SUITE("HttpApi") {
           R"({"channel":"tenant-7/incidents","epoch":"0000000000000abc","first":1,"last":3})");
   }
 
-  TEST_CASE_FIXTURE(Fixture, "health tells alive from ready") {
+  TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.4: health tells alive from ready") {
     not_ready = "the broker was not heard for 4 s";
     CHECK(ask("GET", "/health/live").status == 200);
     CHECK(ask("GET", "/health").status == 200);

@@ -15,7 +15,7 @@ T expect(std::string_view json) {
   return std::get<T>(std::move(command));
 }
 
-TEST_CASE("each command decodes") {
+TEST_CASE("PROTOCOL 3: each command decodes") {
   const auto c = expect<Connect>(
       R"({"type":"connect","token":"t","session":"s","ticket":"x","since":{"a":{"epoch":"00000000000000ff","offset":3},"b":7}})");
   CHECK(c.token == "t");
@@ -40,7 +40,7 @@ TEST_CASE("each command decodes") {
   CHECK(p.draft.key == "i");
 }
 
-TEST_CASE("a since that is no position is remembered as malformed, not refused") {
+TEST_CASE("PROTOCOL 3.4: a since that is no position is remembered as malformed, not refused") {
   for (const auto* since : {"7", "\"x\"", "{}", R"({"epoch":"zz","offset":1})", R"({"epoch":"0000000000000001","offset":-1})",
                             R"({"epoch":"0000000000000001","offset":"1"})", R"({"epoch":1,"offset":1})"}) {
     CAPTURE(since);
@@ -51,7 +51,7 @@ TEST_CASE("a since that is no position is remembered as malformed, not refused")
   CHECK_FALSE(expect<Subscribe>(R"({"type":"subscribe","id":"a","channel":"c","since":null})").since);
 }
 
-TEST_CASE("what is not understood says which frame it was") {
+TEST_CASE("PROTOCOL 2.5: what is not understood says which frame it was") {
   const auto m = expect<Malformed>(R"({"type":"subscribe","id":"a","channel":7})");
   CHECK(m.id == "a");
   CHECK(m.error.code == Errc::invalid_argument);

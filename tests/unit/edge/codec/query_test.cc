@@ -30,7 +30,7 @@ TEST_CASE("a query is split and decoded; a bomb of members is refused") {
   CHECK_FALSE(parse_query(bomb));
 }
 
-TEST_CASE("a filter in a query means what the same filter in JSON means") {
+TEST_CASE("PROTOCOL 6.2: a filter in a query means what the same filter in JSON means") {
   const auto q = parse_query("severity=P1,P0&severity=P2&label.service=api,db&active=true&other=1");
   REQUIRE(q);
   const auto f = filter_of(*q);
@@ -41,7 +41,7 @@ TEST_CASE("a filter in a query means what the same filter in JSON means") {
   CHECK_FALSE(filter_of(*parse_query("active=perhaps")));
 }
 
-TEST_CASE("GET /v1/events: channel, options and Last-Event-ID") {
+TEST_CASE("PROTOCOL 6.5: GET /v1/events: channel, options and Last-Event-ID") {
   const auto s = parse_event_query("channel=a%2Fb&severity=P0&snapshot=true&conflate=false", "00000000000000ab:17");
   REQUIRE(s);
   CHECK(s->channel == "a/b");

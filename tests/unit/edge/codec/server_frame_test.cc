@@ -44,7 +44,7 @@ TEST_CASE("every frame is one JSON object, whatever the client named things") {
     CHECK(json::parse(json));
 }
 
-TEST_CASE("a door wraps the same JSON: a text frame, or an event with an id to resume from") {
+TEST_CASE("PROTOCOL 2.1, 6.5: a door wraps the same JSON: a text frame, or an event with an id to resume from") {
   std::string ws;
   append_framed(ws, {Door::json}, "{}");
   CHECK(ws::read(ws)->payload == "{}");

@@ -92,7 +92,7 @@ TEST_CASE("current state: a snapshot and the updates after it, older news ignore
   CHECK(StateCache(0).phase() == StateCache::Phase::too_big);
 }
 
-TEST_CASE("the index names every audience that matches, each once, and few that do not") {
+TEST_CASE("PROTOCOL 3.2: the index names every audience that matches, each once, and few that do not") {
   std::mt19937 random(7);
   const auto roll = [&random](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
   Feed feed("c", 1, 1 << 20, 1 << 20);

@@ -32,7 +32,7 @@ void change_epoch(Rig& r, Epoch epoch) {
   r.gateway->feed().on_attached(channel.head("c"), "epoch_changed");
 }
 
-TEST_CASE("a snapshot that begins again takes no page of the one before") {
+TEST_CASE("PROTOCOL 4.4: a snapshot that begins again takes no page of the one before") {
   Rig r(paged());
   for (int i = 0; i < 12; ++i) r.broker.add("c", "old" + std::to_string(i));
   Peer& p = r.connect();
@@ -80,7 +80,7 @@ TEST_CASE("a stream that has begun is not given up while the broker is away") {
   CHECK(number_of(of_type(frames, "update").back(), "offset") == 13);
 }
 
-TEST_CASE("history of another epoch is not called too old: the feed says what became of it") {
+TEST_CASE("PROTOCOL 4.2, 4.3: history of another epoch is not called too old: the feed says what became of it") {
   Rig r;
   for (int i = 0; i < 5; ++i) r.broker.add("c", "i");
   Peer& p = r.connect();
@@ -98,7 +98,7 @@ TEST_CASE("history of another epoch is not called too old: the feed says what be
   CHECK(text_of(subscribed[0], "reason") == "epoch_changed");
 }
 
-TEST_CASE("a ticket never brings a stream back as live: what surely arrived goes on, anything else comes as a snapshot") {
+TEST_CASE("PROTOCOL 4.2, 5.2: a ticket never brings a stream back as live: what surely arrived goes on, anything else comes as a snapshot") {
   Rig r;
   r.broker.add("c", "i");
   Peer& p = r.connect();
@@ -114,7 +114,7 @@ TEST_CASE("a ticket never brings a stream back as live: what surely arrived goes
   CHECK(of_type(frames, "snapshot").size() == 1);
 }
 
-TEST_CASE("a loss that may not have arrived is told again to whoever comes back") {
+TEST_CASE("PROTOCOL 4.3, 5.4: a loss that may not have arrived is told again to whoever comes back") {
   Rig r;
   r.broker.add("c", "i");
   Peer& p = r.connect();

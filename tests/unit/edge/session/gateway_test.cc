@@ -20,7 +20,7 @@ std::string since(Offset offset, const std::string& epoch = "0000000000000001", 
   return R"({"type":"subscribe","id":"a","channel":"c","since":{"epoch":")" + epoch + R"(","offset":)" + std::to_string(offset) + "}" + more + "}";
 }
 
-TEST_CASE("a client that subscribes is welcomed, told its position, and gets each update once") {
+TEST_CASE("PROTOCOL 2.3, 4.2: a client that subscribes is welcomed, told its position, and gets each update once") {
   Rig r;
   r.broker.add("c", "i1");
   Peer& p = r.connect();
@@ -43,7 +43,7 @@ TEST_CASE("a client that subscribes is welcomed, told its position, and gets eac
   CHECK_FALSE(r.outlet.overrun);
 }
 
-TEST_CASE("everything of a turn goes out in one write; clients with the same view get the same bytes") {
+TEST_CASE("PROTOCOL 4.1: everything of a turn goes out in one write; clients with the same view get the same bytes") {
   Rig r;
   Peer& p = r.connect();
   Peer& q = r.connect();
@@ -61,7 +61,7 @@ TEST_CASE("everything of a turn goes out in one write; clients with the same vie
   CHECK(r.metrics.encoded.value() == 16);
 }
 
-TEST_CASE("what a filter removes is declared before the next match, and by the beacon") {
+TEST_CASE("PROTOCOL 1.6, 4.5: what a filter removes is declared before the next match, and by the beacon") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, R"({"type":"subscribe","id":"a","channel":"c","filter":{"severity":["P0"]}})");
@@ -83,7 +83,7 @@ TEST_CASE("what a filter removes is declared before the next match, and by the b
   CHECK(number_of(frames[1], "offset") == 3);
 }
 
-TEST_CASE("heads come at least every 5 s, also when nothing happens") {
+TEST_CASE("PROTOCOL 4.5: heads come at least every 5 s, also when nothing happens") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -95,7 +95,7 @@ TEST_CASE("heads come at least every 5 s, also when nothing happens") {
   }
 }
 
-TEST_CASE("since: what is missing comes from history, then live, without a hole") {
+TEST_CASE("PROTOCOL 3.4, 4.2: since: what is missing comes from history, then live, without a hole") {
   Rig r;
   for (int i = 0; i < 35; ++i) r.broker.add("c", "i" + std::to_string(i % 4));
   Peer& p = r.connect();
@@ -123,7 +123,7 @@ TEST_CASE("many who resume cost the broker one read per range") {
   CHECK(r.metrics.encoded.value() <= 2 * 500);
 }
 
-TEST_CASE("a position that cannot be honoured is said with its reason, and the stream goes on live") {
+TEST_CASE("PROTOCOL 4.2: a position that cannot be honoured is said with its reason, and the stream goes on live") {
   struct Row {
     std::string subscribe;
     std::string reason;
@@ -148,7 +148,7 @@ TEST_CASE("a position that cannot be honoured is said with its reason, and the s
   }
 }
 
-TEST_CASE("since with snapshot: what cannot be resumed becomes a snapshot") {
+TEST_CASE("PROTOCOL 3.3: since with snapshot: what cannot be resumed becomes a snapshot") {
   Rig r;
   for (int i = 0; i < 10; ++i) r.broker.add("c", "i" + std::to_string(i));
   r.broker.channels["c"].first = 5;
@@ -161,7 +161,7 @@ TEST_CASE("since with snapshot: what cannot be resumed becomes a snapshot") {
   CHECK(of_type(frames, "snapshot").size() == 1);
 }
 
-TEST_CASE("a position just ahead of this edge's feed is waited for, not called lost") {
+TEST_CASE("PROTOCOL 4.2: a position just ahead of this edge's feed is waited for, not called lost") {
   Rig r;
   for (int i = 0; i < 3; ++i) r.broker.add("c", "i");
   Peer& first = r.connect();
@@ -179,7 +179,7 @@ TEST_CASE("a position just ahead of this edge's feed is waited for, not called l
   CHECK(text_of(subscribed[0], "outcome") == "resumed");
 }
 
-TEST_CASE("snapshot: the matching incidents at a position, then every change after it") {
+TEST_CASE("PROTOCOL 3.3, 4.4: snapshot: the matching incidents at a position, then every change after it") {
   Rig r;
   for (int i = 0; i < 23; ++i) r.broker.add("c", "i" + std::to_string(i), i % 2 == 0 ? "P0" : "P3");
   Peer& p = r.connect();
@@ -225,7 +225,7 @@ TEST_CASE("a state too big to keep streams from the broker page by page") {
   CHECK(of_type(frames, "update").size() == 1);
 }
 
-TEST_CASE("the channel's epoch changes under a live client: what it lacks goes out, then lost, then live") {
+TEST_CASE("PROTOCOL 4.3: the channel's epoch changes under a live client: what it lacks goes out, then lost, then live") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -270,7 +270,7 @@ TEST_CASE("the broker is away: subscriptions wait, then are refused; publishes a
   CHECK(of_type(p.take(), "subscribed").size() == 1);
 }
 
-TEST_CASE("publish: acknowledged with its position, refused with the reason, bounded in flight") {
+TEST_CASE("PROTOCOL 2.6, 4.7: publish: acknowledged with its position, refused with the reason, bounded in flight") {
   Config c;
   c.client_publish_inflight = 2;
   Rig r(c);
@@ -289,7 +289,7 @@ TEST_CASE("publish: acknowledged with its position, refused with the reason, bou
   CHECK(text_of(of_type(frames, "published")[0], "ref") == "p1");
 }
 
-TEST_CASE("unsubscribe ends the stream; interest ends after the linger") {
+TEST_CASE("PROTOCOL 3.6: unsubscribe ends the stream; interest ends after the linger") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -306,7 +306,7 @@ TEST_CASE("unsubscribe ends the stream; interest ends after the linger") {
   CHECK_FALSE(r.broker.channels["c"].wanted);
 }
 
-TEST_CASE("two subscriptions of one client keep their order and their own sub; equal ones are told apart") {
+TEST_CASE("PROTOCOL 4.1: two subscriptions of one client keep their order and their own sub; equal ones are told apart") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);

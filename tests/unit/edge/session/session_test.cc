@@ -39,7 +39,7 @@ TEST_CASE("phases: what the table allows, and nothing else") {
   for (const E e : {E::connect, E::connect_resuming, E::command, E::claimed, E::close}) CHECK_FALSE(next(P::closing, e));
 }
 
-TEST_CASE("tickets: what was signed verifies; forged, spoiled, foreign and expired ones do not") {
+TEST_CASE("PROTOCOL 5.1, 5.5: tickets: what was signed verifies; forged, spoiled, foreign and expired ones do not") {
   const std::string id(32, 'a');
   const auto text = sign({id, 7, 1'000}, "key");
   const auto ticket = verify(text, "key", 999);
@@ -58,7 +58,7 @@ TEST_CASE("tickets: what was signed verifies; forged, spoiled, foreign and expir
   for (const auto* bad : {"", ".", "a.b", "....", "eyJ9.eyJ9"}) CHECK_FALSE(verify(bad, "key", 1));
 }
 
-TEST_CASE("welcome comes on connect, or before the first reply when something else is said first") {
+TEST_CASE("PROTOCOL 2.3: welcome comes on connect, or before the first reply when something else is said first") {
   Rig r;
   Peer& p = r.connect();
   r.settle();
@@ -80,7 +80,7 @@ TEST_CASE("welcome comes on connect, or before the first reply when something el
   CHECK(type_of(others.at(1)) == "pong");
 }
 
-TEST_CASE("a cut client comes back with its ticket: every subscription resumed without being asked, from what it has") {
+TEST_CASE("PROTOCOL 5.2, 5.4: a cut client comes back with its ticket: every subscription resumed without being asked, from what it has") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -109,7 +109,7 @@ TEST_CASE("a cut client comes back with its ticket: every subscription resumed w
   CHECK(of_type(frames, "pong").size() == 1);
 }
 
-TEST_CASE("a subscription whose kept filter cannot be read is refused by its id, never widened; the others resume (PROTOCOL.md 4.8, 5.2)") {
+TEST_CASE("PROTOCOL 4.8, 5.2: a subscription whose kept filter cannot be read is refused by its id, never widened; the others resume") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, R"({"type":"subscribe","id":"a","channel":"c","filter":{"severity":["P0"]}})");
@@ -135,7 +135,7 @@ TEST_CASE("a subscription whose kept filter cannot be read is refused by its id,
   CHECK(text_of(updates[0], "key") == "j");
 }
 
-TEST_CASE("a resume record is never ahead of what a pong confirmed") {
+TEST_CASE("PROTOCOL 5.4: a resume record is never ahead of what a pong confirmed") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -154,7 +154,7 @@ TEST_CASE("a resume record is never ahead of what a pong confirmed") {
   CHECK(r.broker.sessions.at(session).subs.at(0).position.offset == 1);
 }
 
-TEST_CASE("a second socket of a session fences the first") {
+TEST_CASE("PROTOCOL 5.3: a second socket of a session fences the first") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -177,7 +177,7 @@ TEST_CASE("a second socket of a session fences the first") {
   CHECK(q.socket.reason == CloseReason::replaced);
 }
 
-TEST_CASE("tickets that do not help: spoiled ones say so, forgotten sessions start anew; an absent broker closes as try later") {
+TEST_CASE("PROTOCOL 5.2, 5.5: tickets that do not help: spoiled ones say so, forgotten sessions start anew; an absent broker closes as try later") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, connect_with("spoiled.ticket"));
@@ -201,7 +201,7 @@ TEST_CASE("tickets that do not help: spoiled ones say so, forgotten sessions sta
   CHECK(number_of(of_type(s.take(), "closing").at(0), "code") == 1013);
 }
 
-TEST_CASE("a flood while the session is being claimed is cut off") {
+TEST_CASE("PROTOCOL 5.6: a flood while the session is being claimed is cut off") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, connect_with(sign({std::string(32, 'c'), 1, r.clock.wall_ms() + 1'000}, r.broker.key)));
@@ -209,7 +209,7 @@ TEST_CASE("a flood while the session is being claimed is cut off") {
   CHECK(p.socket.reason == CloseReason::too_many);
 }
 
-TEST_CASE("who says nothing is closed; who is silent is pinged, then closed; who answers stays") {
+TEST_CASE("PROTOCOL 2.3, 2.4: who says nothing is closed; who is silent is pinged, then closed; who answers stays") {
   Rig r;
   Peer& mute = r.connect();
   r.wait(Millis{9'000});
@@ -231,7 +231,7 @@ TEST_CASE("who says nothing is closed; who is silent is pinged, then closed; who
   CHECK(alive.ping_count >= 2);
 }
 
-TEST_CASE("garbage: each frame is answered, ten in a row end it; a good one starts the count anew") {
+TEST_CASE("PROTOCOL 2.5: garbage: each frame is answered, ten in a row end it; a good one starts the count anew") {
   Rig r;
   Peer& p = r.connect();
   const std::vector<std::string> garbage{"", "x", "[]", "{}", R"({"type":7})", R"({"type":"dance"})", R"({"type":"subscribe"})", "\xff\xfe",
@@ -250,7 +250,7 @@ TEST_CASE("garbage: each frame is answered, ten in a row end it; a good one star
   CHECK_FALSE(r.outlet.overrun);
 }
 
-TEST_CASE("a million subscriptions meet the limit") {
+TEST_CASE("PROTOCOL 2.6: a million subscriptions meet the limit") {
   Config c;
   c.subscriptions_max = 50;
   Rig r(c);
@@ -263,7 +263,7 @@ TEST_CASE("a million subscriptions meet the limit") {
   CHECK(r.metrics.channels.value() == 50);
 }
 
-TEST_CASE("bye: closed as normal, nothing left at the broker") {
+TEST_CASE("PROTOCOL 3.7: bye: closed as normal, nothing left at the broker") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -277,7 +277,7 @@ TEST_CASE("bye: closed as normal, nothing left at the broker") {
   CHECK(r.metrics.subscriptions.value() == 0);
 }
 
-TEST_CASE("the edge stops: every client is told why and gets its ticket") {
+TEST_CASE("PROTOCOL 4.9: the edge stops: every client is told why and gets its ticket") {
   Rig r;
   Peer& p = r.connect();
   Peer& q = r.connect();
@@ -311,7 +311,7 @@ TEST_CASE("answers for clients that are gone are dropped, also after the gateway
   r.broker.answer();
 }
 
-TEST_CASE("SSE: retry, subscribed, updates with ids to resume from, comments to keep alive") {
+TEST_CASE("PROTOCOL 6.5: SSE: retry, subscribed, updates with ids to resume from, comments to keep alive") {
   Rig r;
   r.broker.add("c", "i");
   Opening opening;

@@ -29,7 +29,7 @@ void flood(Rig& r, int count) {
   r.turn();
 }
 
-TEST_CASE("a client that stood still gets the newest of each incident, P0 and endings always; the others get everything") {
+TEST_CASE("PROTOCOL 3.5, 4.6: a client that stood still gets the newest of each incident, P0 and endings always; the others get everything") {
   Rig r(small());
   Peer& slow = r.connect();
   Peer& quick = r.connect();
@@ -59,7 +59,7 @@ TEST_CASE("a client that stood still gets the newest of each incident, P0 and en
   CHECK(slow.take().at(0).find("replaces") == std::string::npos);
 }
 
-TEST_CASE("a client that is only briefly behind gets every update") {
+TEST_CASE("PROTOCOL 3.5: a client that is only briefly behind gets every update") {
   Rig r(small());
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -75,7 +75,7 @@ TEST_CASE("a client that is only briefly behind gets every update") {
   for (const auto& f : frames) CHECK(f.find("replaces") == std::string::npos);
 }
 
-TEST_CASE("overwritten in the log: who reads on gets history, who stood still a snapshot; memory stays bounded") {
+TEST_CASE("PROTOCOL 4.3: overwritten in the log: who reads on gets history, who stood still a snapshot; memory stays bounded") {
   for (const bool stood_still : {false, true}) {
     CAPTURE(stood_still);
     Rig r(small());
@@ -104,7 +104,7 @@ TEST_CASE("overwritten in the log: who reads on gets history, who stood still a 
   }
 }
 
-TEST_CASE("a client that never reads is closed as a slow consumer, with a ticket when the socket can take it") {
+TEST_CASE("PROTOCOL 2.6, 4.9: a client that never reads is closed as a slow consumer, with a ticket when the socket can take it") {
   Config c = small();
   c.slow_close = Millis{10'000};
   Rig r(c);
@@ -122,7 +122,7 @@ TEST_CASE("a client that never reads is closed as a slow consumer, with a ticket
   CHECK(r.metrics.blocked.value() == 0);
 }
 
-TEST_CASE("replies that are not read are bounded") {
+TEST_CASE("PROTOCOL 2.6: replies that are not read are bounded") {
   Config c;
   c.private_max_bytes = 65'536;
   Rig r(c);

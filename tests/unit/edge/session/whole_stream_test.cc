@@ -247,7 +247,7 @@ class World {
   std::vector<Watcher> watchers_;
 };
 
-TEST_CASE("every stream is whole over random publishes, joins, cuts, blocked sockets and time") {
+TEST_CASE("PROTOCOL 1.6: every stream is whole over random publishes, joins, cuts, blocked sockets and time") {
   std::size_t conflated = 0, restarts = 0, finished = 0, fell = 0;
   for (unsigned seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
