@@ -58,6 +58,26 @@ test_integration() {
   [ -f build/results/integration.xml ] || broken integration
 }
 
+# sdk_tools: what some tests of the SDK want from npm: TypeScript, playwright-core. Without a registry those are skipped by name.
+sdk_tools() {
+  local sdk=tools/sdk-js
+  [ -d $sdk/node_modules ] && [ $sdk/node_modules/.package-lock.json -nt $sdk/package-lock.json ] && return
+  timeout 120 npm --prefix $sdk ci --ignore-scripts --no-audit --no-fund >build/npm.log 2>&1 ||
+    echo "npm could not install the SDK's test tools (build/npm.log): their tests are skipped" >&2
+}
+
+# test_sdk: the SDK for JavaScript, on this machine's Node and the real programs.
+test_sdk() {
+  part "SDK for JavaScript: programs"
+  if ! build_programs; then broken programs; return; fi
+  part "SDK for JavaScript, node $(node --version)"
+  sdk_tools
+  local reporter=./tools/sdk-js/test/support/tally_reporter.js
+  TOCSIN_BIN=$PWD/build/bin timeout --kill-after=30 600 node --test --test-reporter=$reporter \
+    --test-reporter-destination=build/results/sdk.json tools/sdk-js/test/*.test.js >&2 </dev/null || true
+  [ -s build/results/sdk.json ] || broken sdk
+}
+
 run_tests() {
   mkdir -p build
   configure build
@@ -67,6 +87,7 @@ run_tests() {
     # The sanitizer builds double the tree's compile time and would break the bound of 15 minutes on 2 cores: `sanitize`.
     test_release
     test_integration
+    test_sdk
   fi
   local names=() suites=() paths=() selection
   for selection in "$@"; do
@@ -74,6 +95,7 @@ run_tests() {
       unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
       sanitize) test_address; test_thread unit ;;
       integration) test_integration ;;
+      sdk) test_sdk ;;
       tests/integration/*) paths+=("$selection") ;;
       *) names+=("$selection") ;;
     esac
