@@ -73,9 +73,11 @@ std::uint64_t StreamCheck::take_sequence(std::string_view payload, std::uint64_t
 std::uint64_t StreamCheck::on_update(std::string_view frame, Totals& totals) {
   constexpr std::string_view kOffset = "\"offset\":";
   constexpr std::string_view kReplaces = ",\"replaces\":[";
+  constexpr std::size_t kUsually = 48;  // {"type":"update","sub":7,"offset":
   const char* const end = frame.data() + frame.size();
   std::uint64_t offset = 0;
-  const auto at = find(frame, kOffset);
+  auto at = frame.substr(0, kUsually).find(kOffset, 20);
+  if (at == std::string_view::npos) at = find(frame, kOffset);
   if (at == std::string_view::npos) return 0;
   const char* p = std::from_chars(frame.data() + at + kOffset.size(), end, offset).ptr;
   ++totals.updates;
