@@ -36,7 +36,7 @@ def drive(server, profile, core):
         if not line.startswith("phase "):
             return phases, json.loads(line), load.wait() == 0
         name = line.split()[1]
-        phases[name] = sample(server, profile.settle if name in ("subscribed", "left") else 0)
+        phases[name] = sample(server, {"subscribed": profile.settle, "left": server.rest if profile.settle else 0}.get(name, 0))
         load.stdin.write("\n")
         load.stdin.flush()
     load.wait()

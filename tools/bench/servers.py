@@ -19,6 +19,7 @@ class Server:
     name = dialect = program = ""
     package = None
     tls = deflate = False
+    rest = 0.5  # seconds after which a server has settled that its clients left
     extra = []  # more of the load generator's arguments
     realtime = False  # set by run.py: other programs' turns on the core are not the server's cost
 
@@ -98,6 +99,7 @@ class Tocsin(Server):
     name, dialect, program = "tocsin", "tocsin", str(BIN / "tocsinctl")
     durability = "memory"
     settings = ""
+    rest = 8.5  # it gives memory back 7 s after most have left
 
     def __init__(self, core):
         super().__init__(core)
@@ -148,6 +150,7 @@ class Mosquitto(Server):
 
 class Nchan(Server):
     name, dialect, program, package = "nchan", "nchan", "/usr/sbin/nginx", "nginx-light libnginx-mod-nchan"
+    first = "newest"
 
     def command(self):
         conf = self.dir / "nginx.conf"
@@ -160,9 +163,14 @@ events {{ worker_connections 19000; use epoll; multi_accept on; }}
 http {{ access_log off; tcp_nodelay on; nchan_shared_memory_size 512M; {temps} {tls}
   server {{ listen 127.0.0.1:{self.port} {"ssl" if self.tls else ""} backlog=16384;
     location ~ /pubsub/([\\w-]+)$ {{ nchan_pubsub websocket; nchan_channel_id $1; nchan_message_buffer_length 1000; {deflate}
-      nchan_subscriber_first_message newest; nchan_websocket_ping_interval 0; }} }} }}
+      nchan_subscriber_first_message {self.first}; nchan_websocket_ping_interval 0; }} }} }}
 """)
         return [self.program, "-p", self.dir, "-c", conf]
+
+
+class NchanReplay(Nchan):
+    """Whoever comes is sent what is kept: the storm of clients that missed something."""
+    name, first, extra = "nchan replaying", "oldest", ["--replays"]
 
 
 class Redis(Server):
@@ -177,6 +185,7 @@ class Redis(Server):
 class Pushpin(Server):
     """Pushpin in front of origin.py, which runs with zurl (its way to the origin) on the client's core and is reported beside."""
     name, dialect, program, package = "pushpin", "nchan", "pushpin", "pushpin"
+    extra = ["--connect-burst", "20"]  # more at once and it refuses some
 
     def command(self):
         origin, publish, control = free_port(), free_port(), free_port()
@@ -248,4 +257,4 @@ TocsinDeflate, NchanDeflate, NatsDeflate = (variant(c, "deflate", deflate=True) 
 TocsinDisk = variant(Tocsin, "disk", durability="disk")
 TocsinStalled = variant(Tocsin, "with 10 stalled", extra=["--stalled", "10", "--revive"])
 ALL = [Limit, Tocsin, Nats, Mosquitto, Nchan, Redis, Pushpin, TocsinDisk, LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls,
-       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled]
+       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled, NchanReplay]

@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 /// Publishes without an answer while nobody listens (storm).
 constexpr std::uint64_t kAwayWindow = 32;
+/// What a server without answers is given to take them in.
+constexpr milliseconds kAwayRest{300};
 
 }  // namespace
 
@@ -89,16 +91,27 @@ void Load::measure() {
   report_.delivery_seconds = duration<double>(last_update_ - first_update_).count();
 }
 
+/// What clients that are away miss: a few at a time where answers pace it, at once where there are none.
+void Load::publish_away(Clock::time_point end) {
+  const std::uint64_t wanted = report_.published + plan_.storm_updates;
+  const bool paced = publisher_dialect_->acknowledges();
+  while (publisher_ && (report_.published < wanted || !all_answered()) && Clock::now() < end) {
+    while (report_.published < wanted && (!paced || report_.published < answered_ + kAwayWindow)) publish_one(micros(Clock::now()));
+    watch(*publisher_);
+    poll_until(Clock::now() + milliseconds(20));
+  }
+  if (!paced) poll_until(Clock::now() + kAwayRest);
+}
+
 void Load::storm() {
   const bool resumes = listeners_[0].dialect->has_offsets();
   report_.complete = false;
   leave_all(false);
-  const std::uint64_t wanted = report_.published + plan_.storm_updates;
   const auto end = Clock::now() + duration_cast<Clock::duration>(duration<double>(plan_.seconds));
-  while (resumes && publisher_ && answered_ < wanted && Clock::now() < end) {
-    while (report_.published < wanted && report_.published < answered_ + kAwayWindow) publish_one(micros(Clock::now()));
-    watch(*publisher_);
-    poll_until(Clock::now() + milliseconds(20));
+  if (resumes || plan_.replays) publish_away(end);
+  if (plan_.replays) {  // each is told everything, from the first update on
+    for (auto& l : listeners_) l.check = {};
+    expected_ += told_;
   }
   phase("away");
   const auto start = Clock::now();

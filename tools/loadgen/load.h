@@ -62,6 +62,7 @@ class Load {
   [[nodiscard]] bool all_answered() const;
   [[nodiscard]] bool all_done() const;
   void storm();
+  void publish_away(Clock::time_point end);
   void revive();
   void phase(const char* name) const;
   [[nodiscard]] std::uint64_t counted_from() const;

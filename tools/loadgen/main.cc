@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   app.add_flag("--revive", plan.revive, "stalled clients read again at the end and must get whole, or be closed as too slow");
   app.add_flag("--storm", plan.storm, "after the updates all clients drop, miss --missed updates and come back at once");
   app.add_option("--missed", plan.storm_updates, "updates that clients miss in a storm")->capture_default_str();
+  app.add_flag("--replays", plan.replays, "in a storm: the server, which has no offsets, sends all it kept to each client that comes");
   app.add_flag("--gate", plan.gate, "print each phase and wait for a line on stdin");
   CLI11_PARSE(app, argc, argv);
   for (const auto& text : targets) {

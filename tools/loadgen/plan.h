@@ -29,6 +29,7 @@ struct Plan {
   bool revive = false;              ///< at the end stalled clients read again, and must get whole or be told that they were too slow
   bool storm = false;               ///< after the measurement all clients drop, miss updates, come back at once
   std::uint64_t storm_updates = 500;
+  bool replays = false;             ///< a server without offsets sends what it kept to whoever comes: a storm waits for all of it
   bool gate = false;                ///< say each phase on stdout and wait for a line on stdin
 };
 
