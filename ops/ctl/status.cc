@@ -52,7 +52,9 @@ std::string supervisor_status(Api& api) {
   const auto token = read_file(api.cluster().supervisor.token_file, 4096);
   if (!token) return {};   // somebody else's cluster: what can be seen without the token is shown
   auto answer = api.fetch("GET", api.cluster().supervisor.http + "/status", {{"authorization", "Bearer " + *token}}, {}, kPatience);
-  return answer && answer->status == 200 && json::parse(answer->body) ? answer->body : std::string();
+  if (!answer || answer->status != 200 || !json::parse(answer->body)) return {};
+  std::erase(answer->body, '\n');   // one document, one line; inside JSON's strings there are none
+  return std::move(answer->body);
 }
 
 }  // namespace
