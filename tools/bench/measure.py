@@ -55,7 +55,6 @@ def figures(profile, phases, seen):
     """The numbers of one run; None where the run does not tell."""
     clients, deliveries = max(seen.get("opened", 0), 1), seen["deliveries"]
     measured = between(phases, "subscribed", "measured")
-    stalled = seen["too_slow"] + seen["revived"]
     wrote = phases["measured"]["writes"] if "measured" in phases else None
     return {
         "deliveries": deliveries, "cpu_s": round(measured, 3), "beside_cpu_s": round(between(phases, "subscribed", "measured", "beside"), 3),
@@ -63,7 +62,7 @@ def figures(profile, phases, seen):
         "connects_per_cpu_s": ratio(clients, between(phases, "start", "subscribed")),
         "bytes_per_client": ratio(between(phases, "start", "subscribed", "rss"), clients),
         "left_per_client": ratio(between(phases, "start", "left", "rss"), clients),
-        "growth_per_stalled": ratio(between(phases, "subscribed", "measured", "rss"), stalled) if stalled else None,
+        "growth": between(phases, "subscribed", "measured", "rss"),
         "frames_per_write": ratio(deliveries, wrote - phases["subscribed"]["writes"], 2) if wrote else None,
         "bytes_per_delivery": ratio(seen["bytes"], deliveries), "p50_us": seen["delivery_us"]["p50"], "p99_us": seen["delivery_us"]["p99"],
         "max_us": seen["delivery_us"]["max"], "acknowledged_us": seen["acknowledged_us"]["p50"], "storm_s": round(seen["storm_seconds"], 3),

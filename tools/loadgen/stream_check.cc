@@ -62,8 +62,8 @@ std::uint64_t StreamCheck::take_sequence(std::string_view payload, std::uint64_t
   const auto n = number_member(payload, "\"n\"", 0);
   if (n == 0) return 0;
   ++totals.updates;
-  if (position_ == 0) position_ = n - stride;
-  if (n > position_ + stride) totals.gaps += (n - position_) / stride - 1;
+  const bool first = position_ == 0;
+  if (!first && n > position_ + stride) totals.gaps += (n - position_) / stride - 1;
   if (n <= position_) ++totals.duplicates;
   position_ = std::max(position_, n);
   return 1;
