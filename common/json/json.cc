@@ -4,8 +4,6 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -66,14 +64,6 @@ class Guard {
   std::size_t depth_ = 0;
   const char* objection_ = nullptr;
 };
-
-/// RapidJSON's output stream over a std::string.
-struct StringSink {
-  using Ch = char;
-  std::string& out;
-  void Put(char c) { out.push_back(c); }
-  void Flush() {}
-};
 // NOLINTEND(readability-identifier-naming)
 
 struct Generator {
@@ -87,8 +77,7 @@ struct Generator {
     rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> in(raw);
     rapidjson::Reader reader;
     Guard guard(d);
-    result = reader.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag |
-                          rapidjson::kParseNumbersAsStringsFlag>(in, guard);
+    result = reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(in, guard);  // the guard bounds its recursion
     too_deep = guard.too_deep();
     objection = guard.objection();
     consumed = in.Tell();
@@ -96,32 +85,12 @@ struct Generator {
   }
 };
 
-/// Length of the well-formed sequence of several bytes at `p`, 0 when there is none. Table 3-7 of the Unicode
-/// standard: the first byte gives the length and the range of the second.
-std::size_t sequence_length(const unsigned char* p, const unsigned char* end) noexcept {
-  struct Row {
-    unsigned char first, last, low, high;
-    std::size_t length;
-  };
-  constexpr std::array<Row, 8> kRows{{{0xC2, 0xDF, 0x80, 0xBF, 2},
-                                      {0xE0, 0xE0, 0xA0, 0xBF, 3},
-                                      {0xE1, 0xEC, 0x80, 0xBF, 3},
-                                      {0xED, 0xED, 0x80, 0x9F, 3},
-                                      {0xEE, 0xEF, 0x80, 0xBF, 3},
-                                      {0xF0, 0xF0, 0x90, 0xBF, 4},
-                                      {0xF1, 0xF3, 0x80, 0xBF, 4},
-                                      {0xF4, 0xF4, 0x80, 0x8F, 4}}};
-  const auto row =
-      std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return *p >= r.first && *p <= r.last; });
-  if (row == kRows.end() || static_cast<std::size_t>(end - p) < row->length) return 0;
-  if (p[1] < row->low || p[1] > row->high) return 0;
-  const auto continues = [](unsigned char c) { return c >= 0x80 && c <= 0xBF; };
-  return std::all_of(p + 2, p + row->length, continues) ? row->length : 0;
-}
-
 }  // namespace
 
 Result<Document> parse(std::string_view text) {
+  // In one pass before RapidJSON, which would check letter by letter.
+  if (const std::size_t whole = utf8_prefix(text); whole < text.size())
+    return Error{Errc::invalid_argument, "JSON at byte " + std::to_string(whole) + ": not UTF-8"};
   Document doc;
   Generator generator{.text = text, .result = {}};
   doc.Populate(generator);
@@ -165,65 +134,6 @@ Result<std::optional<bool>> bool_member(const Value& object, std::string_view na
   if (!v->IsBool())
     return Error{Errc::invalid_argument, "\"" + std::string(name) + "\" must be true or false"};
   return std::optional<bool>{v->GetBool()};
-}
-
-std::string text(const Value& v) {
-  std::string out;
-  append_text(out, v);
-  return out;
-}
-
-void append_text(std::string& out, const Value& v) {
-  StringSink sink{out};
-  rapidjson::Writer<StringSink> writer(sink);
-  v.Accept(writer);
-}
-
-void append_quoted(std::string& out, std::string_view s) {
-  out.push_back('"');
-  for (const char c : s) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (u >= 0x20) {
-      out.push_back(c);
-    } else {
-      constexpr std::string_view kHex = "0123456789abcdef";
-      switch (c) {
-        case '\n':
-          out.append("\\n");
-          break;
-        case '\r':
-          out.append("\\r");
-          break;
-        case '\t':
-          out.append("\\t");
-          break;
-        default:
-          out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]});
-          break;
-      }
-    }
-  }
-  out.push_back('"');
-}
-
-std::string quoted(std::string_view s) {
-  std::string out;
-  append_quoted(out, s);
-  return out;
-}
-
-bool valid_utf8(std::string_view s) noexcept {
-  const auto* p = reinterpret_cast<const unsigned char*>(s.data());
-  const auto* const end = p + s.size();
-  while (p < end) {
-    const std::size_t length = *p < 0x80 ? 1 : sequence_length(p, end);
-    if (length == 0) return false;
-    p += length;
-  }
-  return true;
 }
 
 }  // namespace tocsin::json

@@ -8,15 +8,19 @@
 
 #define RAPIDJSON_HAS_STDSTRING 1
 #include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "common/result.h"
 
 namespace tocsin::json {
 
-using Document = rapidjson::Document;
-using Value = rapidjson::Value;
+/// RapidJSON's pool in chunks that malloc hands out from its per-thread cache; its own are 64 KiB, and cost more than most texts.
+struct Pool : rapidjson::MemoryPoolAllocator<> {
+  static constexpr std::size_t kChunk = 1'000;
+  Pool() : MemoryPoolAllocator(kChunk) {}
+};
+
+using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, Pool, rapidjson::CrtAllocator>;
+using Value = Document::ValueType;
 
 inline constexpr std::size_t kMaxDepth = 32;  ///< deeper input is refused: nobody nests an incident that far
 
@@ -43,7 +47,8 @@ void append_text(std::string& out, const Value& v);
 void append_quoted(std::string& out, std::string_view s);
 [[nodiscard]] std::string quoted(std::string_view s);
 
-/// True when `s` is well-formed UTF-8 (no overlong forms, no surrogates).
-[[nodiscard]] bool valid_utf8(std::string_view s) noexcept;
+/// How much of `s`, from its start, is well-formed UTF-8 (no overlong forms, no surrogates).
+[[nodiscard]] std::size_t utf8_prefix(std::string_view s) noexcept;
+[[nodiscard]] inline bool valid_utf8(std::string_view s) noexcept { return utf8_prefix(s) == s.size(); }
 
 }  // namespace tocsin::json
