@@ -47,6 +47,21 @@ TEST_SUITE("fold") {
     CHECK(f->version == 2);
   }
 
+  TEST_CASE("equal values are no change, however they are written; odd names and nested objects keep their bytes") {
+    const auto first = fold("", draft("created", R"({"n":1,"list":[1,{"a":1,"b":2}],"q\"\u0001":"x","metadata":{"a":{"b":1,"c":null},"t":"é"}})"), kAt);
+    REQUIRE(first);
+    CHECK(first->json.find(R"("metadata":{"a":{"b":1},"t":"é"})") != std::string::npos);
+    const auto same = fold(first->json, draft("updated", R"({"n":1.0,"list":[1.0,{"b":2,"a":1}],"q\u0022\u0001":"\u0078","metadata":{"a":{"b":1}}})"), kAt);
+    REQUIRE(same);
+    CHECK(same->changed.empty());
+    const auto deep = fold(same->json, draft("updated", R"({"metadata":{"a":{"d":[]},"t":null},"list":{"x":null,"y":1}})"), kAt);
+    REQUIRE(deep);
+    CHECK(joined(deep->changed) == "metadata list ");
+    CHECK(deep->json.find(R"("metadata":{"a":{"b":1,"d":[]}})") != std::string::npos);
+    CHECK(deep->json.find(R"("list":{"y":1})") != std::string::npos);
+    CHECK(json::parse(deep->json));
+  }
+
   TEST_CASE("kinds imply a status, and entering one is stamped once") {
     const auto opened = fold("", draft("created", "{}"), kAt);
     const auto acked = fold(opened->json, draft("acknowledged", "{}"), kLater);
