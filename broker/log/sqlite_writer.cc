@@ -1,5 +1,7 @@
 #include "broker/log/sqlite_writer.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace tocsin::broker {
@@ -57,14 +59,26 @@ Status SqliteWriter::write(const Batch& batch) {
     append_.integer(1, raw(a.channel)).integer(2, a.record.offset).text(3, a.event_id).integer(4, a.stored_ms);
     if (auto s = append_.integer(5, a.bytes_total).blob(6, *a.record.bytes).run(); !s) return s;
   }
-  for (const auto& [channel, i] : batch.incidents) {
-    incident_.integer(1, raw(channel)).text(2, i.key).integer(3, i.offset).blob(4, *i.json);
-    if (auto s = incident_.run(); !s) return s;
-  }
+  if (auto s = write_incidents(batch); !s) return s;
   for (const auto& c : batch.channels)
     if (c.row_first > 1)
       if (auto s = trim_.integer(1, raw(c.id)).integer(2, c.row_first).run(); !s) return s;
   return write_sessions(batch);
+}
+
+/// Of an incident that changed several times only the last state, and in the table's order: neighbours share pages.
+Status SqliteWriter::write_incidents(const Batch& batch) {
+  const auto& rows = batch.incidents;
+  const auto place = [&rows](std::size_t i) { return std::pair<std::uint64_t, std::string_view>(raw(rows[i].first), rows[i].second.key); };
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i + 1 < order.size() && place(order[i]) == place(order[i + 1])) continue;
+    const auto& [channel, row] = rows[order[i]];
+    if (auto s = incident_.integer(1, raw(channel)).text(2, row.key).integer(3, row.offset).blob(4, *row.json).run(); !s) return s;
+  }
+  return Done{};
 }
 
 Status SqliteWriter::write_sessions(const Batch& batch) {

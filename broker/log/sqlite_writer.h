@@ -18,6 +18,7 @@ class SqliteWriter {
  private:
   explicit SqliteWriter(Db db) : db_(std::move(db)) {}
   [[nodiscard]] Status write(const Batch& batch);
+  [[nodiscard]] Status write_incidents(const Batch& batch);
   [[nodiscard]] Status write_sessions(const Batch& batch);
 
   Db db_;
