@@ -15,6 +15,9 @@ namespace {
 constexpr Millis kRetryAfterFault{1'000};
 constexpr std::size_t kTrimmedPerTick = 50;  // channels
 constexpr Offset kDroppedPerTick = 2'000;    // rows of all of them
+/// Updates in one group. More would not make a commit cheaper, and would leave the store idle while the publishers of one large
+/// group are answered, and the loop idle while it is written.
+constexpr std::size_t kGroupCount = 1'024;
 
 std::uint64_t hash_of(const Draft& d) {
   const std::hash<std::string_view> h;
@@ -80,8 +83,8 @@ Result<Channel*> Sequencer::open_channel(std::string_view name) {
 Status Sequencer::admit(const Draft& draft) const {
   if (fault_) return *fault_;
   if (stopping_) return Error{Errc::unavailable, "the broker is stopping"};
-  if (gathering_.count >= static_cast<std::size_t>(config_.group_max_count) ||
-      gathering_.bytes >= static_cast<std::size_t>(config_.group_max_bytes))
+  if (closed_count_ + gathering_.count >= static_cast<std::size_t>(config_.group_max_count) ||
+      closed_bytes_ + gathering_.bytes >= static_cast<std::size_t>(config_.group_max_bytes))
     return Error{Errc::overloaded, "the disk is behind; try again"};
   return check_draft(draft);
 }
@@ -104,6 +107,7 @@ void Sequencer::publish(std::string_view peer, link::Publish message) {
     answer.outcomes.push_back(accept(std::move(draft)));
   }
   gathering_.answers.push_back(std::move(answer));
+  if (gathering_.count >= kGroupCount) close_group();
   flush();
 }
 
@@ -197,13 +201,25 @@ void Sequencer::append(Channel& channel, Update update, std::uint64_t body_hash)
 
 void Sequencer::flush() {
   // A group without anything to store (refusals, duplicates) needs no commit, but waits for its turn.
-  while (!committing_ && !gathering_.empty()) start_commit();
+  while (!committing_ && (!closed_.empty() || !gathering_.empty())) start_commit();
 }
 
-void Sequencer::start_commit() {
+/// What gathered is a group: its metas are as they are now, whatever comes behind it.
+void Sequencer::close_group() {
   Group group = std::exchange(gathering_, {});
   group.number = next_number_++;
   for (const Channel* channel : group.touched) group.batch.channels.push_back(channel->pending);
+  closed_count_ += group.count;
+  closed_bytes_ += group.bytes;
+  closed_.push_back(std::move(group));
+}
+
+void Sequencer::start_commit() {
+  if (closed_.empty()) close_group();
+  Group group = std::move(closed_.front());
+  closed_.pop_front();
+  closed_count_ -= group.count;
+  closed_bytes_ -= group.bytes;
   if (group.batch.empty()) return committed(std::move(group), Done{});
   started_commit_ = clock_.steady();
   Batch batch = std::move(group.batch);
@@ -221,7 +237,7 @@ void Sequencer::start_commit() {
     }
     channels_.committed(done.batch.channels);
     incidents_.committed(done.number);
-    if (gathering_.writes()) start_commit();  // the disk works while this group is sent out
+    if (!closed_.empty() || gathering_.writes()) start_commit();  // the disk works while this group is sent out
     committed(std::move(done), Done{});
     flush();
   });
@@ -258,14 +274,18 @@ void Sequencer::fail(Group group, const Error& error) {
   fault_ = error;
   next_try_ = clock_.steady() + kRetryAfterFault;
   // What gathered meanwhile was built on what is now undone.
-  Group behind = std::exchange(gathering_, {});
+  if (!gathering_.empty()) close_group();
+  auto behind = std::exchange(closed_, {});
+  closed_count_ = closed_bytes_ = 0;
   channels_.roll_back();
   incidents_.clear();
   const Status failed = error;
-  for (Group* g : {&group, &behind}) {
-    answer(*g, &error);
-    for (const auto& after : g->after) after(failed);
-  }
+  const auto tell = [&](Group& g) {
+    answer(g, &error);
+    for (const auto& after : g.after) after(failed);
+  };
+  tell(group);
+  for (Group& g : behind) tell(g);
 }
 
 void Sequencer::found_corrupt(const Error& error) {

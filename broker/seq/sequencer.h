@@ -1,13 +1,14 @@
 #pragma once
 // Sequencer: turns drafts into positions. Deduplicates, folds incidents, and commits in groups: while one group is with the
-// store the next one gathers; a group that finds the store idle goes at once.
+// store the next ones gather; a group that finds the store idle goes at once.
 //
-//   publish() --> gathering --(store idle)--> committing --ok--> fan-out, answers
-//                                                        \-failed--> both groups answered with the error, state rolled back
+//   publish() --> gathering --(large enough)--> closed --(store idle)--> committing --ok--> fan-out, answers
+//                     '----------(store idle)-------------------------^          \-failed--> all groups answered with the error, state rolled back
 //
 // Invariant: an update leaves here (Sink) only after its group is committed, and groups leave in order.
 // Thread: the loop.
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,7 +52,7 @@ class Sequencer {
   /// Every 100 ms: history limits, and after a failure an attempt to write again.
   void tick();
   void stop() noexcept { stopping_ = true; }
-  [[nodiscard]] bool idle() const noexcept { return !committing_ && gathering_.empty(); }
+  [[nodiscard]] bool idle() const noexcept { return !committing_ && closed_.empty() && gathering_.empty(); }
   /// Empty, or why nothing is taken at the moment.
   [[nodiscard]] std::string not_ready_reason() const;
   /// Something that was stored does not read back: nothing more is taken until the process is restarted.
@@ -63,6 +64,7 @@ class Sequencer {
   [[nodiscard]] Result<Update> make_update(Channel& channel, Draft& draft, link::PublishOutcome& outcome);
   void append(Channel& channel, Update update, std::uint64_t body_hash);
   void touch(Channel& channel);
+  void close_group();
   void start_commit();
   void committed(Group group, const Status& status);
   void fail(Group group, const Error& error);
@@ -78,6 +80,9 @@ class Sequencer {
   Channels channels_;
   IncidentCache incidents_;
   Group gathering_;
+  std::deque<Group> closed_;  ///< large enough, and waiting for the store
+  std::size_t closed_count_ = 0;
+  std::size_t closed_bytes_ = 0;
   std::optional<Group> committing_;
   std::unordered_map<std::string, std::size_t> unanswered_;  // drafts by peer
   std::optional<Error> fault_;
