@@ -201,6 +201,9 @@ using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, Snap
                              PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo, SessionState, SessionFenced>;
 
 [[nodiscard]] std::string encode(const Message& message);
+[[nodiscard]] std::string encode(const Publish& message);
+[[nodiscard]] std::string encode(const Updates& message);
+[[nodiscard]] std::string encode(const PublishResult& message);
 /// Fails with invalid_argument for bytes that are not one whole known message.
 [[nodiscard]] Result<Message> decode(std::string_view bytes);
 

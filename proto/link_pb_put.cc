@@ -1,0 +1,200 @@
+// Structs of link_message.h into protobuf: one function a message.
+#include "proto/link_pb.h"
+
+namespace tocsin::link {
+namespace {
+
+constexpr std::uint64_t raw(Epoch e) noexcept { return static_cast<std::uint64_t>(e); }
+
+void put(pb::Head& p, const Head& h) {
+  p.set_channel(h.channel);
+  p.set_epoch(raw(h.epoch));
+  p.set_first(h.first);
+  p.set_last(h.last);
+}
+
+template <typename P>
+void put_fault(P& p, const Fault& f) {
+  if (f.ok()) return;
+  p.set_error(f.code);
+  p.set_detail(f.detail);
+}
+
+template <typename P>
+void put_records(P& p, const std::vector<Record>& records) {
+  p.mutable_records()->Reserve(static_cast<int>(records.size()));
+  for (const Record& r : records) {
+    auto* out = p.add_records();
+    out->set_offset(r.offset);
+    out->set_body(*r.bytes);
+  }
+}
+
+template <typename P>
+void put_incidents(P& p, const std::vector<IncidentState>& incidents) {
+  for (const auto& i : incidents) {
+    auto* out = p.add_incidents();
+    out->set_key(i.key);
+    out->set_offset(i.offset);
+    out->set_json(i.json);
+  }
+}
+
+void put(pb::SessionRecord& p, const SessionRecord& r) {
+  p.set_id(r.id);
+  p.set_subject(r.subject);
+  p.set_fence(r.fence);
+  p.set_edge(r.edge);
+  for (const auto& s : r.subs) {
+    auto* out = p.add_subs();
+    out->set_id(s.id);
+    out->set_channel(s.channel);
+    out->set_filter(s.filter);
+    out->set_epoch(raw(s.position.epoch));
+    out->set_offset(s.position.offset);
+    out->set_conflate(s.conflate);
+    out->set_max_rate(s.max_rate);
+    out->set_door(s.door);
+  }
+}
+
+}  // namespace
+
+void put(pb::LinkFrame& f, const Hello& m) {
+  auto* p = f.mutable_hello();
+  p->set_version(m.version);
+  p->set_role(m.role);
+  p->set_id(m.id);
+  p->set_instance(m.instance);
+  p->set_revision(m.revision);
+  p->set_endpoint(m.endpoint);
+}
+void put(pb::LinkFrame& f, const EdgeHeartbeat& m) {
+  auto* p = f.mutable_edge_heartbeat();
+  p->set_seq(m.seq);
+  p->set_received_bytes(m.received_bytes);
+  p->set_clients(m.clients);
+  p->set_state(m.state);
+}
+void put(pb::LinkFrame& f, const Interest& m) {
+  auto* p = f.mutable_interest();
+  p->set_channel(m.channel);
+  p->set_want(m.want);
+}
+void put(pb::LinkFrame& f, const Read& m) {
+  auto* p = f.mutable_read();
+  p->set_ref(m.ref);
+  p->set_channel(m.channel);
+  p->set_epoch(raw(m.epoch));
+  p->set_after(m.after);
+  p->set_max_count(m.max_count);
+  p->set_max_bytes(m.max_bytes);
+}
+void put(pb::LinkFrame& f, const SnapshotNext& m) {
+  auto* p = f.mutable_snapshot_next();
+  p->set_ref(m.ref);
+  p->set_channel(m.channel);
+  p->set_cursor(m.cursor);
+  p->set_cancel(m.cancel);
+}
+void put(pb::LinkFrame& f, const ListIncidents& m) {
+  auto* p = f.mutable_list_incidents();
+  p->set_ref(m.ref);
+  p->set_channel(m.channel);
+  p->set_filter(m.filter);
+  p->set_cursor(m.cursor);
+  p->set_limit(m.limit);
+}
+void put(pb::LinkFrame& f, const GetIncident& m) {
+  auto* p = f.mutable_get_incident();
+  p->set_ref(m.ref);
+  p->set_channel(m.channel);
+  p->set_key(m.key);
+}
+void put(pb::LinkFrame& f, const GetChannel& m) {
+  auto* p = f.mutable_get_channel();
+  p->set_ref(m.ref);
+  p->set_channel(m.channel);
+}
+void put(pb::LinkFrame& f, const SessionPut& m) {
+  auto* p = f.mutable_session_put();
+  put(*p->mutable_record(), m.record);
+  p->set_connected(m.connected);
+}
+void put(pb::LinkFrame& f, const SessionClaim& m) {
+  auto* p = f.mutable_session_claim();
+  p->set_ref(m.ref);
+  p->set_id(m.id);
+  p->set_edge(m.edge);
+}
+void put(pb::LinkFrame& f, const SessionDrop& m) {
+  auto* p = f.mutable_session_drop();
+  p->set_id(m.id);
+  p->set_fence(m.fence);
+}
+void put(pb::LinkFrame& f, const Welcome& m) {
+  auto* p = f.mutable_welcome();
+  p->set_cluster(m.cluster);
+  p->set_instance(m.instance);
+  p->set_ticket_key(m.ticket_key);
+  p->set_heartbeat_ms(m.heartbeat_ms);
+  p->set_publish_window(m.publish_window);
+}
+void put(pb::LinkFrame& f, const Refused& m) {
+  auto* p = f.mutable_refused();
+  p->set_code(m.fault.code);
+  p->set_detail(m.fault.detail);
+}
+void put(pb::LinkFrame& f, const BrokerHeartbeat& m) {
+  auto* p = f.mutable_broker_heartbeat();
+  p->set_seq(m.seq);
+  for (const auto& h : m.heads) put(*p->add_heads(), h);
+  p->set_canary(m.canary);
+  p->set_not_ready(m.not_ready);
+}
+void put(pb::LinkFrame& f, const InterestAck& m) { put(*f.mutable_interest_ack()->mutable_head(), m.head); }
+void put(pb::LinkFrame& f, const ReadResult& m) {
+  auto* p = f.mutable_read_result();
+  p->set_ref(m.ref);
+  put(*p->mutable_head(), m.head);
+  put_records(*p, m.records);
+  put_fault(*p, m.fault);
+}
+void put(pb::LinkFrame& f, const SnapshotPage& m) {
+  auto* p = f.mutable_snapshot_page();
+  p->set_ref(m.ref);
+  p->set_epoch(raw(m.position.epoch));
+  p->set_offset(m.position.offset);
+  put_incidents(*p, m.incidents);
+  p->set_last(m.last);
+  p->set_cursor(m.cursor);
+  put_fault(*p, m.fault);
+}
+void put(pb::LinkFrame& f, const IncidentsPage& m) {
+  auto* p = f.mutable_incidents_page();
+  p->set_ref(m.ref);
+  put(*p->mutable_head(), m.head);
+  put_incidents(*p, m.incidents);
+  p->set_cursor(m.cursor);
+  put_fault(*p, m.fault);
+}
+void put(pb::LinkFrame& f, const ChannelInfo& m) {
+  auto* p = f.mutable_channel_info();
+  p->set_ref(m.ref);
+  put(*p->mutable_head(), m.head);
+  put_fault(*p, m.fault);
+}
+void put(pb::LinkFrame& f, const SessionState& m) {
+  auto* p = f.mutable_session_state();
+  p->set_ref(m.ref);
+  p->set_found(m.found);
+  put(*p->mutable_record(), m.record);
+}
+void put(pb::LinkFrame& f, const SessionFenced& m) {
+  auto* p = f.mutable_session_fenced();
+  p->set_id(m.id);
+  p->set_fence(m.fence);
+  p->set_edge(m.edge);
+}
+
+}  // namespace tocsin::link
