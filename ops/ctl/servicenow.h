@@ -31,8 +31,12 @@ class ServiceNowColumns {
  public:
   /// Fails with invalid_argument that names the columns without which a row says nothing: number, incident_state, sys_updated_at.
   [[nodiscard]] static Result<ServiceNowColumns> parse(const std::vector<std::string>& header);
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  /// The place of a column in a row; kNone when the file has no such column.
+  [[nodiscard]] std::size_t place(std::string_view column) const;
   /// The field of a column; empty when the file has no such column or the field is "?".
-  [[nodiscard]] std::string_view field(const std::vector<std::string>& row, std::string_view column) const;
+  [[nodiscard]] std::string_view field(const std::vector<std::string>& row, std::string_view column) const { return field_at(row, place(column)); }
+  [[nodiscard]] static std::string_view field_at(const std::vector<std::string>& row, std::size_t place);
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
  private:
@@ -42,8 +46,7 @@ class ServiceNowColumns {
 
 class ServiceNowMapper {
  public:
-  ServiceNowMapper(ServiceNowColumns columns, std::string channel)
-      : columns_(std::move(columns)), channel_(std::move(channel)) {}
+  ServiceNowMapper(const ServiceNowColumns& columns, std::string channel);
 
   /// The update of `row`. Rows of one incident must come in order of time. The event_id depends on the row alone, so that the
   /// same row gives the same one in every replay. Fails with invalid_argument that names the column; nothing is remembered then.
@@ -60,7 +63,20 @@ class ServiceNowMapper {
   [[nodiscard]] static std::string_view kind_of(const Seen* before, const Seen& now);
   [[nodiscard]] std::vector<std::string> members_of(const std::vector<std::string>& row, const Seen& now) const;
 
-  ServiceNowColumns columns_;
+  /// A column's place, and the name of the member that it becomes.
+  struct Source {
+    std::size_t place;
+    std::string_view to;
+  };
+  struct Places {
+    std::size_t number, state, priority, updated_at, updated_by, category, subcategory, symptom, group, assignee, opened_at, resolved_at;
+    std::vector<Source> labels, metadata, resolution;
+  };
+  static void append_texts(std::string& out, const std::vector<Source>& sources, const std::vector<std::string>& row);
+  [[nodiscard]] std::string resolution_json(const std::vector<std::string>& row) const;
+
+  std::size_t column_count_;
+  Places at_;
   std::string channel_;
   std::unordered_map<std::string, Seen> seen_;
 };
