@@ -13,6 +13,9 @@ namespace tocsin::edge {
 namespace {
 
 constexpr std::uint32_t kMaxBadFrames = 10;
+/// Publishes in one message to the broker: a turn with more sends several.
+constexpr std::size_t kMaxBatch = 256;
+constexpr std::size_t kMaxBatchBytes = std::size_t{512} << 10U;
 
 }  // namespace
 
@@ -124,24 +127,37 @@ void Sessions::on(Client& client, PublishOne& command) {
     return refuse(client, {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) + " publishes without an answer"}, {}, command.ref);
   ++session.publishing;
   metrics_.publishes.add();
-  std::string channel = command.draft.channel;
-  std::vector<Draft> drafts;
-  drafts.push_back(std::move(command.draft));
-  broker_.publish(std::move(drafts), [self = std::weak_ptr<Sessions*>(self_), slot = client.slot, serial = client.serial, ref = std::move(command.ref),
-                                      channel = std::move(channel)](Result<std::vector<link::PublishOutcome>> answer) {
+  askers_.push_back({client.slot, client.serial, std::move(command.ref), command.draft.channel});
+  draft_bytes_ += command.draft.incident.size() + command.draft.event_data.size();
+  drafts_.push_back(std::move(command.draft));
+  if (drafts_.size() >= kMaxBatch || draft_bytes_ >= kMaxBatchBytes) flush_publishes();
+}
+
+/// What clients published in one turn travels together: one message to the broker and one answer, however many they are.
+void Sessions::flush_publishes() {
+  if (drafts_.empty()) return;
+  draft_bytes_ = 0;
+  broker_.publish(std::exchange(drafts_, {}), [self = std::weak_ptr<Sessions*>(self_), askers = std::exchange(askers_, {})](
+                                                  Result<std::vector<link::PublishOutcome>> answer) {
     const auto alive = self.lock();
     if (!alive) return;
-    if (Client* found = (*alive)->find(slot, serial)) (*alive)->published(*found, ref, channel, std::move(answer));
+    const bool fits = !answer || answer->size() == askers.size();
+    for (std::size_t i = 0; i < askers.size(); ++i) {
+      Client* found = (*alive)->find(askers[i].slot, askers[i].serial);
+      if (found == nullptr) continue;
+      const auto one = !answer ? Result<link::PublishOutcome>(answer.error())
+                       : fits  ? Result<link::PublishOutcome>(std::move((*answer)[i]))
+                               : Result<link::PublishOutcome>(Error{Errc::internal, "the broker's answer does not fit"});
+      (*alive)->published(*found, askers[i].ref, askers[i].channel, one);
+    }
   });
 }
 
-void Sessions::published(Client& client, const std::string& ref, const std::string& channel, Result<std::vector<link::PublishOutcome>> answer) {
+void Sessions::published(Client& client, const std::string& ref, const std::string& channel, const Result<link::PublishOutcome>& answer) {
   --of(client).publishing;
   if (!answer) return refuse(client, answer.error(), {}, ref);
-  if (answer->size() != 1) return refuse(client, {Errc::internal, "the broker's answer does not fit"}, {}, ref);
-  const auto& outcome = answer->front();
-  if (!outcome.fault.ok()) return refuse(client, link::error_of(outcome.fault), {}, ref);
-  reply(client, frame::published(client.encoding.door, ref, channel, outcome));
+  if (!answer->fault.ok()) return refuse(client, link::error_of(answer->fault), {}, ref);
+  reply(client, frame::published(client.encoding.door, ref, channel, *answer));
 }
 
 // Tokens are checked by edge/auth once it is configured; until then any token is accepted.

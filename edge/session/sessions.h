@@ -55,7 +55,7 @@ class Sessions {
   void close(Client& client, CloseReason reason, std::string_view detail);
   void fenced(const std::string& session, std::uint64_t fence);
 
-  /// Records of clients whose subscriptions changed in this turn.
+  /// Publishes of this turn, in one message; records of clients whose subscriptions changed in it.
   void turn();
   /// Looks after a tenth of the clients: time-outs, keepalive, checkpoints.
   void tick();
@@ -76,7 +76,8 @@ class Sessions {
   void try_claim(Client& client);
   void claimed(Client& client, Result<link::SessionState> answer);
   void restore(Client& client, const link::SessionRecord& record, const std::vector<std::pair<std::string, Since>>& since);
-  void published(Client& client, const std::string& ref, const std::string& channel, Result<std::vector<link::PublishOutcome>> answer);
+  void flush_publishes();
+  void published(Client& client, const std::string& ref, const std::string& channel, const Result<link::PublishOutcome>& answer);
   void reply(Client& client, std::string_view json);
   void refuse(Client& client, const Error& error, std::string_view id, std::string_view ref);
   void record(Client& client);
@@ -96,6 +97,16 @@ class Sessions {
   Metrics& metrics_;
   std::vector<Session> sessions_;
   SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id; }};
+  /// Who is to be told of a publish.
+  struct Asker {
+    std::uint32_t slot;
+    std::uint64_t serial;
+    std::string ref;
+    std::string channel;
+  };
+  std::vector<Draft> drafts_;    ///< published in this turn
+  std::vector<Asker> askers_;    ///< one for each
+  std::size_t draft_bytes_ = 0;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
 };

@@ -134,6 +134,7 @@ void Sessions::record(Client& client) {
 }
 
 void Sessions::turn() {
+  flush_publishes();
   for (Client* client : hub_.take_changed()) {
     Session& session = of(*client);
     // A client with many subscriptions that change one by one is not worth a long record each time.

@@ -289,6 +289,27 @@ TEST_CASE("PROTOCOL 2.6, 4.7: publish: acknowledged with its position, refused w
   CHECK(text_of(of_type(frames, "published")[0], "ref") == "p1");
 }
 
+TEST_CASE("publishes of one turn go to the broker in one message, and each is answered under its own ref") {
+  Rig r;
+  Peer& p = r.connect();
+  Peer& q = r.connect();
+  Peer& gone = r.connect();
+  const auto asked = r.broker.publish_calls;
+  for (const auto& [peer, ref] : {std::pair<Peer*, const char*>{&p, "a"}, {&q, "b"}, {&gone, "c"}, {&p, "d"}})
+    r.say(*peer, std::string(R"({"type":"publish","ref":")") + ref + R"(","update":{"channel":"c","incident":{"id":"i"}}})");
+  r.drop(gone);
+  r.settle();
+  CHECK(r.broker.publish_calls == asked + 1);
+  CHECK(r.broker.published.size() == 4);
+  const auto first = of_type(p.take(), "published");
+  REQUIRE(first.size() == 2);
+  CHECK(text_of(first[0], "ref") == "a");
+  CHECK(text_of(first[1], "ref") == "d");
+  const auto second = of_type(q.take(), "published");
+  REQUIRE(second.size() == 1);
+  CHECK(text_of(second[0], "ref") == "b");
+}
+
 TEST_CASE("PROTOCOL 3.6: unsubscribe ends the stream; interest ends after the linger") {
   Rig r;
   Peer& p = r.connect();

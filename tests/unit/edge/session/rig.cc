@@ -12,6 +12,7 @@ void FakeBroker::want(const std::string& channel) {
 }
 
 void FakeBroker::publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) {
+  ++publish_calls;
   due.push_back([this, drafts = std::move(drafts), answer = std::move(answer)] {
     if (away) return answer(Error{Errc::unavailable, "away"});
     std::vector<link::PublishOutcome> out;

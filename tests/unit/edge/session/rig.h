@@ -66,6 +66,7 @@ class FakeBroker final : public BrokerPort {
   std::size_t page_incidents = 5;
   std::size_t reads = 0, snapshots = 0, cancelled = 0, puts = 0;
   std::vector<Draft> published;
+  int publish_calls = 0;
 };
 
 struct FakeSocket {
