@@ -41,6 +41,7 @@ struct Connection {
   bool mute = false;     ///< a close has begun, by whichever side: not a byte more
   bool closing = false;  ///< we close once what is queued is out
   bool close_sent = false;
+  bool receiving = false;  ///< in the list of those that sent something in this turn
   CloseReason reason{};
   DueList* list = nullptr;  ///< that `due` is in
   DueList::iterator due;

@@ -149,6 +149,8 @@ void Server::State::give_back() {
 void Server::State::forget(Connection* c) {
   if (c == nullptr) return;
   c->done_in_time();
+  std::erase(receiving, c);
+  std::replace(reading.begin(), reading.end(), c, static_cast<Connection*>(nullptr));
   on_gone(*c);
   http.on_closed(*c);
   delete c;
@@ -202,7 +204,10 @@ void Server::tick() {
   state_->expire(state_->closes);
   state_->give_back();
 }
-void Server::turn() { state_->http.resume(); }
+void Server::turn() {
+  state_->read_on();
+  state_->http.resume();
+}
 
 // The library drains what it holds before anything else on that socket, so its own pong or close can only follow a whole
 // frame; but it may also hold half a pong of its own, hence the question before every write. No system call.

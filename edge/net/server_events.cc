@@ -16,6 +16,7 @@ constexpr std::string_view kStreamPath = "/v1/stream";
 constexpr std::string_view kEventsPath = "/v1/events";
 /// A close frame has room for 123 bytes of text.
 constexpr std::size_t kCloseText = 123;
+constexpr int kReadsPerTurn = 128;
 
 std::string close_frame(CloseReason reason, std::string_view detail) {
   std::string text{detail.empty() ? describe(reason).text : detail};
@@ -186,6 +187,7 @@ int Server::State::on_events_request(Connection& c, const RequestHead& head) {
 
 int Server::State::on_receive(Connection& c, std::string_view bytes) {
   if (!c.known || c.mute) return 0;
+  if (!std::exchange(c.receiving, true)) receiving.push_back(&c);
   const bool first = lws_is_first_fragment(c.wsi) != 0;
   const bool last = lws_is_final_fragment(c.wsi) != 0;
   if (first && last) {
@@ -204,6 +206,22 @@ int Server::State::on_receive(Connection& c, std::string_view bytes) {
   const auto message = std::exchange(c.partial, nullptr);
   on_message(c, *message);
   return 0;
+}
+
+/// The library reads a small buffer per connection and turn of the loop, which keeps idle clients cheap and would make a
+/// publisher slow: who has sent something is read again, until nothing more comes or it has had its share of the turn.
+void Server::State::read_on() {
+  for (int round = 0; round < kReadsPerTurn && !receiving.empty(); ++round) {
+    reading.swap(receiving);
+    for (std::size_t i = 0; i < reading.size(); ++i) {  // the library may close any of them meanwhile: forget() makes it null
+      if (reading[i] == nullptr || !std::exchange(reading[i]->receiving, false) || reading[i]->mute) continue;
+      lws_pollfd ready{lws_get_socket_fd(reading[i]->wsi), LWS_POLLIN, LWS_POLLIN};
+      (void)lws_service_fd(context, &ready);
+    }
+    reading.clear();
+  }
+  for (Connection* c : receiving) c->receiving = false;
+  receiving.clear();
 }
 
 void Server::State::on_message(Connection& c, std::string_view message) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "edge/net/connection.h"
 #include "edge/net/http_front.h"
@@ -39,6 +40,7 @@ struct Server::State {
   void on_message(Connection& c, std::string_view message);
   int on_ws_writable(Connection& c);
   void on_gone(Connection& c);
+  void read_on();
   bool send_close(Connection& c);
   void hold_input(Connection& c) const;
   void forget(Connection* c);
@@ -53,6 +55,8 @@ struct Server::State {
   Listener listener;
   DueList handshakes;  ///< connections without a complete request
   DueList closes;      ///< connections we close
+  std::vector<Connection*> receiving;  ///< sent something: read again at the end of the turn
+  std::vector<Connection*> reading;    ///< those just being read again; null when gone
   std::size_t count = 0;
   std::size_t peak = 0;  ///< of count, since memory was given back
   Instant trim_at{};     ///< when it may be

@@ -83,6 +83,19 @@ TEST_SUITE("edge net: WebSocket") {
     CHECK(c->frames().at(0).payload == "p");
   }
 
+  TEST_CASE("a publisher's messages are read in large portions: 200 of 400 bytes in a few turns") {
+    NetRig rig;
+    auto c = rig.websocket();
+    for (int i = 0; i < 200; ++i) c->send_frame(0x81, std::to_string(i) + std::string(400, 'x'));
+    int turns = 0;
+    CHECK(rig.until([&] {
+      turns += rig.script.messages.empty() || rig.script.messages.size() == 200 ? 0 : 1;
+      return rig.script.messages.size() == 200;
+    }));
+    CHECK(turns < 20);   // one small read a turn took 160
+    for (int i = 0; i < 200; ++i) CHECK(rig.script.messages[static_cast<std::size_t>(i)].starts_with(std::to_string(i) + "x"));
+  }
+
   TEST_CASE("a message over the limit is rejected, and the close says why") {
     Config config;
     config.frame_max_bytes = 2'000;
