@@ -1,8 +1,8 @@
 #include "proto/traffic_codec.h"
 
-#include <array>
 #include <utility>
 
+#include "common/json/json.h"
 #include "proto/wire.h"
 
 namespace tocsin::link {
@@ -98,22 +98,38 @@ std::string frame(std::uint32_t field, const T& message) {
   return out;
 }
 
-// ---- reading: each takes one field into its struct, and ignores what it does not know
-void take(const wire::Field& f, Draft& d) {
-  const std::array<std::string*, 9> texts{&d.channel, &d.event_id, &d.kind, &d.key, &d.at, &d.actor, &d.incident, &d.event_name, &d.event_data};
-  if (f.type == wire::Type::bytes && f.number <= texts.size()) *texts[f.number - 1] = f.bytes;
-  if (f.type == wire::Type::varint && f.number == 10) d.if_version = f.value;
+// ---- reading: each takes one field into its struct, and ignores what it does not know. False: a text that is not UTF-8
+bool take_text(std::string_view bytes, std::string& out) {
+  out = bytes;
+  return json::valid_utf8(bytes);
 }
-void take(const wire::Field& f, Record& r) {
+bool take(const wire::Field& f, Draft& d) {
+  if (f.type == wire::Type::varint && f.number == 10) d.if_version = f.value;
+  if (f.type != wire::Type::bytes) return true;
+  switch (f.number) {
+    case 1: return take_text(f.bytes, d.channel);
+    case 2: return take_text(f.bytes, d.event_id);
+    case 3: return take_text(f.bytes, d.kind);
+    case 4: return take_text(f.bytes, d.key);
+    case 5: return take_text(f.bytes, d.at);
+    case 6: return take_text(f.bytes, d.actor);
+    case 7: d.incident = f.bytes; return true;
+    case 8: return take_text(f.bytes, d.event_name);
+    case 9: d.event_data = f.bytes; return true;
+    default: return true;
+  }
+}
+bool take(const wire::Field& f, Record& r) {
   if (f.type == wire::Type::varint && f.number == 1) r.offset = f.value;
   if (f.type == wire::Type::bytes && f.number == 2) r.bytes = std::make_shared<const std::string>(f.bytes);
+  return true;
 }
 Durability durability_of(std::string_view text) {
   for (const auto d : {Durability::memory, Durability::quorum})
     if (text == to_text(d)) return d;
   return Durability::disk;
 }
-void take(const wire::Field& f, PublishOutcome& o) {
+bool take(const wire::Field& f, PublishOutcome& o) {
   if (f.type == wire::Type::fixed64 && f.number == 1) o.position.epoch = Epoch{f.value};
   if (f.type == wire::Type::varint) {
     if (f.number == 2) o.position.offset = f.value;
@@ -122,22 +138,24 @@ void take(const wire::Field& f, PublishOutcome& o) {
   }
   if (f.type == wire::Type::bytes) {
     if (f.number == 4) o.durability = durability_of(f.bytes);
-    if (f.number == 5) o.fault.code = f.bytes;
-    if (f.number == 6) o.fault.detail = f.bytes;
-    if (f.number == 8) o.event_id = f.bytes;
+    if (f.number == 5) return take_text(f.bytes, o.fault.code);
+    if (f.number == 6) return take_text(f.bytes, o.fault.detail);
+    if (f.number == 8) return take_text(f.bytes, o.event_id);
   }
+  return true;
 }
 
 /// False when the bytes of the nested message are broken.
 template <typename T>
 bool take_whole(std::string_view bytes, T& out) {
   wire::Reader in(bytes);
-  for (wire::Field f; in.next(f);) take(f, out);
+  for (wire::Field f; in.next(f);)
+    if (!take(f, out)) return false;
   return !in.broken();
 }
 
 template <typename M, typename T>
-Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, std::vector<T> M::*list, void (*take_other)(const wire::Field&, M&)) {
+Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, std::vector<T> M::*list, bool (*take_other)(const wire::Field&, M&)) {
   M out;
   wire::Reader in(bytes);
   bool whole = true;
@@ -145,7 +163,7 @@ Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, s
     if (f.number == list_field && f.type == wire::Type::bytes)
       whole = take_whole(f.bytes, (out.*list).emplace_back());
     else
-      take_other(f, out);
+      whole = take_other(f, out);
   }
   if (!whole || in.broken()) return Error{Errc::invalid_argument, "not a link message"};
   return Message{std::move(out)};
@@ -153,8 +171,8 @@ Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, s
 
 Result<Message> take_updates(std::string_view bytes) {
   auto message = take_message<Updates, Record>(bytes, 3, &Updates::records, [](const wire::Field& f, Updates& m) {
-    if (f.number == 1 && f.type == wire::Type::bytes) m.channel = f.bytes;
     if (f.number == 2 && f.type == wire::Type::fixed64) m.epoch = Epoch{f.value};
+    return f.number != 1 || f.type != wire::Type::bytes || take_text(f.bytes, m.channel);
   });
   static const auto kNothing = std::make_shared<const std::string>();
   if (message)
@@ -164,8 +182,9 @@ Result<Message> take_updates(std::string_view bytes) {
 }
 
 template <typename M>
-void take_ref(const wire::Field& f, M& message) {
+bool take_ref(const wire::Field& f, M& message) {
   if (f.number == 1 && f.type == wire::Type::varint) message.ref = f.value;
+  return true;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The bytes of an update as the log keeps them and the link carries them: message UpdateBody of link.proto.
+#include "common/json/json.h"
 #include "proto/link_message.h"
 #include "proto/wire.h"
 
@@ -19,21 +20,26 @@ void put_body(Sink& to, const Update& u) {
   wire::put_number(to, 10, u.ends ? 1 : 0);
 }
 
-/// False for a field that is not of UpdateBody.
+bool take_text(std::string_view bytes, std::string& out) {
+  out = bytes;
+  return json::valid_utf8(bytes);
+}
+
+/// False for a text that is not UTF-8; a field that is not of UpdateBody is passed over.
 bool take_field(const wire::Field& f, Update& u) {
-  if (f.number == 10 && f.type == wire::Type::varint) return u.ends = f.value != 0, true;
-  if (f.type != wire::Type::bytes) return false;
+  if (f.number == 10 && f.type == wire::Type::varint) u.ends = f.value != 0;
+  if (f.type != wire::Type::bytes) return true;
   switch (f.number) {
-    case 1: u.event_id = f.bytes; return true;
-    case 2: u.kind = f.bytes; return true;
-    case 3: u.key = f.bytes; return true;
-    case 4: u.at = f.bytes; return true;
-    case 5: u.actor = f.bytes; return true;
-    case 6: u.changed.emplace_back(f.bytes); return true;
+    case 1: return take_text(f.bytes, u.event_id);
+    case 2: return take_text(f.bytes, u.kind);
+    case 3: return take_text(f.bytes, u.key);
+    case 4: return take_text(f.bytes, u.at);
+    case 5: return take_text(f.bytes, u.actor);
+    case 6: return take_text(f.bytes, u.changed.emplace_back());
     case 7: u.incident = f.bytes; return true;
-    case 8: u.event_name = f.bytes; return true;
+    case 8: return take_text(f.bytes, u.event_name);
     case 9: u.event_data = f.bytes; return true;
-    default: return false;
+    default: return true;
   }
 }
 
@@ -53,8 +59,9 @@ Result<Update> decode_update(const Record& record) {
   Update u;
   u.offset = record.offset;
   wire::Reader in(*record.bytes);
-  for (wire::Field f; in.next(f);) take_field(f, u);
-  if (in.broken()) return Error{Errc::corrupt, "the update at offset " + std::to_string(record.offset)};
+  bool whole = true;
+  for (wire::Field f; whole && in.next(f);) whole = take_field(f, u);
+  if (!whole || in.broken()) return Error{Errc::corrupt, "the update at offset " + std::to_string(record.offset)};
   return u;
 }
 

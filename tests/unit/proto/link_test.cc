@@ -60,6 +60,8 @@ TEST_SUITE("link codec") {
   TEST_CASE("broken bytes inside a message are refused with it") {
     CHECK_FALSE(decode("\x22\x03\x12\x05x"));        // a draft longer than its message
     CHECK_FALSE(decode("\x22\x02\x12\x7f"));
+    CHECK_FALSE(decode("\x22\x05\x12\x03\x12\x01\xff"));  // an event_id that is not UTF-8
+    CHECK_FALSE(decode_update({1, std::make_shared<const std::string>("\x0a\x01\xff")}));
     CHECK_FALSE(decode(std::string("\x22\x02\x08\xff", 4)));  // a varint without its end
     CHECK_FALSE(decode_update({1, std::make_shared<const std::string>("\x0a\x05x")}));
     CHECK_FALSE(event_id_of("\x0a\x05x"));
