@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "broker/fanout/answers.h"
 #include "broker/fanout/peers.h"
 #include "broker/link/queries.h"
 #include "broker/link/sessions.h"
@@ -27,9 +28,10 @@ struct Core::Parts {
         random(std::move(r)),
         metrics(m),
         peers(c, k, out, m),
+        answers(peers),
         sequencer(c, s, k, random, m,
                   {[this](const CommittedRun& run) { peers.fan_out(run.channel, run.epoch, run.records); },
-                   [this](PublishAnswer answer) { peers.send(answer.peer, link::PublishResult{answer.ref, std::move(answer.outcomes)}); }}),
+                   [this](PublishAnswer answer) { answers.give(std::move(answer.peer), {answer.ref, std::move(answer.outcomes)}); }}),
         queries(c, s, sequencer.channels(), m),
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m) {}
@@ -41,6 +43,7 @@ struct Core::Parts {
   Random random;
   Metrics& metrics;
   Peers peers;
+  Answers answers;
   Sequencer sequencer;
   Queries queries;
   Snapshots snapshots;
@@ -57,7 +60,7 @@ struct Core::Parts {
 
   // One function a message that a peer may send; anything else is answered by refuse().
   void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), std::string(peer.holder), m); }
-  void on(Peer& peer, const link::EdgeHeartbeat& m) { peers.received(peer, m); }
+  void on(Peer& peer, const link::EdgeHeartbeat& m) { peers.received(peer, m), answers.release(); }
   void on(Peer& peer, const link::Interest& m);
   void on(Peer& peer, link::Publish& m) { sequencer.publish(peer.name, std::move(m)); }
   void on(Peer& peer, const link::Read& m) { reply(peer, queries.read(m)); }
@@ -201,6 +204,7 @@ void Core::on_bytes(std::string_view name, std::string_view bytes, std::string_v
 void Core::tick() {
   Parts& p = *parts_;
   for (const Peer& gone : p.peers.drop_silent()) p.snapshots.peer_gone(gone.name);
+  p.answers.release();
   p.sequencer.tick();
   p.snapshots.tick();
   p.sessions.tick();
@@ -210,7 +214,7 @@ void Core::tick() {
 }
 
 void Core::stop() { parts_->sequencer.stop(); }
-bool Core::idle() const { return parts_->sequencer.idle(); }
+bool Core::idle() const { return parts_->sequencer.idle() && parts_->answers.empty(); }
 std::string Core::not_ready_reason() const { return parts_->sequencer.not_ready_reason(); }
 
 }  // namespace tocsin::broker

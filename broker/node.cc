@@ -131,7 +131,10 @@ Status Node::Parts::listen() {
       mq.admit([list = *std::move(list)](std::string_view key) mutable { return list.holder(key); });
     }
   }
-  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) { core->on_bytes(peer, bytes, holder); });
+  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) {
+    core->on_bytes(peer, bytes, holder);
+    store->poll();  // a turn may bring thousands of drafts: the store does not wait for its next group until they are all taken
+  });
   if (!bound) return bound.error();
   router = *std::move(bound);
   port.attach(*router);

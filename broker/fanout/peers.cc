@@ -1,12 +1,15 @@
 #include "broker/fanout/peers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/log/log.h"
 
 namespace tocsin::broker {
 namespace {
-constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 20U;  // a large group goes out in several messages
+/// A large group goes out in several messages: edges begin with the first while the others are under way.
+constexpr std::size_t kMaxMessageBytes = std::size_t{256} << 10U;
+constexpr Millis kPatience{500};
 }
 
 Peer* Peers::hello(std::string_view name, link::Hello hello) {
@@ -64,13 +67,23 @@ void Peers::interest(Peer& peer, const std::string& channel, bool want) {
 }
 
 void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
-  peer.received_bytes = std::min(beat.received_bytes, peer.sent_bytes);
+  const auto received = std::min(beat.received_bytes, peer.sent_bytes);
+  if (received != std::exchange(peer.received_bytes, received)) peer.moved = clock_.steady();
   peer.clients = beat.clients;
   peer.state = beat.state;
   if (peer.lagging && peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
     peer.lagging = false;
     count();
   }
+}
+
+bool Peers::crowded() const {
+  const auto half = static_cast<std::uint64_t>(config_.lag_max_bytes) / 2;
+  const Instant moved_since = clock_.steady() - kPatience;
+  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    const Peer& peer = *entry.second;
+    return peer.is_edge() && !peer.lagging && peer.sent_bytes - peer.received_bytes > half && peer.moved >= moved_since;
+  });
 }
 
 void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records) {
@@ -95,6 +108,7 @@ void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<R
       }
       metrics_.fanout_messages.add();
       metrics_.fanout_bytes.add(static_cast<std::int64_t>(message->size()));
+      if (peer->sent_bytes == peer->received_bytes) peer->moved = clock_.steady();
       peer->sent_bytes += message->size();
       if (peer->sent_bytes - peer->received_bytes > static_cast<std::uint64_t>(config_.lag_max_bytes)) {
         peer->lagging = true;

@@ -33,6 +33,7 @@ struct Peer {
   std::set<std::string, std::less<>> interests;
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;
+  Instant moved{};  ///< it took something in, or there was nothing to take in
   bool lagging = false;
   std::uint32_t clients = 0;
   std::string state;
@@ -55,6 +56,8 @@ class Peers {
 
   void interest(Peer& peer, const std::string& channel, bool want);
   void received(Peer& peer, const link::EdgeHeartbeat& beat);
+  /// Some edge that is not lagging has more than half of its bound under way, and has moved a moment ago.
+  [[nodiscard]] bool crowded() const;
   void fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records);
   /// To every peer: the heads of what it is interested in.
   void heartbeat(std::uint64_t canary, const std::string& not_ready, const std::function<const link::Head*(const std::string&)>& head_of);

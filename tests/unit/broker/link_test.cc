@@ -151,6 +151,7 @@ TEST_CASE("an edge over the lag bound gets nothing live until it has received do
   b.want("edge-0", "incidents");
   b.want("edge-1", "incidents");
   const std::string body = R"({"description":")" + std::string(10'000, 'x') + "\"}";
+  const auto put = [&] { b.send_draft(change("", "k", body)); };  // its answer may wait for edge-0
   std::uint64_t got = 0;
   const auto drain = [&] {
     std::size_t n = 0;
@@ -162,7 +163,7 @@ TEST_CASE("an edge over the lag bound gets nothing live until it has received do
   };
   const auto ack = [&](const std::string& edge, std::uint64_t bytes) { b.say(edge, link::EdgeHeartbeat{1, bytes, 0, ""}); };
   for (int i = 0; i < 20; ++i) {
-    b.fill(1, body);
+    put();
     std::uint64_t other = 0;
     while (auto m = b.take<link::Updates>("edge-1")) other += link::encode(*m).size();
     ack("edge-1", static_cast<std::uint64_t>(1) << 40U);  // it keeps up, and counts wrongly at that
@@ -171,14 +172,41 @@ TEST_CASE("an edge over the lag bound gets nothing live until it has received do
   const std::size_t sent = drain();
   CHECK(sent < 10);
   CHECK(sent >= 6);
-  b.fill(1, body);
+  put();
   CHECK(drain() == 0);
   ack("edge-0", got / 4);
-  b.fill(1, body);
+  put();
   CHECK(drain() == 0);
   ack("edge-0", got);
-  b.fill(1, body);
+  put();
   CHECK(drain() == 1);
+}
+
+TEST_CASE("answers wait while an edge is half its bound behind, until it moves on or has stood still for half a second") {
+  Config config;
+  config.lag_max_bytes = 65'536;
+  Linked b(config);
+  b.want("edge-0", "incidents");
+  const std::string body = R"({"description":")" + std::string(10'000, 'x') + "\"}";
+  int answered = 0;
+  const auto answers = [&] {
+    while (b.take<link::PublishResult>("pub")) ++answered;
+    return answered;
+  };
+  for (int i = 0; i < 5; ++i) b.send_draft(change("", "k" + std::to_string(i), body));
+  CHECK(answers() == 3);  // the fourth made it more than half
+  CHECK_FALSE(b.core->idle());
+  b.say("edge-0", link::EdgeHeartbeat{1, b.wire.sizes["edge-0"] / 2, 0, ""});
+  CHECK(answers() == 5);
+  for (int i = 5; i < 8; ++i) b.send_draft(change("", "k" + std::to_string(i), body));
+  const int before = answers();
+  CHECK(before < 8);
+  b.pass(Millis{400});
+  CHECK(answers() == before);
+  b.pass(Millis{300});
+  CHECK(answers() == 8);
+  CHECK(b.core->idle());
+  b.publish(change("", "k8", body));  // must_take: nobody waits for it any more
 }
 
 TEST_CASE("heartbeats carry the heads of interest, a canary that stops with the disk, and why") {

@@ -126,6 +126,7 @@ int run(const std::string& file, std::size_t batch, std::size_t window, std::siz
     if (next < messages->bytes.size() && sent + messages->drafts[next] <= listeners.answered + window) {
       sent += messages->drafts[next];
       core.on_bytes("publisher", messages->bytes[next++]);
+      store.poll();
       continue;
     }
     wait();
