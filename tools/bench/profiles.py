@@ -59,6 +59,8 @@ def profiles(scale):
         Profile("tls-sixteen", "TLS 1.3, 256 B to 5,000 clients, 16 messages at once", f"--connections 5000 {lockstep}", ["limit tls", "tocsin tls", "nats-server tls", "nchan tls"], "deliveries_per_cpu_s", speed, count=n(25), burst=16),
         Profile("deflate", "1 KiB incidents to 1,000 clients, one message at a time", f"--connections 1000 --lockstep --incidents --size 1024 --seconds 120",
                 ["tocsin", "tocsin deflate", "nats-server deflate", "nchan deflate"], "deliveries_per_cpu_s", ["deliveries_per_cpu_s", "bytes_per_delivery", "p99_us"], count=n(300), burst=1),
+        Profile("proto", "256 B to 1,000 clients, one message at a time, JSON and Protocol Buffers", f"--connections 1000 {lockstep}", ["tocsin", "tocsin proto"],
+                "deliveries_per_cpu_s", ["deliveries_per_cpu_s", "bytes_per_delivery"], count=n(300), burst=1),
         Profile("p99-50k", "50,000 deliveries/s to 1,000 clients", f"--connections 1000 --rate 50 --count {n(250)} --warmup 1 --size 256 --seconds 60", PLAIN, "p99_us", ["p50_us", "p99_us", "max_us", "deliveries_per_cpu_s"], more=False),
         Profile("lone", "one update a second to 1,000 clients", f"--connections 1000 --rate 1 --count {n(7)} --warmup 1.5 --size 256 --seconds 60", ["limit", "tocsin", "tocsin disk", "nchan"], "p99_us", ["p50_us", "p99_us", "max_us", "acknowledged_us"], more=False),
         Profile("idle-10k", "10,000 idle clients", f"--connections 9900 {SPREAD} --seconds 0.1", [s for s in PLAIN if s != "pushpin"], "bytes_per_client", ["bytes_per_client", "left_per_client", "connects_per_cpu_s"], settle=1, more=False),

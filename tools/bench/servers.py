@@ -254,8 +254,9 @@ def variant(cls, suffix, **members):
 
 LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls = (variant(c, "tls", tls=True) for c in (Limit, Tocsin, Nchan, Nats, Mosquitto))
 TocsinDeflate, NchanDeflate, NatsDeflate = (variant(c, "deflate", deflate=True) for c in (Tocsin, Nchan, Nats))
+TocsinProto = variant(Tocsin, "proto", dialect="tocsin-proto")
 TocsinDisk = variant(Tocsin, "disk", durability="disk")
 TocsinStalledOne = variant(Tocsin, "with 1 stalled", extra=["--stalled", "1", "--revive"])
 TocsinStalled = variant(Tocsin, "with 10 stalled", extra=["--stalled", "10", "--revive"])
 ALL = [Limit, Tocsin, Nats, Mosquitto, Nchan, Redis, Pushpin, TocsinDisk, LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls,
-       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled, TocsinStalledOne, NchanReplay]
+       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled, TocsinStalledOne, NchanReplay, TocsinProto]

@@ -260,6 +260,7 @@ class Redis final : public Dialect {
 
 std::unique_ptr<Dialect> make_dialect(const std::string& name, Topic topic) {
   if (name == "tocsin") return std::make_unique<Tocsin>(std::move(topic));
+  if (name == "tocsin-proto") return make_proto_dialect(std::move(topic.channel));
   if (name == "nchan") return std::make_unique<Nchan>(std::move(topic.channel));
   if (name == "nats") return std::make_unique<Nats>(std::move(topic.channel));
   if (name == "mqtt") return std::make_unique<Mqtt>(std::move(topic.channel));

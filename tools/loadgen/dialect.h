@@ -71,7 +71,8 @@ class Dialect {
   Dialect() = default;
 };
 
-/// tocsin | nchan | nats | mqtt | redis; nullptr for another name.
+/// tocsin | tocsin-proto (filters are not passed on) | nchan | nats | mqtt | redis; nullptr for another name.
 [[nodiscard]] std::unique_ptr<Dialect> make_dialect(const std::string& name, Topic topic);
+[[nodiscard]] std::unique_ptr<Dialect> make_proto_dialect(std::string channel);  // dialect_proto.cc
 
 }  // namespace tocsin::loadgen

@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
   app.add_option("--source-addresses", plan.source_addresses, "spread over so many loopback addresses")->check(CLI::Range(1, 250));
   app.add_option("--connect-burst", plan.connect_burst, "connections under way at once")->capture_default_str();
   app.add_option("--dialect", plan.dialect, "what the server speaks")
-      ->check(CLI::IsMember({"tocsin", "nchan", "nats", "mqtt", "redis"}))
+      ->check(CLI::IsMember({"tocsin", "tocsin-proto", "nchan", "nats", "mqtt", "redis"}))
       ->capture_default_str();
   app.add_flag("--tls", plan.tls, "TLS; the certificate is not verified");
   app.add_flag("--deflate", plan.deflate, "offer permessage-deflate without context takeover");
@@ -102,7 +102,7 @@ int main(int argc, char** argv) {
     plan.targets.push_back(target);
   }
   // A peer's frame holds little more than the payload: all are compared at the same size of frame.
-  if (plan.dialect != "tocsin") work.overhead = 4;
+  if (!plan.dialect.starts_with("tocsin")) work.overhead = 4;
   raise_file_limit();
   const Report report = tocsin::loadgen::Load(plan).run();
   std::cout << to_json(report) << std::endl;
