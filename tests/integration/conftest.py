@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionstart(session):
-    missing = [p for p in ("tocsin-broker", "tocsin-edge", "tocsin-supervisor", "tocsinctl") if not os.access(program(p), os.X_OK)]
+    missing = [p for p in ("tocsin-broker", "tocsin-edge", "tocsin-supervisor", "tocsinctl", "tocsin-loadgen") if not os.access(program(p), os.X_OK)]
     if missing:
         pytest.exit(f"{', '.join(missing)} not in {BIN}: run tools/dev build, or set TOCSIN_BIN", returncode=3)
 

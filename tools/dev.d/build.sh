@@ -1,5 +1,5 @@
 # Build folders: build (release, the programs), build-asan, build-tsan, build-lint, build-fuzz. Sourced by tools/dev.
-programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl)
+programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl tocsin-loadgen tocsin-limit)
 
 # A fresh clone elsewhere finds what another one compiled: no command line holds an absolute path.
 export CCACHE_NOHASHDIR=true
