@@ -5,6 +5,7 @@
 
 #include "common/json/json.h"
 #include "edge/codec/query.h"
+#include "edge/http_api/board.h"
 #include "edge/http_api/publishing.h"
 
 namespace tocsin::edge {
@@ -103,13 +104,15 @@ struct HttpApi::State {
     bool reads;  ///< GET and HEAD; otherwise POST
     Handler handler;
   };
-  static const std::array<Route, 8> kRoutes;
+  static const std::array<Route, 10> kRoutes;
 
   const Config& config;
   const Clock& clock;
   BrokerPort& broker;
   Sources sources;
 
+  void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
+  void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) { reply(board_file(rest)); }
   void health(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(false)); }
   void live(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(json_reply(R"({"status":"live"})")); }
   void ready(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(true)); }
@@ -125,7 +128,7 @@ struct HttpApi::State {
   [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query, Reply reply) const;
 };
 
-const std::array<HttpApi::State::Route, 8> HttpApi::State::kRoutes{{
+const std::array<HttpApi::State::Route, 10> HttpApi::State::kRoutes{{
     {"/health/live", true, true, &State::live},
     {"/health/ready", true, true, &State::ready},
     {"/health", true, true, &State::health},
@@ -134,6 +137,8 @@ const std::array<HttpApi::State::Route, 8> HttpApi::State::kRoutes{{
     {"/v1/incidents", true, true, &State::incidents},
     {"/v1/incidents/", false, true, &State::incident},
     {"/v1/channels/", false, true, &State::channel},
+    {"/", true, true, &State::board},
+    {"/board/", false, true, &State::board_part},
 }};
 
 HttpReply HttpApi::State::health_reply(bool status_matters) const {
@@ -267,7 +272,7 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
     if (!query) return reply(problem(query.error()));
     return (state_.get()->*route.handler)(request, rest, *query, reply);
   }
-  reply(problem({Errc::not_found, "no such path; see /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
+  reply(problem({Errc::not_found, "no such path; see / (a board), /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
 }
 
 bool HttpApi::takes_upload(const HttpRequest& request) const { return request.method == "POST" && request.path == "/v1/updates"; }

@@ -8,6 +8,7 @@ packages=(
   nodejs
 )
 command -v npm >/dev/null || packages+=(npm)   # other packages of Node bring it along, Debian's does not
+browser_packages=(chromium)   # the board's tests
 lint_packages=(clang clang-format clang-tidy)
 
 # missing NAME.. -> the names that are not installed

@@ -58,15 +58,16 @@ test_integration() {
   [ -f build/results/integration.xml ] || broken integration
 }
 
-# sdk_tools: what some tests of the SDK want from npm: TypeScript, playwright-core. Without a registry those are skipped by name.
+# sdk_tools: what some tests want from npm (TypeScript, playwright-core) and a browser. Without them those are skipped by name.
 sdk_tools() {
+  (install_missing "${browser_packages[@]}") || echo "chromium could not be installed: the board's tests are skipped" >&2
   local sdk=tools/sdk-js
   [ -d $sdk/node_modules ] && [ $sdk/node_modules/.package-lock.json -nt $sdk/package-lock.json ] && return
   timeout 120 npm --prefix $sdk ci --ignore-scripts --no-audit --no-fund >build/npm.log 2>&1 ||
     echo "npm could not install the SDK's test tools (build/npm.log): their tests are skipped" >&2
 }
 
-# test_sdk: the SDK for JavaScript, on this machine's Node and the real programs.
+# test_sdk: the SDK for JavaScript on this machine's Node, and the board on it in Chromium, with the real programs.
 test_sdk() {
   part "SDK for JavaScript: programs"
   if ! build_programs; then broken programs; return; fi

@@ -9,8 +9,10 @@ import { until } from "./inbox.js";
 const kRoot = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
 const kBin = resolve(process.env.TOCSIN_BIN || join(kRoot, "build/bin"));
 
+export const program = (name) => join(kBin, name);
+
 /** The reason why no cluster can run here, or false. */
-export const noCluster = existsSync(join(kBin, "tocsinctl")) ? false : `no programs in ${kBin}: run tools/dev build, or set TOCSIN_BIN`;
+export const noCluster = existsSync(program("tocsinctl")) ? false : `no programs in ${kBin}: run tools/dev build, or set TOCSIN_BIN`;
 
 export async function startCluster(t, { edges = 2, config } = {}) {
   const dir = mkdtempSync(join(tmpdir(), "tocsin-sdk-"));
@@ -22,7 +24,7 @@ export async function startCluster(t, { edges = 2, config } = {}) {
   }
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TOCSIN_")));
   const out = openSync(join(dir, "up.out"), "a");
-  const child = spawn(join(kBin, "tocsinctl"), args, { stdio: ["ignore", out, out], env });
+  const child = spawn(program("tocsinctl"), args, { stdio: ["ignore", out, out], env });
   closeSync(out);
   const ended = new Promise((done) => child.once("exit", done));
   t.after(async () => {
@@ -40,6 +42,7 @@ export async function startCluster(t, { edges = 2, config } = {}) {
   };
   await until(ready, "the cluster to be ready", 60_000);
   return {
+    file,
     edges: () => info().edges,
     urls: () => info().edges.map((e) => e.http),
     ready: () => until(ready, "the cluster to be ready again", 60_000),
