@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "common/json/json.h"
+#include "common/json/members.h"
 #include "common/rfc3339.h"
 
 namespace tocsin {
@@ -17,24 +18,13 @@ bool name_char(char c) noexcept {
          c == ':' || c == '/' || c == '-';
 }
 
-Error bad(std::string_view member, std::string_view why) {
-  return Error{Errc::invalid_argument, "\"" + std::string(member) + "\" " + std::string(why)};
-}
-
-/// Reads a string member of bounded length into `out`.
-Status take(const json::Value& from, std::string_view member, std::size_t max, std::string& out) {
-  const auto v = json::string_member(from, member);
-  if (!v) return v.error();
-  if (!*v) return Done{};
-  if ((*v)->size() > max) return bad(member, "is longer than " + std::to_string(max) + " bytes");
-  out = std::string(**v);
-  return Done{};
-}
+using json::bad_member;
+using json::take_text;
 
 Status take_event(const json::Value& event, Draft& draft) {
-  if (!event.IsObject()) return bad("event", "must be an object with \"name\" and \"data\"");
-  if (auto s = take(event, "name", kMaxEventId, draft.event_name); !s) return s;
-  if (draft.event_name.empty()) return bad("event.name", "is required");
+  if (!event.IsObject()) return bad_member("event", "must be an object with \"name\" and \"data\"");
+  if (auto s = take_text(event, "name", kMaxEventId, draft.event_name); !s) return s;
+  if (draft.event_name.empty()) return bad_member("event.name", "is required");
   const json::Value* data = json::find(event, "data");
   draft.event_data = data != nullptr ? json::text(*data) : "null";
   return Done{};
@@ -42,12 +32,12 @@ Status take_event(const json::Value& event, Draft& draft) {
 
 /// The incident and the key belong together: either may be given, and both must agree.
 Status take_incident(const json::Value& incident, Draft& draft) {
-  if (!incident.IsObject()) return bad("incident", "must be an object");
+  if (!incident.IsObject()) return bad_member("incident", "must be an object");
   std::string id;
-  if (auto s = take(incident, "id", kMaxKey, id); !s) return s;
+  if (auto s = take_text(incident, "id", kMaxKey, id); !s) return s;
   if (draft.key.empty()) draft.key = id;
-  if (draft.key.empty()) return bad("key", "is required with an incident (or incident.id)");
-  if (!id.empty() && id != draft.key) return bad("incident.id", "differs from \"key\"");
+  if (draft.key.empty()) return bad_member("key", "is required with an incident (or incident.id)");
+  if (!id.empty() && id != draft.key) return bad_member("incident.id", "differs from \"key\"");
   draft.incident = json::text(incident);
   return Done{};
 }
@@ -65,11 +55,11 @@ Status take_members(const json::Value& doc, Draft& draft) {
                                  {"at", 40, &draft.at},
                                  {"actor", 200, &draft.actor}}};
   for (const Row& row : rows)
-    if (auto s = take(doc, row.member, row.max, *row.out); !s) return s;
+    if (auto s = take_text(doc, row.member, row.max, *row.out); !s) return s;
   const auto version = json::uint_member(doc, "if_version");
   if (!version) return version.error();
   draft.if_version = *version;
-  if (!draft.at.empty() && !parse_rfc3339(draft.at)) return bad("at", "must be an RFC 3339 date-time");
+  if (!draft.at.empty() && !parse_rfc3339(draft.at)) return bad_member("at", "must be an RFC 3339 date-time");
   return check_channel_name(draft.channel);
 }
 
@@ -94,9 +84,9 @@ Result<Epoch> parse_epoch(std::string_view text) {
 std::string_view to_text(Durability d) noexcept { return kDurabilities[static_cast<std::size_t>(d)]; }
 
 Status check_channel_name(std::string_view name) {
-  if (name.empty()) return bad("channel", "is required");
+  if (name.empty()) return bad_member("channel", "is required");
   if (name.size() > kMaxChannelName || !std::all_of(name.begin(), name.end(), name_char))
-    return bad("channel", "must be 1 to 200 of A-Z a-z 0-9 _ . : / -");
+    return bad_member("channel", "must be 1 to 200 of A-Z a-z 0-9 _ . : / -");
   return Done{};
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "common/json/json.h"
+#include "common/json/members.h"
 #include "edge/codec/query.h"
 #include "edge/codec/sse_frame.h"
 #include "proto/client_codec.h"
@@ -13,19 +14,8 @@ namespace {
 
 constexpr std::string_view kDefaultChannel = "incidents";
 
-Error bad(std::string_view member, std::string_view why) {
-  return {Errc::invalid_argument, "\"" + std::string(member) + "\" " + std::string(why)};
-}
-
-/// Reads a string member of at most `max` bytes; absent gives the empty string.
-Status take(const json::Value& from, std::string_view member, std::size_t max, std::string& out) {
-  const auto v = json::string_member(from, member);
-  if (!v) return v.error();
-  if (!*v) return Done{};
-  if ((*v)->size() > max) return bad(member, "is longer than " + std::to_string(max) + " bytes");
-  out = std::string(**v);
-  return Done{};
-}
+using json::bad_member;
+using json::take_text;
 
 Since since_of(const json::Value& v) {
   Since out{.malformed = true, .position = {}};
@@ -39,11 +29,11 @@ Since since_of(const json::Value& v) {
 
 Result<ClientCommand> connect_of(const json::Value& doc) {
   Connect c;
-  if (auto s = take(doc, "token", kMaxCredential, c.token); !s) return s.error();
-  if (auto s = take(doc, "session", kMaxClientText, c.session); !s) return s.error();
-  if (auto s = take(doc, "ticket", kMaxCredential, c.ticket); !s) return s.error();
+  if (auto s = take_text(doc, "token", kMaxCredential, c.token); !s) return s.error();
+  if (auto s = take_text(doc, "session", kMaxClientText, c.session); !s) return s.error();
+  if (auto s = take_text(doc, "ticket", kMaxCredential, c.ticket); !s) return s.error();
   if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) {
-    if (!since->IsObject()) return bad("since", "must be an object of positions by subscription id");
+    if (!since->IsObject()) return bad_member("since", "must be an object of positions by subscription id");
     for (const auto& m : since->GetObject()) c.since.emplace_back(std::string(json::view(m.name)), since_of(m.value));
   }
   return ClientCommand{std::move(c)};
@@ -59,7 +49,7 @@ Status take_options(const json::Value& doc, Subscribe& s) {
   if (*conflate) s.conflate = **conflate ? Conflate::when_behind : Conflate::never;
   const auto rate = json::uint_member(doc, "max_rate");
   if (!rate) return rate.error();
-  if (rate->value_or(0) > std::numeric_limits<std::uint32_t>::max()) return bad("max_rate", "is too large");
+  if (rate->value_or(0) > std::numeric_limits<std::uint32_t>::max()) return bad_member("max_rate", "is too large");
   s.max_rate = static_cast<std::uint32_t>(rate->value_or(0));
   if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) s.since = since_of(*since);
   return Done{};
@@ -67,9 +57,9 @@ Status take_options(const json::Value& doc, Subscribe& s) {
 
 Result<ClientCommand> subscribe_of(const json::Value& doc) {
   Subscribe s;
-  if (auto r = take(doc, "id", kMaxClientText, s.id); !r) return r.error();
-  if (s.id.empty()) return bad("id", "is required");
-  if (auto r = take(doc, "channel", kMaxChannelName, s.channel); !r) return r.error();
+  if (auto r = take_text(doc, "id", kMaxClientText, s.id); !r) return r.error();
+  if (s.id.empty()) return bad_member("id", "is required");
+  if (auto r = take_text(doc, "channel", kMaxChannelName, s.channel); !r) return r.error();
   if (auto r = check_channel_name(s.channel); !r) return r.error();
   if (const auto* filter = json::find(doc, "filter")) {
     auto parsed = Filter::parse(*filter);
@@ -82,16 +72,16 @@ Result<ClientCommand> subscribe_of(const json::Value& doc) {
 
 Result<ClientCommand> unsubscribe_of(const json::Value& doc) {
   Unsubscribe u;
-  if (auto r = take(doc, "id", kMaxClientText, u.id); !r) return r.error();
-  if (u.id.empty()) return bad("id", "is required");
+  if (auto r = take_text(doc, "id", kMaxClientText, u.id); !r) return r.error();
+  if (u.id.empty()) return bad_member("id", "is required");
   return ClientCommand{std::move(u)};
 }
 
 Result<ClientCommand> publish_of(const json::Value& doc, std::size_t max_update) {
   PublishOne p;
-  if (auto r = take(doc, "ref", kMaxClientText, p.ref); !r) return r.error();
+  if (auto r = take_text(doc, "ref", kMaxClientText, p.ref); !r) return r.error();
   const auto* update = json::find(doc, "update");
-  if (update == nullptr || !update->IsObject()) return bad("update", "must be an object");
+  if (update == nullptr || !update->IsObject()) return bad_member("update", "must be an object");
   auto draft = parse_draft(json::text(*update), kDefaultChannel, max_update);
   if (!draft) return draft.error();
   p.draft = *std::move(draft);
@@ -106,15 +96,15 @@ Result<ClientCommand> command_of(std::string_view type, const json::Value& doc, 
   if (type == "bye") return ClientCommand{Bye{}};
   if (type == "ping") {
     Ping p;
-    if (auto r = take(doc, "ref", kMaxClientText, p.ref); !r) return r.error();
+    if (auto r = take_text(doc, "ref", kMaxClientText, p.ref); !r) return r.error();
     return ClientCommand{std::move(p)};
   }
   if (type == "refresh") {
     Refresh r;
-    if (auto s = take(doc, "token", kMaxCredential, r.token); !s) return s.error();
+    if (auto s = take_text(doc, "token", kMaxCredential, r.token); !s) return s.error();
     return ClientCommand{std::move(r)};
   }
-  return bad("type", "is not one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");
+  return bad_member("type", "is not one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");
 }
 
 /// Short strings only: they are echoed.
@@ -129,7 +119,7 @@ ClientCommand parse_json(std::string_view bytes, std::size_t max_update) {
   if (!doc->IsObject()) return Malformed{{Errc::invalid_argument, "a frame is a JSON object"}, {}, {}};
   const auto type = json::string_member(*doc, "type");
   if (!type) return Malformed{type.error(), echo_of(*doc, "id"), echo_of(*doc, "ref")};
-  if (!*type) return Malformed{bad("type", "is required"), echo_of(*doc, "id"), echo_of(*doc, "ref")};
+  if (!*type) return Malformed{bad_member("type", "is required"), echo_of(*doc, "id"), echo_of(*doc, "ref")};
   auto command = command_of(**type, *doc, max_update);
   if (!command) return Malformed{command.error(), echo_of(*doc, "id"), echo_of(*doc, "ref")};
   return *std::move(command);

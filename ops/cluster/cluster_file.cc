@@ -154,4 +154,10 @@ Result<std::string> find_cluster_file(const std::string& flag) {
                                     "): start one with tocsinctl up, or name it with --cluster"};
 }
 
+Result<ClusterFile> open_cluster(const std::string& flag) {
+  const auto path = find_cluster_file(flag);
+  if (!path) return path.error();
+  return load_cluster_file(*path);
+}
+
 }  // namespace tocsin::ops

@@ -49,6 +49,9 @@ struct ClusterFile {
 /// `tools/dev up` uses. Fails with not_found that lists what was tried.
 [[nodiscard]] Result<std::string> find_cluster_file(const std::string& flag);
 
+/// Both: the cluster that a command works with. Fails as they do.
+[[nodiscard]] Result<ClusterFile> open_cluster(const std::string& flag);
+
 /// Where `tools/dev up` keeps its cluster, seen from the project's root.
 inline constexpr std::string_view kDevFolder = ".tocsin";
 

@@ -41,9 +41,7 @@ int run_demo(const DemoOptions& options) {
     if (!parsed) return complain("--duration " + parsed.error().detail, kExitUsage);
     duration = *parsed;
   }
-  const auto path = find_cluster_file(options.cluster);
-  if (!path) return complain(path.error().detail, kExitUnavailable);
-  const auto cluster = load_cluster_file(*path);
+  const auto cluster = open_cluster(options.cluster);
   if (!cluster) return complain(cluster.error().detail, kExitUnavailable);
   const std::uint64_t seed = options.seed != 0 ? options.seed : crypto::random_u64();
   // Two runs must not share incidents, whatever their seeds.

@@ -60,9 +60,7 @@ int show_one(Api& api, const IncidentsOptions& options) {
 int run_incidents(const IncidentsOptions& options) {
   const auto filter = parse_filter_words(options.filter);
   if (!filter) return complain(filter.error());
-  const auto path = find_cluster_file(options.cluster);
-  if (!path) return complain(path.error().detail, kExitUnavailable);
-  auto file = load_cluster_file(*path);
+  auto file = open_cluster(options.cluster);
   if (!file) return complain(file.error().detail, kExitUnavailable);
   const http::Trust trust = trust_for(*file, options.ca);
   Api api(*std::move(file), trust);

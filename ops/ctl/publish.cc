@@ -139,9 +139,7 @@ Status send_file(Sender& sender, const std::string& path) {
 }  // namespace
 
 int run_publish(const PublishOptions& options) {
-  const auto path = find_cluster_file(options.cluster);
-  if (!path) return complain(path.error().detail, kExitUnavailable);
-  auto file = load_cluster_file(*path);
+  auto file = open_cluster(options.cluster);
   if (!file) return complain(file.error().detail, kExitUnavailable);
   const http::Trust trust = trust_for(*file, options.ca);
   Api api(*std::move(file), trust);

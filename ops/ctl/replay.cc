@@ -14,9 +14,7 @@ constexpr std::uint64_t kBadRowsShown = 20;
 int run_replay_servicenow(const ReplayOptions& options) {
   const auto speed = parse_speed(options.speed);
   if (!speed) return complain(speed.error());
-  const auto path = find_cluster_file(options.cluster);
-  if (!path) return complain(path.error().detail, kExitUnavailable);
-  const auto cluster = load_cluster_file(*path);
+  const auto cluster = open_cluster(options.cluster);
   if (!cluster) return complain(cluster.error().detail, kExitUnavailable);
   auto source = open_source(options.file);
   if (!source) return complain(source.error().detail, kExitUsage);

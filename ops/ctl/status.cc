@@ -60,9 +60,7 @@ std::string supervisor_status(Api& api) {
 }  // namespace
 
 int run_status(const StatusOptions& options) {
-  const auto path = find_cluster_file(options.cluster);
-  if (!path) return complain(path.error().detail, kExitUnavailable);
-  auto file = load_cluster_file(*path);
+  auto file = open_cluster(options.cluster);
   if (!file) return complain(file.error().detail, kExitUnavailable);
   // Nothing secret goes to an edge here, and a cluster with a broken certificate should still be looked at.
   http::Trust trust = trust_for(*file, {});

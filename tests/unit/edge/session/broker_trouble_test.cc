@@ -6,12 +6,7 @@
 namespace tocsin::edge {
 namespace {
 
-using rig::number_of;
-using rig::of_type;
-using rig::Peer;
-using rig::Rig;
-using rig::text_of;
-using rig::type_of;
+using namespace rig;
 
 const std::string kSnapshot = R"({"type":"subscribe","id":"a","channel":"c","snapshot":true})";
 

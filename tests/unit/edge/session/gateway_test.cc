@@ -7,14 +7,7 @@
 namespace tocsin::edge {
 namespace {
 
-using rig::number_of;
-using rig::of_type;
-using rig::Peer;
-using rig::Rig;
-using rig::text_of;
-using rig::type_of;
-
-const std::string kSubscribe = R"({"type":"subscribe","id":"a","channel":"c"})";
+using namespace rig;
 
 std::string since(Offset offset, const std::string& epoch = "0000000000000001", const std::string& more = "") {
   return R"({"type":"subscribe","id":"a","channel":"c","since":{"epoch":")" + epoch + R"(","offset":)" + std::to_string(offset) + "}" + more + "}";

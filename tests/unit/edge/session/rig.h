@@ -124,6 +124,9 @@ struct Rig {
   std::uint64_t seed = 42;
 };
 
+/// The plainest subscription: "a" to channel "c".
+inline const std::string kSubscribe = R"({"type":"subscribe","id":"a","channel":"c"})";
+
 /// Shorthands on frames.
 [[nodiscard]] std::string type_of(const std::string& frame);
 [[nodiscard]] std::string text_of(const std::string& frame, const char* member);

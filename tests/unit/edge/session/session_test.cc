@@ -8,14 +8,7 @@
 namespace tocsin::edge {
 namespace {
 
-using rig::number_of;
-using rig::of_type;
-using rig::Peer;
-using rig::Rig;
-using rig::text_of;
-using rig::type_of;
-
-const std::string kSubscribe = R"({"type":"subscribe","id":"a","channel":"c"})";
+using namespace rig;
 
 std::string connect_with(const std::string& ticket, const std::string& more = "") {
   return R"({"type":"connect","ticket":")" + ticket + "\"" + more + "}";

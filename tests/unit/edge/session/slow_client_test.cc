@@ -6,13 +6,7 @@
 namespace tocsin::edge {
 namespace {
 
-using rig::number_of;
-using rig::of_type;
-using rig::Peer;
-using rig::Rig;
-using rig::text_of;
-
-const std::string kSubscribe = R"({"type":"subscribe","id":"a","channel":"c"})";
+using namespace rig;
 
 Config small() {
   Config c;

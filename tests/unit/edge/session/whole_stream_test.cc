@@ -14,11 +14,7 @@
 namespace tocsin::edge {
 namespace {
 
-using rig::number_of;
-using rig::Peer;
-using rig::Rig;
-using rig::text_of;
-using rig::type_of;
+using namespace rig;
 
 /// One subscription as an independent client would follow it.
 struct Stream {
