@@ -65,6 +65,7 @@ struct Config {
   std::chrono::milliseconds conflate_stalled{2'000};
   std::chrono::milliseconds conflate_behind{15'000};
   std::chrono::milliseconds slow_close{30'000};
+  std::chrono::milliseconds behind_close{300'000};
 
   std::int64_t recent_max_bytes = 33'554'432;
   std::int64_t state_max_bytes = 134'217'728;
@@ -114,6 +115,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::conflate_stalled>("fanout.conflate_stalled_ms", "Time without taking a byte after which a client counts as slow.", {.min = 0, .max = 600'000}),
     config::option<&Config::conflate_behind>("fanout.conflate_behind_ms", "Time behind the newest update after which a client counts as slow.", {.min = 0, .max = 600'000}),
     config::option<&Config::slow_close>("fanout.slow_close_ms", "Time without taking a byte after which a client with unsent frames is closed as a slow consumer.", {.min = 100, .max = 3'600'000}),
+    config::option<&Config::behind_close>("fanout.behind_close_ms", "Time behind the newest update, conflated or not, after which a client is closed as a slow consumer.", {.min = 1'000, .max = 86'400'000}),
     config::option<&Config::recent_max_bytes>("cache.recent_max_bytes", "Recent updates kept per channel, to serve resumes without the broker.", {.min = 65'536, .max = 17'179'869'184}),
     config::option<&Config::state_max_bytes>("cache.state_max_bytes", "Current incidents kept per channel, to serve snapshots without the broker; above it they stream from the broker.", {.min = 0, .max = 17'179'869'184}),
     config::option<&Config::cache_linger>("cache.linger_ms", "How long a channel without subscribers keeps its caches and interest.", {.min = 0, .max = 3'600'000}),

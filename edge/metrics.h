@@ -30,7 +30,12 @@ struct Metrics {
   metrics::Counter delivered{registry, "tocsin_edge_delivered_total", "Frames of subscriptions (updates, skips, heads) handed to client sockets."};
   metrics::Gauge log_bytes{registry, "tocsin_edge_audience_log_bytes", "Bytes held in audience logs."};
   metrics::Gauge blocked{registry, "tocsin_edge_blocked_clients", "Clients whose socket takes no more."};
-  metrics::Counter conflated{registry, "tocsin_edge_conflated_total", "Updates replaced by a newer one for a slow client."};
+  metrics::Gauge behind_bytes{registry, "tocsin_edge_behind_bytes", "How far the slowest subscription is behind its view's newest frame."};
+  metrics::Gauge private_bytes{registry, "tocsin_edge_private_bytes", "Unsent private frames of all clients: replies, replays, snapshots."};
+  metrics::Gauge joining{registry, "tocsin_edge_joining_subscriptions", "Subscriptions not live: attaching, in a snapshot or catching up."};
+  metrics::Gauge conflating{registry, "tocsin_edge_conflating_subscriptions", "Slow subscriptions that are given the newest state per incident."};
+  metrics::Gauge rate_waiting{registry, "tocsin_edge_rate_waiting_subscriptions", "Subscriptions with updates that their max_rate holds back."};
+  metrics::Counter conflated{registry, "tocsin_edge_conflated_total", "Updates replaced by a newer one for a slow client or a max_rate."};
   metrics::Counter fell_behind{registry, "tocsin_edge_fell_behind_total", "Subscriptions whose place in the audience log was overwritten."};
   metrics::Counter history_reads{registry, "tocsin_edge_history_reads_total", "Pages of history read from the broker."};
   metrics::Counter snapshots{registry, "tocsin_edge_snapshots_total", "Snapshots given to subscriptions."};

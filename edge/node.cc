@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -70,6 +72,7 @@ struct Node::State {
   HttpApi api;
 
   loop::Timer ticker{loop};
+  loop::Timer due_timer{loop};  ///< updates that a max_rate holds back
   loop::TurnHook turn_end;
   loop::Signals signals;
   std::string http_url;
@@ -117,7 +120,11 @@ Status Node::State::connect() {
 /// The end of a turn: whatever it brought, from the broker or from clients, goes out.
 void Node::State::turn() {
   server.turn();
-  if (gateway.turn()) turn_end.request();
+  if (gateway.turn()) return turn_end.request();
+  if (const auto due = gateway.next_due()) {
+    const auto wait = std::chrono::ceil<Millis>(*due - clock.steady());
+    due_timer.start(std::max(wait, Millis{0}), [this] { turn_end.request(); });
+  }
 }
 
 void Node::State::tick() {
@@ -177,6 +184,7 @@ void Node::run() {
   State& s = *state_;
   s.loop.run();
   s.ticker.stop();
+  s.due_timer.stop();
   s.server.shut_down();
   log::info("stopped");
 }

@@ -20,6 +20,7 @@ struct Feed;
 struct Member {
   static constexpr std::uint32_t kBlocked = 1;  ///< the socket takes nothing now
   static constexpr std::uint32_t kGather = 2;   ///< has private frames, other subscriptions, or is conflated: flushed as a client
+  static constexpr std::uint32_t kHeld = 4;     ///< had its share for now (max_rate): the cursor waits for Sub::due
 
   Socket socket = nullptr;
   AudienceLog::Cursor cursor = 0;

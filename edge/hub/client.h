@@ -54,7 +54,9 @@ struct Sub {
   bool slow = false;       ///< conflated until it reaches the head again
   Outcome outcome = Outcome::live;
   LostReason reason = LostReason::none;
-  std::uint32_t max_rate = 0;
+  std::uint32_t max_rate = 0;  ///< runs a second; 0: no limit
+  Instant due{};               ///< its next run may go out then
+  std::uint32_t falls = 0;     ///< off the log since it was last at the head
   std::optional<Since> since;
   std::uint32_t member = 0;     ///< index in audience->members while live
   std::uint32_t join_slot = 0;  ///< index in the joiner's list while not live
@@ -78,6 +80,7 @@ struct Client {
   bool overflowed = false;  ///< a private frame found no room: its streams are no longer whole, it must go
   bool queued = false;  ///< in the list of clients to flush
   bool pumping = false; ///< some subscription is not live
+  bool rated = false;   ///< some subscription has a max_rate
   bool changed = false; ///< in the hub's list of resume records to write
   std::size_t max_batch = 0;
   Instant stalled_since{};  ///< when it was blocked

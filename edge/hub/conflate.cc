@@ -57,7 +57,7 @@ class Batch {
 }  // namespace
 
 ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
-                        std::string& out) {
+                        FrameRun& out) {
   ConflateResult result{from};
   Batch batch(log);
   for (std::size_t i = log.first_frame(from); i < log.frames().size() && batch.take(i, budget); ++i) result.cursor = log.frames()[i].end;
@@ -66,10 +66,12 @@ ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t
     if (!kept.alive) continue;
     const auto& frame = log.frames()[kept.frame];
     if (!frame.update) {
-      out.append(log.bytes(frame, kept.frame));
+      out.bytes.append(log.bytes(frame, kept.frame));
+      out.close_frame();
       continue;
     }
-    append_framed(out, encoding, frame::conflated(encoding.door, sub, frame.to, kept.replaces, frame.update->body(encoding.door, scratch)), {epoch, frame.to});
+    append_framed(out.bytes, encoding, frame::conflated(encoding.door, sub, frame.to, kept.replaces, frame.update->body(encoding.door, scratch)), {epoch, frame.to});
+    out.close_frame();
     ++result.updates;
     result.dropped += kept.replaces.size();
   }

@@ -5,10 +5,10 @@
 // A batch is complete in itself: every offset between its first and last is in a frame, a skip or a `replaces` of the same batch.
 // Pure function; thread: the loop.
 #include <cstddef>
-#include <string>
 
 #include "edge/codec/door.h"
 #include "edge/hub/audience_log.h"
+#include "edge/hub/private_tail.h"
 
 namespace tocsin::edge {
 
@@ -17,8 +17,8 @@ struct ConflateResult {
   std::size_t updates = 0;
   std::size_t dropped = 0;
 };
-/// Appends to `out` frames of about `budget` bytes that stand for the longest run from `from` on.
+/// Appends to `out` frames of about `budget` bytes that stand for the longest run from `from` on; whole frames, each ended.
 [[nodiscard]] ConflateResult conflate(const AudienceLog& log, Encoding encoding, std::uint32_t sub, Epoch epoch, AudienceLog::Cursor from, std::size_t budget,
-                                      std::string& out);
+                                      FrameRun& out);
 
 }  // namespace tocsin::edge

@@ -95,27 +95,6 @@ void Fanout::kill(Client& client) {
     if (sub->mode == Mode::live) member_of(*sub).flags |= Member::kBlocked;
 }
 
-void Fanout::unblock(Client& client) {
-  if (client.dead || !client.blocked) return;
-  const auto now = clock_.steady();
-  const auto stalled = now - client.stalled_since;
-  client.blocked = false;
-  metrics_.blocked.add(-1);
-  for (auto& sub : client.subs) {
-    if (sub->mode != Mode::live) {
-      if (stalled >= config_.conflate_stalled && sub->conflate != Conflate::never) sub->slow = true;
-      continue;
-    }
-    Member& member = member_of(*sub);
-    member.flags &= ~Member::kBlocked;
-    const auto lag = sub->audience->log.end() - member.cursor;
-    const bool far = lag > static_cast<std::uint64_t>(config_.conflate_bytes);
-    const bool old = stalled >= config_.conflate_stalled || now - sub->behind_since >= config_.conflate_behind;
-    if (lag > 0 && (sub->conflate == Conflate::when_behind || (sub->conflate == Conflate::when_stalled && far && old))) sub->slow = true;
-  }
-  queue(client);
-}
-
 /// Accounts for a write; false when nothing more may be written now.
 bool Fanout::wrote(Client& client, std::string_view bytes) {
   const Sent sent = outlet_.write(client.socket, bytes);
@@ -159,7 +138,7 @@ void Fanout::sweep(Audience& audience) {
     for (; done < count && found < kAhead; ++done) {
       Member& member = audience.members[at];
       at = at + 1 == count ? 0 : at + 1;
-      if (member.cursor == end || (member.flags & Member::kBlocked) != 0) continue;
+      if (member.cursor == end || (member.flags & (Member::kBlocked | Member::kHeld)) != 0) continue;
       if ((member.flags & Member::kGather) != 0) {
         queue(*member.sub->client);
       } else if (outlet_.busy(member.socket)) {
@@ -170,34 +149,6 @@ void Fanout::sweep(Audience& audience) {
     }
     for (std::size_t i = 0; i < found; ++i) write_member(audience, *ready[i]);
   }
-}
-
-/// Frees what every member has, and over the bound what the slowest still lack.
-void Fanout::trim(Audience& audience) {
-  auto& log = audience.log;
-  auto lowest = log.end();
-  for (const auto& member : audience.members) lowest = std::min(lowest, member.cursor);
-  if (audience.retain_from != 0) lowest = std::min(lowest, std::max(audience.retain_from, log.begin()));
-  log.trim_to(lowest);
-  const auto share = static_cast<std::size_t>(config_.audiences_max_bytes / std::max<std::int64_t>(1, metrics_.audiences.value()));
-  const auto cap = std::min(static_cast<std::size_t>(config_.audience_max_bytes), std::max<std::size_t>(share, 65'536));
-  if (log.size() <= cap) return;
-  audience.retain_from = 0;
-  const auto keep_from = log.batch(log.begin(), log.size() - cap / 4 * 3).size() + log.begin();
-  for (std::size_t i = 0; i < audience.members.size();) {
-    Sub& sub = *audience.members[i].sub;
-    if (audience.members[i].cursor >= keep_from) {
-      ++i;
-      continue;
-    }
-    sub.position = {audience.feed.epoch, log.position_at(audience.members[i].cursor)};
-    leave(audience, sub);
-    sub.mode = Mode::catching_up;
-    ++audience.joining;
-    fallen_.push_back(&sub);
-    metrics_.fell_behind.add();
-  }
-  log.trim_to(keep_from);
 }
 
 void Fanout::add(std::string_view& only, std::string_view bytes) {
@@ -225,7 +176,10 @@ void Fanout::gather_live(Client& client, Sub& sub, std::string_view& only) {
     return;
   }
   if (used > 0) return;  // a conflated batch goes alone
-  const auto result = conflate(log, client.encoding, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, scratch_);
+  conflated_.bytes.clear();
+  conflated_.ends.clear();
+  const auto result = conflate(log, client.encoding, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, conflated_);
+  scratch_.swap(conflated_.bytes);
   member.cursor = result.cursor;
   delivered_ += result.updates;
   metrics_.conflated.add(static_cast<std::int64_t>(result.dropped));
@@ -247,7 +201,7 @@ std::string_view Fanout::gather(Client& client) {
   const std::size_t count = client.subs.size();
   for (std::size_t i = 0; i < count; ++i) {  // another one first each turn: a busy channel must not starve the rest
     Sub& sub = *client.subs[(turns_ + i) % count];
-    if (sub.mode == Mode::live) gather_live(client, sub, only);
+    if (sub.mode == Mode::live && sub.max_rate == 0) gather_live(client, sub, only);
   }
   return scratch_.empty() ? only : std::string_view(scratch_);
 }
@@ -263,9 +217,10 @@ void Fanout::settle_flags(Client& client) {
     Member& member = member_of(*sub);
     if (member.cursor == sub->audience->log.end()) {
       sub->slow = false;
+      sub->falls = 0;
       sub->behind_since = Instant{};
     }
-    if (client.subs.size() > 1 || client.tail || sub->slow || client.blocked)
+    if (client.subs.size() > 1 || client.tail || sub->slow || sub->max_rate > 0 || client.blocked)
       member.flags |= Member::kGather;
     else
       member.flags &= ~Member::kGather;
@@ -274,6 +229,7 @@ void Fanout::settle_flags(Client& client) {
 
 void Fanout::flush(Client& client) {
   if (client.blocked || client.dead) return;
+  if (client.rated) release_rated(client);
   bool open = true;
   for (int i = 0; open && i < kBatchesPerTurn; ++i) {
     if (outlet_.busy(client.socket)) {
@@ -308,13 +264,16 @@ void Fanout::flush_tail(Client& client) {
 bool Fanout::behind(const Client& client) {
   if (!client.tail_empty()) return true;
   return std::any_of(client.subs.begin(), client.subs.end(), [](const auto& sub) {
-    return sub->mode == Mode::live && member_of(*sub).cursor != sub->audience->log.end();
+    if (sub->mode != Mode::live) return false;
+    const Member& member = member_of(*sub);
+    return (member.flags & Member::kHeld) == 0 && member.cursor != sub->audience->log.end();
   });
 }
 
 bool Fanout::pass() {
   more_ = false;
   ++turns_;
+  release_due();
   const auto dirty = std::exchange(dirty_, {});
   for (Audience* audience : dirty) {
     audience->dirty = false;
@@ -350,6 +309,7 @@ void Fanout::forget(Audience& audience) {
   if (audience.dirty) std::erase(dirty_, &audience);
   if (audience.touched) std::erase(touched_, &audience);
   if (memo_.log == &audience.log) memo_ = {};
+  if (rated_.log == &audience.log) rated_ = {};
 }
 
 }  // namespace tocsin::edge

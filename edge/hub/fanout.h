@@ -7,7 +7,10 @@
 // Thread: the loop.
 #include <cstdint>
 #include <string>
+#include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -44,6 +47,12 @@ class Fanout {
   /// Takes the client out of every list; it is about to be freed.
   void forget(Client& client);
   void forget(Audience& audience);
+  /// It leaves its audience: the wait for its rate ends.
+  void unhold(Sub& sub);
+  /// When the next subscription with a rate may go on; the pass is to run by then.
+  [[nodiscard]] std::optional<Instant> next_due() const;
+  /// Unsent bytes that one audience's log may hold.
+  [[nodiscard]] std::size_t log_cap() const;
 
   /// One pass. True when some client has more than one turn's share.
   bool pass();
@@ -72,6 +81,10 @@ class Fanout {
   void sweep(Audience& audience);
   void write_member(Audience& audience, Member& member);
   void trim(Audience& audience);
+  void slow_down(Audience& audience, std::size_t far);
+  void release_due();
+  void release_rated(Client& client);
+  std::shared_ptr<const FrameRun> rated_run(Sub& sub, AudienceLog::Cursor& cursor);
   void flush(Client& client);
   std::string_view gather(Client& client);
   void gather_live(Client& client, Sub& sub, std::string_view& only);
@@ -88,8 +101,21 @@ class Fanout {
   std::vector<Client*> queued_;
   std::vector<Client*> drained_;
   std::vector<Sub*> fallen_;
+  std::set<std::pair<Instant, Sub*>> held_;  ///< by when they may go on
   std::vector<Audience*> touched_;  ///< to be trimmed at the end of the pass
   Batch memo_;
+  /// The last run made for a rate; dashboards with one view and rate share it.
+  struct RatedRun {
+    const AudienceLog* log = nullptr;
+    AudienceLog::Cursor from = 0;
+    AudienceLog::Cursor to = 0;
+    AudienceLog::Cursor end = 0;  ///< of the log, when it was made
+    std::shared_ptr<const FrameRun> run;
+    std::size_t updates = 0;
+    std::size_t dropped = 0;
+  };
+  RatedRun rated_;
+  FrameRun conflated_;   ///< scratch
   std::string scratch_;  ///< a gathered write
   std::size_t delivered_ = 0;
   std::size_t turns_ = 0;

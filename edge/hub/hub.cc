@@ -8,6 +8,7 @@
 
 namespace tocsin::edge {
 namespace {
+constexpr std::uint32_t kMaxFalls = 3;  // off the log without reaching its head between
 constexpr unsigned kCountEvery = 10;  // ticks between two looks at every log's size
 }
 
@@ -97,6 +98,7 @@ Status Hub::subscribe(Client& client, Subscribe request) {
   sub->snapshot = request.snapshot;
   sub->restored = request.restored;
   sub->max_rate = request.max_rate;
+  client.rated = client.rated || request.max_rate > 0;
   sub->since = request.since;
   ++sub->audience->joining;
   Sub& added = *sub;
@@ -113,6 +115,7 @@ void Hub::drop_sub(Client& client, std::size_t index) {
   Audience& audience = *sub.audience;
   Feed& feed = *sub.feed;
   if (sub.mode == Mode::live) {
+    fanout_.unhold(sub);
     leave(audience, sub);
     fanout_.mark(audience);  // its cursor may have been the one that held the log back
   } else {
@@ -179,7 +182,11 @@ std::vector<Client*> Hub::take_changed() {
 }
 
 bool Hub::stuck(const Client& client) const {
-  return client.overflowed || (client.blocked && !client.dead && clock_.steady() - client.stalled_since >= config_.slow_close);
+  const auto now = clock_.steady();
+  if (client.overflowed || (client.blocked && !client.dead && now - client.stalled_since >= config_.slow_close)) return true;
+  return std::any_of(client.subs.begin(), client.subs.end(), [&](const auto& sub) {
+    return sub->falls > kMaxFalls || (sub->mode == Mode::live && sub->behind_since != Instant{} && now - sub->behind_since >= config_.behind_close);
+  });
 }
 
 // ---- resume records
@@ -243,8 +250,7 @@ void Hub::tick() {
   const double share = static_cast<double>((now - last_tick_).count()) / (0.9 * static_cast<double>(config_.beacon.count()));
   last_tick_ = now;
   joiner_.tick();
-  const bool count = ++ticks_ % kCountEvery == 0;
-  std::int64_t held = 0;
+  if (++ticks_ % kCountEvery == 0) count_members();
   for (auto it = feeds_.begin(); it != feeds_.end();) {
     Feed& feed = *it->second;
     if (feed.subscriptions == 0 && now - feed.idle_since >= config_.cache_linger) {
@@ -254,11 +260,33 @@ void Hub::tick() {
       continue;
     }
     beacon(feed, share);
-    if (count)
-      for (const Audience* audience : feed.beacon_order) held += static_cast<std::int64_t>(audience->log.size());
     ++it;
   }
-  if (count) metrics_.log_bytes.set(held);
+}
+
+/// The gauges of the queues: how much is held, and how far behind whom.
+void Hub::count_members() {
+  std::int64_t held = 0, conflated = 0, waiting = 0;
+  AudienceLog::Cursor furthest = 0;
+  for (const auto& [name, feed] : feeds_)
+    for (const Audience* audience : feed->beacon_order) {
+      held += static_cast<std::int64_t>(audience->log.size());
+      if (audience->log.size() == 0) continue;  // nobody is behind
+      for (const Member& member : audience->members) {
+        furthest = std::max(furthest, audience->log.end() - member.cursor);
+        if ((member.flags & Member::kHeld) != 0) ++waiting;
+        else if ((member.flags & Member::kGather) != 0 && member.sub->slow) ++conflated;
+      }
+    }
+  std::int64_t private_bytes = 0;
+  for (const auto& client : clients_)
+    if (client && client->tail) private_bytes += static_cast<std::int64_t>(client->tail->unsent());
+  metrics_.log_bytes.set(held);
+  metrics_.conflating.set(conflated);
+  metrics_.rate_waiting.set(waiting);
+  metrics_.behind_bytes.set(static_cast<std::int64_t>(furthest));
+  metrics_.private_bytes.set(private_bytes);
+  metrics_.joining.set(static_cast<std::int64_t>(joiner_.size()));
 }
 
 /// Each audience once per period, spread evenly over it.

@@ -51,7 +51,8 @@ class Hub final : private SubOwner {
   [[nodiscard]] static std::vector<link::SessionSub> describe(const Client& client);
   [[nodiscard]] std::vector<Client*> take_changed();
   void note_changed(Client& client) { changed(client); }
-  /// Blocked for longer than fanout.slow_close_ms, or its private frames overflowed: it should be closed as slow.
+  /// The ladder's end, to be closed as slow: blocked for fanout.slow_close_ms, behind for fanout.behind_close_ms, off the log again and
+  /// again without reaching the head, or its private frames overflowed.
   [[nodiscard]] bool stuck(const Client& client) const;
 
   // ---- the link
@@ -59,6 +60,8 @@ class Hub final : private SubOwner {
   void updates(const std::string& channel, const std::vector<Record>& records);
 
   bool turn();
+  /// A turn is wanted by then, whatever else happens.
+  [[nodiscard]] std::optional<Instant> next_due() const { return fanout_.next_due(); }
   void tick();
 
  private:
@@ -71,6 +74,7 @@ class Hub final : private SubOwner {
   void start_over(Feed& feed, LostReason reason);
   void beacon(Feed& feed, double share);
   void settle(Audience& audience, Sub& sub);
+  void count_members();
 
   Feed* find_feed(const std::string& name, std::uint64_t serial) override;
   void fail(Sub& sub, const Error& error) override;

@@ -49,6 +49,7 @@ void Hub::start_over(Feed& feed, LostReason reason) {
   for (Audience* audience : feed.beacon_order) {
     while (!audience->members.empty()) {
       Sub& sub = *audience->members.back().sub;
+      fanout_.unhold(sub);
       leave(*audience, sub);
       ++audience->joining;
       sub.mode = Mode::catching_up;

@@ -191,14 +191,16 @@ bool Joiner::extend_log(Sub& sub) {
   if (from >= to || to - from > kExtendMaxUpdates) return false;
   std::deque<SharedUpdate> matching;
   std::size_t bytes = audience.log.size();
+  const std::size_t fits = fanout_.log_cap() / 2;  // beyond it the next trim would cut it off again
+  if (bytes > fits) return false;
   const bool all = audience.filter.empty();
   for (Offset o = from + 1; o <= to; ++o) {
     const auto& update = feed.recent.at(o);
     if (!all && !audience.filter.matches(update->facts())) continue;
     bytes += update->members().size() + 64;
+    if (bytes > fits) return false;
     matching.push_back(update);
   }
-  if (bytes > static_cast<std::size_t>(config_.audience_max_bytes) / 2) return false;
   audience.log.prepend(from, matching);
   metrics_.encoded.add(static_cast<std::int64_t>(matching.size()));
   if (audience.members.size() + audience.joining > 1) {

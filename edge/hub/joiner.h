@@ -58,6 +58,8 @@ class Joiner {
   /// Starts over at the feed's new head, declared as lost.
   void restart(Sub& sub, LostReason reason);
   void tick();
+  /// Subscriptions that are not live.
+  [[nodiscard]] std::size_t size() const noexcept { return joining_.size(); }
 
  private:
   void admit(Sub& sub, AudienceLog::Cursor cursor);

@@ -88,6 +88,8 @@ bool Gateway::turn() {
   return more;
 }
 
+std::optional<Instant> Gateway::next_due() const { return state_->hub.next_due(); }
+
 void Gateway::tick() {
   state_->hub.tick();
   state_->sessions.tick();

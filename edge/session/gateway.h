@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -58,6 +59,8 @@ class Gateway {
   /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client. True when it stopped early to
   /// let the loop look at its sockets: call again on the next turn without waiting for an event.
   bool turn();
+  /// Another turn is wanted by then: updates wait for a max_rate.
+  [[nodiscard]] std::optional<Instant> next_due() const;
   /// Every 100 ms: keepalive, head beacons, time-outs, session checkpoints.
   void tick();
 

@@ -65,6 +65,16 @@ edge::Config edge_config(Chance& chance, std::size_t number, bool tight) {
   return c;
 }
 
+/// Doors and rates. From a copy, so that a seed's other choices are what they were before there was a choice.
+void choose_doors(Plan& plan, Chance chance) {
+  for (ClientPlan& client : plan.clients) {
+    client.proto = chance.percent(30);
+    for (Wanted& wanted : client.wanted)
+      if (chance.percent(15) && wanted.options.find("false") == std::string::npos)
+        wanted.options += R"(,"max_rate":)" + std::to_string(chance.between(1, 20));
+  }
+}
+
 }  // namespace
 
 Plan plan_of(Chance& chance) {
@@ -88,6 +98,7 @@ Plan plan_of(Chance& chance) {
   plan.chaos_ms = static_cast<std::int64_t>(chance.between(3'000, 12'000));
   plan.troubles = chance.between(0, 14);
   plan.unruly = chance.percent(30);
+  choose_doors(plan, chance);
   return plan;
 }
 

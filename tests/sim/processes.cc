@@ -115,7 +115,11 @@ void EdgeProcess::turn_soon() {
   if (std::exchange(turn_due_, true)) return;
   world_.after(0, life_, [this] {
     turn_due_ = false;
-    if (parts_->gateway.turn()) turn_soon();
+    if (parts_->gateway.turn()) return turn_soon();
+    if (const auto due = parts_->gateway.next_due()) {
+      const auto wait = std::chrono::duration_cast<Millis>(*due - world_.steady()).count();
+      world_.after(std::max<std::int64_t>(wait, 0), life_, [this] { turn_soon(); });
+    }
   });
 }
 

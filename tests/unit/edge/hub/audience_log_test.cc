@@ -93,10 +93,10 @@ TEST_CASE("PROTOCOL 4.6: conflation: newest per key, what it stands for named, P
   log.append(update(6, "a", "P3", true));
   log.append(update(7, "a"));
   log.append(update(8, "b"));
-  std::string out;
+  FrameRun out;
   auto result = conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 1 << 20, out);
   CHECK(result.cursor == log.end());
-  const auto frames = payloads(out);
+  const auto frames = payloads(out.bytes);
   REQUIRE(frames.size() == 5);
   CHECK(frames[0].find(R"("offset":3,"replaces":[1])") != std::string::npos);
   CHECK(frames[1].find(R"("from":5,"to":5)") != std::string::npos);
@@ -104,10 +104,12 @@ TEST_CASE("PROTOCOL 4.6: conflation: newest per key, what it stands for named, P
   CHECK(frames[3].find(R"("offset":7,"replaces":[])") != std::string::npos);
   CHECK(frames[4].find(R"("offset":8,"replaces":[2])") != std::string::npos);
   CHECK(result.dropped == 3);
+  CHECK(out.ends.size() == 5);
+  CHECK(out.ends.back() == out.bytes.size());
   // A small budget stops before what does not fit, and goes on from there.
-  out.clear();
+  out = {};
   result = conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 10, out);
-  CHECK(payloads(out).size() == 1);
+  CHECK(payloads(out.bytes).size() == 1);
   CHECK(result.cursor > log.begin());
   CHECK(result.cursor < log.end());
 }
@@ -120,9 +122,9 @@ TEST_CASE("PROTOCOL 4.6: conflation never lets an event stand for an incident, n
   log.append(hub_test::event(4, "a", "note"));
   log.append(hub_test::event(5, "", "x"));
   log.append(hub_test::event(6, "", "x"));
-  std::string out;
+  FrameRun out;
   CHECK(conflate(log, {Door::json}, 7, Epoch{1}, log.begin(), 1 << 20, out).dropped == 1);
-  CHECK(payloads(out).size() == 5);
+  CHECK(payloads(out.bytes).size() == 5);
 }
 
 }  // namespace

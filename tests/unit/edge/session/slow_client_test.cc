@@ -1,6 +1,8 @@
 // The slow-client ladder: conflated, served from history or a snapshot, closed with a ticket. The others notice nothing.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/unit/edge/session/rig.h"
 
 namespace tocsin::edge {
@@ -158,6 +160,153 @@ TEST_CASE("the sweep starts elsewhere each turn") {
     r.turn();
     for (auto& peer : r.peers) CHECK(of_type(peer->take(), "update").size() == 1);
   }
+}
+
+// ---- max_rate
+
+std::size_t replaced_in(const std::vector<std::string>& updates) {
+  std::size_t n = 0;
+  for (const auto& f : updates)
+    if (const auto doc = *json::parse(f); doc.HasMember("replaces")) n += doc["replaces"].Size();
+  return n;
+}
+
+TEST_CASE("max_rate: each incident comes at most so often, the newest state wins, P0 and endings all come") {
+  Rig r;
+  Peer& calm = r.connect();
+  Peer& twin = r.connect();
+  Peer& all = r.connect();
+  const std::string subscribe = R"({"type":"subscribe","id":"a","channel":"c","max_rate":2})";
+  r.say(calm, subscribe);
+  r.say(twin, subscribe);
+  r.say(all, kSubscribe);
+  r.settle();
+  calm.take();
+  r.broker.add("c", "i0");
+  r.turn();
+  CHECK(of_type(calm.take(), "update").size() == 1);  // the first is not held back
+  twin.take();
+  for (int i = 0; i < 40; ++i) {
+    r.broker.add("c", "i" + std::to_string(i % 4), i == 7 ? "P0" : "P3", i == 9 ? "resolved" : "investigating");
+    r.turn();
+  }
+  CHECK(of_type(calm.take(), "update").empty());
+  CHECK(of_type(all.take(), "update").size() == 41);
+  REQUIRE(r.gateway->next_due());
+  CHECK(*r.gateway->next_due() - r.clock.now == Millis{500});
+  r.clock.now += Millis{500};
+  r.turn();
+  const auto run = of_type(calm.take(), "update");
+  CHECK(run.size() == 6);  // four incidents, one of them also as P0 and one as it ended
+  CHECK(run.size() + replaced_in(run) == 40);
+  CHECK(std::count_if(run.begin(), run.end(), [](const auto& f) { return f.find("\"P0\"") != std::string::npos; }) == 1);
+  CHECK(of_type(twin.take(), "update") == run);
+  CHECK_FALSE(r.gateway->next_due());
+  // Quiet for longer than its time: the next comes at once again.
+  r.clock.now += Millis{600};
+  r.broker.add("c", "i0");
+  r.turn();
+  CHECK(of_type(calm.take(), "update").size() == 1);
+}
+
+TEST_CASE("max_rate: replies do not wait, other subscriptions neither, and an end while it waits leaves nothing") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":1})");
+  r.say(p, R"({"type":"subscribe","id":"b","channel":"c","filter":{"severity":["P1"]}})");
+  r.settle();
+  r.broker.add("c", "i", "P1");
+  r.settle();
+  p.take();
+  r.broker.add("c", "i", "P1");
+  r.turn();
+  CHECK(of_type(p.take(), "update").size() == 1);
+  r.say(p, R"({"type":"ping","ref":"x"})");
+  r.turn();
+  CHECK(of_type(p.take(), "pong").size() == 1);
+  REQUIRE(r.gateway->next_due());
+  r.say(p, R"({"type":"unsubscribe","id":"a"})");
+  CHECK_FALSE(r.gateway->next_due());
+  r.broker.add("c", "i", "P1");
+  r.settle();
+  r.wait(Millis{1'500});
+  CHECK(of_type(p.take(), "update").size() == 1);
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":1})");
+  r.settle();
+  r.broker.add("c", "i");
+  r.turn();
+  r.broker.add("c", "i");
+  r.turn();
+  r.drop(p);
+  CHECK_FALSE(r.gateway->next_due());
+  r.wait(Millis{1'500});
+}
+
+TEST_CASE("max_rate with conflate:false is refused") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":1,"conflate":false})");
+  r.settle();
+  const auto errors = of_type(p.take(), "error");
+  REQUIRE(errors.size() == 1);
+  CHECK(text_of(errors[0], "id") == "a");
+}
+
+TEST_CASE("a long run for a rate goes out whole, in order, and a blocked client with one loses nothing") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":1})");
+  r.settle();
+  r.broker.add("c", "i");
+  r.settle();
+  p.take();
+  p.socket.blocked = true;
+  for (int i = 0; i < 600; ++i) r.broker.add("c", "k" + std::to_string(i % 300));
+  r.settle();
+  r.wait(Millis{1'100});
+  r.unblock(p);
+  r.settle();
+  const auto run = of_type(p.take(), "update");
+  CHECK(run.size() == 300);
+  CHECK(replaced_in(run) == 300);
+}
+
+// ---- the end of the ladder
+
+TEST_CASE("over half the log's bound a client is conflated at once, however short it is behind") {
+  Rig r(small());
+  Peer& p = r.connect();
+  r.say(p, kSubscribe);
+  r.settle();
+  p.take();
+  p.socket.blocked = true;
+  flood(r, 200);  // more than half of 64 KB
+  r.unblock(p);
+  r.settle();
+  const auto updates = of_type(p.take(), "update");
+  CHECK(replaced_in(updates) > 50);
+  CHECK(r.metrics.fell_behind.value() == 0);
+}
+
+TEST_CASE("who stays behind for fanout.behind_close_ms is closed with a ticket though it reads a little") {
+  Config c;
+  c.behind_close = Millis{5'000};
+  c.slow_close = Millis{60'000};
+  Rig r(c);
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","conflate":false})");
+  r.settle();
+  p.socket.blocked = true;
+  for (int i = 0; i < 80 && !p.socket.closed; ++i) {
+    for (int k = 0; k < 500; ++k) r.broker.add("c", "i");  // more than the one write that it takes in this time
+    r.turn();
+    r.wait(Millis{100});
+    p.socket.busy = false;
+    r.gateway->writable(p.id);
+    r.turn();
+  }
+  CHECK(p.socket.closed);
+  CHECK(p.socket.reason == CloseReason::slow_consumer);
 }
 
 }  // namespace
