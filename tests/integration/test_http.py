@@ -1,5 +1,6 @@
 """The HTTP API of protocol.md section 3, and health as old load balancers ask for it."""
 import json
+import re
 
 import pytest
 
@@ -195,9 +196,19 @@ class TestRead:
 
 class TestEdgesOfHttp:
     def test_unknown_paths_are_404_with_a_problem(self, shared):
-        for path in ("/", "/v2/updates", "/v1/incidentsx", "/%2e%2e/etc/passwd", "/v1/channels/"):
+        for path in ("/v2/updates", "/board/x/nope.js", "/v1/incidentsx", "/%2e%2e/etc/passwd", "/v1/channels/"):
             assert get(url(shared) + path).status in (400, 404), path
         problem(get(url(shared) + "/nothing"), 404, "not_found")
+
+    def test_the_board_is_at_the_root_and_names_files_that_are_there(self, shared):
+        page = get(url(shared) + "/")
+        assert page.status == 200 and page.headers["content-type"].startswith("text/html")
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        files = re.findall(r'(?:src|href)="(board/[^"]+)"', page.body.decode())
+        assert len(files) == 2
+        for file in files:
+            assert get(f"{url(shared)}/{file}").headers["cache-control"].endswith("immutable"), file
+        problem(request("POST", url(shared) + "/", b""), 405, "method_not_allowed")
 
     def test_other_methods_are_405_and_say_which_are_allowed(self, shared):
         for method, path in (("GET", "/v1/updates"), ("DELETE", "/v1/updates"), ("POST", "/v1/incidents"), ("PUT", "/metrics")):
