@@ -51,7 +51,7 @@ Status take_options(const json::Value& doc, Subscribe& s) {
   if (!rate) return rate.error();
   if (rate->value_or(0) > std::numeric_limits<std::uint32_t>::max()) return bad_member("max_rate", "is too large");
   s.max_rate = static_cast<std::uint32_t>(rate->value_or(0));
-  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad("max_rate", "leaves updates out, which \"conflate\": false forbids");
+  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
   if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) s.since = since_of(*since);
   return Done{};
 }
@@ -157,9 +157,9 @@ Result<Subscribe> parse_event_query(std::string_view query, std::string_view las
   }
   const auto rate = number_of(*members, "max_rate", 0);
   if (!rate) return rate.error();
-  if (*rate > std::numeric_limits<std::uint32_t>::max()) return bad("max_rate", "is too large");
+  if (*rate > std::numeric_limits<std::uint32_t>::max()) return bad_member("max_rate", "is too large");
   s.max_rate = static_cast<std::uint32_t>(*rate);
-  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad("max_rate", "leaves updates out, which \"conflate\": false forbids");
+  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
   const std::string* query_id = find(*members, "last_event_id");
   if (last_event_id.empty() && query_id != nullptr) last_event_id = *query_id;
   if (!last_event_id.empty()) {
