@@ -145,7 +145,7 @@ export interface SubscribeOptions {
   /** Go on after a position that an earlier process kept. */
   since?: Position;
   conflate?: boolean;
-  /** Updates per second. */
+  /** Each incident comes at most this often a second; the newest state wins. */
   maxRate?: number;
 }
 

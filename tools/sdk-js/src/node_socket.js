@@ -31,7 +31,7 @@ export class NodeSocket {
     this.#request.on("upgrade", (reply, socket, head) => this.#onUpgrade(reply, socket, head, key));
     this.#request.on("response", (reply) => {
       reply.destroy();
-      this.#fail(`HTTP ${reply.statusCode}`);
+      this.#fail(`HTTP ${reply.statusCode}`, Number(reply.headers["retry-after"]) * 1000 || undefined);
     });
     this.#request.on("error", (error) => this.#fail(error.message));
     this.#request.end();
@@ -143,9 +143,10 @@ export class NodeSocket {
     return null;
   }
 
-  #fail(message) {
+  /** `retryAfterMs` is more than a browser tells: how long the server that refused wants to be left alone. */
+  #fail(message, retryAfterMs) {
     if (this.readyState === 3) return;
-    this.onerror?.({ type: "error", message });
+    this.onerror?.({ type: "error", message, retryAfterMs });
     this.#closed();
   }
 

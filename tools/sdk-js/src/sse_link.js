@@ -107,6 +107,7 @@ export class SseLink {
     appendFilter(query, request.filter);
     if (request.snapshot) query.set("snapshot", "true");
     if (request.conflate !== undefined) query.set("conflate", String(request.conflate));
+    if (request.max_rate !== undefined) query.set("max_rate", String(request.max_rate));
     const headers = { accept: "text/event-stream", ...this.#authorization() };
     if (request.since) headers["last-event-id"] = `${request.since.epoch}:${request.since.offset}`;
     const reply = await this.fetch(`${this.endpoint.http}/v1/events?${query}`, { headers, signal: stream.abort.signal, cache: "no-store" });

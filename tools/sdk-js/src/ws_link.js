@@ -36,8 +36,8 @@ export class WsLink {
     }
     this.#socket.onopen = () => this.send({ type: "connect", ...hello });
     this.#socket.onmessage = (event) => this.#onMessage(event.data);
-    this.#socket.onerror = (event) => (this.#failure ??= event.message ?? "the connection failed");
-    this.#socket.onclose = (event) => this.#end({ code: event.code, reason: event.reason || this.#failure || "" });
+    this.#socket.onerror = (event) => (this.#failure ??= { message: event.message ?? "the connection failed", wait: event.retryAfterMs });
+    this.#socket.onclose = (event) => this.#end({ code: event.code, reason: event.reason || this.#failure?.message || "" });
   }
 
   send(frame) {
@@ -193,7 +193,7 @@ export class WsLink {
     this.#owner.ended(this, {
       code: closing?.code ?? code,
       reason: closing?.reason ?? reason,
-      dictated: closing?.retry_after_ms,
+      dictated: closing?.retry_after_ms ?? this.#failure?.wait,
       ticket: closing?.ticket,
     });
   }

@@ -76,6 +76,39 @@ describe("with a cluster", { skip: noCluster }, () => {
     assert.deepEqual(events, [4, 5, 6].map((n) => `${channel}-${n}`));
   });
 
+  for (const [what, options] of [["conflate", { conflate: true }], ["maxRate", { maxRate: 5 }]]) {
+    test(`a reader that is behind, with ${what}: the newest state of each incident, no holes, the same store`, { timeout: 120_000 }, async (t) => {
+      const channel = `sdk/slow/${what}`;
+      const [url] = cluster.urls();
+      const sub = open(t, url).subscribe({ channel, ...options });
+      const events = recorded(sub);
+      let replaced = 0;
+      sub.on("update", (u) => {
+        replaced += u.replaces?.length ?? 0;
+        if (events.length % 50 === 0) for (const end = Date.now() + 40; Date.now() < end; ); // an application that is busy
+      });
+      await sub.ready;
+      let position;
+      for (let batch = 0; batch < 8; batch += 1) {
+        const lines = Array.from({ length: 1000 }, (_, n) => {
+          const change = incident(channel, batch * 1000 + n, { key: `inc-${n % 40}` });
+          change.incident.description = "x".repeat(700);
+          return JSON.stringify(change);
+        });
+        const headers = { "content-type": "application/x-ndjson" };
+        const reply = await fetch(`${url}/v1/updates`, { method: "POST", headers, body: lines.join("\n") });
+        position = (await reply.json()).results.at(-1).position;
+      }
+      await reached(sub, position);
+      assert.ok(replaced > 0, "it was behind");
+      assert.equal(events.length + replaced, 8000);
+      assert.ok(events.every((e) => e.startsWith(channel)), "neither gap nor loss");
+      const held = await (await fetch(`${url}/v1/incidents?channel=${channel}&limit=1000`)).json();
+      assert.equal(held.incidents.length, sub.store.size);
+      for (const one of held.incidents) assert.deepEqual(sub.store.get(one.id), one);
+    });
+  }
+
   for (const transport of ["websocket", "sse"]) {
     test(`kill -9 of the edge under the client, over ${transport}: nothing lost, nothing twice`, { timeout: 120_000 }, async (t) => {
       const channel = `sdk/kill/${transport}`;

@@ -87,6 +87,16 @@ test("the delay of `closing` is waited, and its ticket used", async (t) => {
   assert.equal((await second.greet()).ticket, "t9");
 });
 
+test("an upgrade that is refused with retry-after is waited for, where that can be seen", async (t) => {
+  const edge = await fakeEdge(t, { refuse: true });
+  const client = connect(edge.url, { transport: "websocket" });
+  t.after(() => client.close());
+  const { delay, reason } = await event(client, "state", (s) => s.state === "waiting");
+  assert.deepEqual([delay, reason], [1000, "HTTP 503"]);
+  edge.handlers.refuse = false;
+  await (await edge.peer()).greet();
+});
+
 test("4401 asks for another token; without one it is the end", async (t) => {
   const tokens = ["old", "new"];
   const { edge, peer, hello } = await live(t, { options: { token: () => tokens.shift() } });

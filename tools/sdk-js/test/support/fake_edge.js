@@ -79,13 +79,13 @@ class Peer {
   }
 }
 
-/** `handlers.http(request, response)` answers plain requests; `handlers.refuse` true turns WebSockets away. */
+/** `handlers.http(request, response)` answers plain requests; `handlers.refuse` true turns WebSockets away for a second. */
 export async function fakeEdge(t, handlers = {}) {
   const peers = inbox();
   const open = new Set();
   const server = http.createServer((request, response) => (handlers.http ? handlers.http(request, response) : response.writeHead(404).end()));
   server.on("upgrade", (request, socket) => {
-    if (handlers.refuse) return socket.end("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+    if (handlers.refuse) return socket.end("HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n");
     const accept = createHash("sha1").update(request.headers["sec-websocket-key"] + kGuid).digest("base64");
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\n` +
