@@ -40,6 +40,7 @@ struct Audience {
   Encoding encoding;
   std::uint32_t number;  ///< `sub` on the wire
   std::uint32_t joining = 0;  ///< subscriptions that are not members yet
+  std::size_t beacon_slot = 0;  ///< in feed.beacon_order
   bool dirty = false;         ///< in the list of the next pass
   bool touched = false;       ///< cursors moved in this pass
   AudienceLog log;

@@ -73,6 +73,7 @@ Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
     if (feed.attached) audience.log.reset({feed.epoch, feed.head});
     feed.index.add(audience, audience.filter);
     if (client.encoding.door == Door::proto) ++feed.proto_audiences;
+    audience.beacon_slot = feed.beacon_order.size();
     feed.beacon_order.push_back(&audience);
     feed.audiences.emplace(std::move(key), std::move(made));
     metrics_.audiences.add(1);
@@ -133,7 +134,10 @@ void Hub::drop_audience(Audience& audience) {
   fanout_.forget(audience);
   feed.index.remove(audience, audience.filter);
   if (audience.encoding.door == Door::proto) --feed.proto_audiences;
-  std::erase(feed.beacon_order, &audience);
+  // Ten thousand clients with filters of their own may leave at once: no search.
+  feed.beacon_order[audience.beacon_slot] = feed.beacon_order.back();
+  feed.beacon_order[audience.beacon_slot]->beacon_slot = audience.beacon_slot;
+  feed.beacon_order.pop_back();
   metrics_.audiences.add(-1);
   feed.audiences.erase(std::string(audience.key));
 }

@@ -132,5 +132,35 @@ TEST_CASE("PROTOCOL 3.2: the index names every audience that matches, each once,
   CHECK(none.empty());
 }
 
+TEST_CASE("ten thousand filters: an update finds those that match, not those that share one value with it") {
+  Feed feed("c", 1, 1 << 20, 1 << 20);
+  FilterIndex index;
+  std::vector<std::unique_ptr<Audience>> audiences;
+  const auto add = [&](const std::string& json) {
+    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(audiences.size()), *Filter::parse(json), Encoding{}, 1));
+    index.add(*audiences.back(), audiences.back()->filter);
+  };
+  // Each member has few values, their combinations are many; and each filter has one label that all share beside one of its own.
+  const auto text = [](const char* prefix, int n) { return "\"" + std::string(prefix) + std::to_string(n) + "\""; };
+  for (int team = 0; team < 10; ++team)
+    for (int source = 0; source < 10; ++source)
+      for (int category = 0; category < 10; ++category)
+        for (int severity = 0; severity < 5; ++severity)
+          add(R"({"team":[)" + text("t", team) + R"(],"source":[)" + text("s", source) + R"(],"category":[)" + text("c", category) + R"(],"severity":[)" +
+              text("P", severity) + "]}");
+  for (int i = 0; i < 5'000; ++i) add(R"({"labels":{"region":["eu"],"service":[)" + text("svc", i) + "]}}");
+  const auto u = update(1, "i1", "P3", false, R"(,"team":"t4","source":"s2","category":"c9","labels":{"region":"eu","service":"svc77"})");
+  std::vector<Audience*> out;
+  index.candidates(u->facts(), out);
+  std::size_t matched = 0;
+  for (const auto& audience : audiences) matched += audience->filter.matches(u->facts()) ? 1 : 0;
+  CHECK(matched == 2);
+  CHECK(out.size() < 10);
+  for (const auto& audience : audiences)
+    if (audience->filter.matches(u->facts())) CHECK(std::find(out.begin(), out.end(), audience.get()) != out.end());
+  for (const auto& audience : audiences) index.remove(*audience, audience->filter);
+  CHECK_FALSE(index.needs_facts());
+}
+
 }  // namespace
 }  // namespace tocsin::edge
