@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/json/json.h"
+#include "edge/codec/deflate.h"
 #include "edge/codec/proto_frame.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/codec/ws_frame.h"
@@ -46,6 +47,7 @@ void append_position(std::string& out, Position position) {
 
 void append_framed(std::string& out, Encoding encoding, std::string_view message, Position id) {
   if (encoding.door == Door::sse) return sse::append_event(out, id, message);
+  if (encoding.deflate) return ws::append_message(out, ws::opcode_of(encoding.door), message);
   ws::append_header(out, ws::opcode_of(encoding.door), message.size());
   out.append(message);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "edge/codec/deflate.h"
 #include "edge/codec/server_frame.h"
 #include "edge/codec/ws_frame.h"
 
@@ -35,8 +36,13 @@ void AudienceLog::frame_update(std::string& out, const FeedUpdate& update) const
   prefix.reserve(64);
   frame::append_update_prefix(prefix, door, sub_, update.offset(), body.size());
   const auto suffix = frame::update_suffix(door);
+  const std::size_t size = prefix.size() + body.size() + suffix.size();
+  if (encoding_.deflate && size >= ws::kDeflateFrom) {
+    const std::string& blocks = update.blocks(door);
+    if (prefix.size() + blocks.size() + ws::kStoredHeader < size) return ws::append_deflated(out, ws::opcode_of(door), prefix, blocks);
+  }
   if (door == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(std::to_string(update.offset())).append("\ndata: ");
-  else ws::append_header(out, ws::opcode_of(door), prefix.size() + body.size() + suffix.size());
+  else ws::append_header(out, ws::opcode_of(door), size);
   out.append(prefix).append(body).append(suffix);
   if (door == Door::sse) out.append("\n\n");
 }
@@ -78,6 +84,7 @@ void AudienceLog::prepend(Offset from, const std::deque<SharedUpdate>& updates) 
   for (const auto& update : updates) {
     skip(update->offset() - 1);
     frame_update(front, *update);
+    update->forget_blocks();
     at = update->offset();
     index.push_back({front.size(), at, at, update});
   }

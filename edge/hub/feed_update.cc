@@ -1,6 +1,8 @@
 #include "edge/hub/feed_update.h"
 
+#include "edge/codec/deflate.h"
 #include "edge/codec/proto_update.h"
+#include "edge/codec/server_frame.h"
 
 namespace tocsin::edge {
 
@@ -19,6 +21,15 @@ std::string_view FeedUpdate::body(Door door, std::string& scratch) const {
   if (door != Door::proto) return members_;
   if (!proto_body_.empty()) return proto_body_;
   return scratch = proto_update_body(members_);
+}
+
+const std::string& FeedUpdate::blocks(Door door) const {
+  if (!blocks_) blocks_ = std::make_unique<std::array<std::string, 2>>();
+  std::string& made = (*blocks_)[door == Door::proto ? 1 : 0];
+  if (!made.empty()) return made;
+  std::string scratch;
+  std::string text(body(door, scratch));
+  return made = ws::deflate_blocks(text.append(frame::update_suffix(door)));
 }
 
 std::string_view FeedUpdate::incident() const noexcept {

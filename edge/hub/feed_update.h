@@ -3,6 +3,7 @@
 // and shared by the channel's ring, the audience logs and replays.
 //
 // Thread: the loop.
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,10 @@ class FeedUpdate {
   /// What an update's frame says for a door beside the audience's number and the offset. Ready made for the proto door when the channel had
   /// such an audience as the update came; else it is made in `scratch`.
   [[nodiscard]] std::string_view body(Door door, std::string& scratch) const;
+  /// The body and what stands behind it, compressed (edge/codec/deflate.h). Made when first asked for and kept until
+  /// forget_blocks(): all audiences of an update share one compression.
+  [[nodiscard]] const std::string& blocks(Door door) const;
+  void forget_blocks() const noexcept { blocks_.reset(); }
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
   /// The whole incident after the change; empty for an application event.
   [[nodiscard]] std::string_view incident() const noexcept;
@@ -46,6 +51,7 @@ class FeedUpdate {
   std::string members_;
   std::string proto_body_;
   mutable std::optional<Facts> facts_;
+  mutable std::unique_ptr<std::array<std::string, 2>> blocks_;  ///< of the doors json and proto, for a moment
 };
 
 using SharedUpdate = std::shared_ptr<const FeedUpdate>;

@@ -94,11 +94,13 @@ void Hub::deliver(Feed& feed, const SharedUpdate& update) {
   feed.recent.push(update);
   feed.state.apply(*update);
   for (Audience* audience : feed.index.unfiltered()) append(*audience, update);
-  if (!feed.index.needs_facts()) return;
-  candidates_.clear();
-  feed.index.candidates(update->facts(), candidates_);
-  for (Audience* audience : candidates_)
-    if (audience->log.covered() < update->offset() && audience->filter.matches(update->facts())) append(*audience, update);
+  if (feed.index.needs_facts()) {
+    candidates_.clear();
+    feed.index.candidates(update->facts(), candidates_);
+    for (Audience* audience : candidates_)
+      if (audience->log.covered() < update->offset() && audience->filter.matches(update->facts())) append(*audience, update);
+  }
+  update->forget_blocks();
 }
 
 }  // namespace tocsin::edge
