@@ -47,11 +47,13 @@ struct Config {
   std::int64_t body_max_bytes = 1'048'576;
   std::int64_t subscriptions_max = 1'000;
   std::int64_t client_publish_inflight = 256;
+  bool deflate = true;
   std::int64_t private_max_bytes = 1'048'576;
   std::int64_t clients_max = 100'000;
   std::chrono::milliseconds handshake_timeout{5'000};
   std::int64_t send_buffer_bytes = 131'072;
   std::int64_t accepts_per_turn = 64;
+  std::int64_t handshakes_per_s = 10'000;
 
   std::chrono::milliseconds keepalive{25'000};
   std::chrono::milliseconds connect_timeout{10'000};
@@ -61,6 +63,7 @@ struct Config {
 
   std::int64_t audience_max_bytes = 16'777'216;
   std::int64_t audiences_max_bytes = 536'870'912;
+  std::int64_t hold_us = 0;
   std::int64_t conflate_bytes = 262'144;
   std::chrono::milliseconds conflate_stalled{2'000};
   std::chrono::milliseconds conflate_behind{15'000};
@@ -99,11 +102,13 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::body_max_bytes>("limits.body_max_bytes", "Largest HTTP request body; of NDJSON, the largest line.", {.min = 1'024, .max = 67'108'864}),
     config::option<&Config::subscriptions_max>("limits.subscriptions_max", "Subscriptions of one client.", {.min = 1, .max = 1'000'000}),
     config::option<&Config::client_publish_inflight>("limits.client_publish_inflight", "Publishes of one client that may wait for their answer.", {.min = 1, .max = 1'000'000}),
+    config::option<&Config::deflate>("websocket.deflate", "Agrees to permessage-deflate with clients that offer it: each message is compressed once for all of them."),
     config::option<&Config::private_max_bytes>("limits.private_max_bytes", "Unsent replies and replayed frames of one client.", {.min = 65'536, .max = 1'073'741'824}),
     config::option<&Config::clients_max>("limits.clients_max", "Open connections above which new ones are turned away.", {.min = 1, .max = 10'000'000}),
     config::option<&Config::handshake_timeout>("limits.handshake_ms", "Time in which a connection completes its request headers.", {.min = 100, .max = 120'000}),
     config::option<&Config::send_buffer_bytes>("limits.send_buffer_bytes", "Kernel send buffer per connection: a stalled client holds no more than this.", {.min = 4'096, .max = 4'194'304}),
     config::option<&Config::accepts_per_turn>("limits.accepts_per_turn", "Connections accepted in one turn of the loop.", {.min = 1, .max = 4'096}),
+    config::option<&Config::handshakes_per_s>("limits.handshakes_per_s", "New connections served in a second, after a burst of as many; as many again are answered 503 with Retry-After, the rest waits. 0: no limit. With TLS, 2000 leave half a core for updates.", {.min = 0, .max = 1'000'000}),
     config::option<&Config::keepalive>("session.keepalive_ms", "Silence after which a client is pinged; after twice that it is closed.", {.min = 200, .max = 3'600'000}),
     config::option<&Config::connect_timeout>("session.connect_timeout_ms", "Time in which a client sends its first frame.", {.min = 100, .max = 600'000}),
     config::option<&Config::beacon>("session.beacon_ms", "Longest time between two heads told to a live subscription.", {.min = 200, .max = 5'000}),
@@ -111,6 +116,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::ticket_ttl>("session.ticket_ttl_ms", "How long a ticket is accepted; the session behind it may end sooner.", {.min = 1'000, .max = 31'536'000'000}),
     config::option<&Config::audience_max_bytes>("fanout.audience_max_bytes", "Unsent frames kept for the clients of one view; who is further behind is served from history, a snapshot, or closed.", {.min = 65'536, .max = 1'073'741'824}),
     config::option<&Config::audiences_max_bytes>("fanout.total_max_bytes", "Unsent frames kept for all views together; divided among them when there are many.", {.min = 1'048'576, .max = 68'719'476'736}),
+    config::option<&Config::hold_us>("fanout.hold_us", "Microseconds that frames wait for others to share their write: less work per update under load, for that much delay.", {.min = 0, .max = 2'000}),
     config::option<&Config::conflate_bytes>("fanout.conflate_bytes", "Unsent bytes above which a slow client is given the newest state per incident.", {.min = 0, .max = 1'073'741'824}),
     config::option<&Config::conflate_stalled>("fanout.conflate_stalled_ms", "Time without taking a byte after which a client counts as slow.", {.min = 0, .max = 600'000}),
     config::option<&Config::conflate_behind>("fanout.conflate_behind_ms", "Time behind the newest update after which a client counts as slow.", {.min = 0, .max = 600'000}),

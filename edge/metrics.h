@@ -58,8 +58,10 @@ struct Metrics {
   // ---- net
   metrics::Gauge net_connections{registry, "tocsin_edge_net_connections", "Open connections, handshakes and HTTP included."};
   metrics::Counter net_accepted{registry, "tocsin_edge_net_accepted_total", "Connections accepted."};
-  metrics::Counter net_turned_away{registry, "tocsin_edge_net_turned_away_total", "Connections closed at once: limits.clients_max or no file descriptor."};
+  metrics::Counter net_turned_away{registry, "tocsin_edge_net_turned_away_total", "Connections closed unanswered: out of file descriptors, or too many beyond limits.clients_max."};
+  metrics::Counter net_refused{registry, "tocsin_edge_net_refused_total", "Requests of new connections answered 503: limits.clients_max or limits.handshakes_per_s."};
   metrics::Counter net_handshake_timeouts{registry, "tocsin_edge_net_handshake_timeouts_total", "Connections that sent no complete request in time."};
+  metrics::Counter net_deflating{registry, "tocsin_edge_net_deflating_total", "WebSockets that agreed on permessage-deflate."};
   metrics::Counter net_written_bytes{registry, "tocsin_edge_net_written_bytes_total", "Bytes of frames handed to sockets."};
   metrics::Counter net_writes{registry, "tocsin_edge_net_writes_total", "Writes of frames: one per client and turn of the loop at most."};
   metrics::Counter net_partial_writes{registry, "tocsin_edge_net_partial_writes_total", "Writes that the kernel took only in part."};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "common/file.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
+#include "common/loop/alarm.h"
 #include "common/loop/handles.h"
 #include "common/loop/loop.h"
 #include "common/metrics/process.h"
@@ -74,6 +76,8 @@ struct Node::State {
   loop::Timer ticker{loop};
   loop::Timer due_timer{loop};  ///< updates that a max_rate holds back
   loop::TurnHook turn_end;
+  std::optional<loop::Alarm> hold;  ///< fanout.hold_us
+  enum class Hold : std::uint8_t { none, running, over } holding = Hold::none;
   loop::Signals signals;
   std::string http_url;
   std::string ws_url;
@@ -94,6 +98,11 @@ Node::State::State(const Config& config_in)
       turn_end(loop, [this] { turn(); }),
       signals(loop, {SIGTERM, SIGINT}, [this](int) { begin_stop(); }) {
   link.attach_sink(gateway.feed());
+  if (config.hold_us > 0)
+    hold.emplace(loop, [this] {
+      holding = Hold::over;
+      turn_end.request();
+    });
 }
 
 Status Node::State::connect() {
@@ -117,9 +126,14 @@ Status Node::State::connect() {
   return Done{};
 }
 
-/// The end of a turn: whatever it brought, from the broker or from clients, goes out.
+/// The end of a turn: whatever it brought, from the broker or from clients, goes out; after fanout.hold_us when that is set.
 void Node::State::turn() {
   server.turn();
+  if (hold && gateway.pending() && holding != Hold::over) {
+    if (std::exchange(holding, Hold::running) == Hold::none) hold->set(std::chrono::microseconds{config.hold_us});
+    return;
+  }
+  holding = Hold::none;
   if (gateway.turn()) return turn_end.request();
   if (const auto due = gateway.next_due()) {
     const auto wait = std::chrono::ceil<Millis>(*due - clock.steady());

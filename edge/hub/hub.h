@@ -62,6 +62,7 @@ class Hub final : private SubOwner {
   bool turn();
   /// A turn is wanted by then, whatever else happens.
   [[nodiscard]] std::optional<Instant> next_due() const { return fanout_.next_due(); }
+  [[nodiscard]] bool pending() const noexcept { return fanout_.pending(); }
   void tick();
 
  private:

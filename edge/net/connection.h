@@ -42,6 +42,10 @@ struct Connection {
   bool closing = false;  ///< we close once what is queued is out
   bool close_sent = false;
   bool receiving = false;  ///< in the list of those that sent something in this turn
+  bool deflate = false;       ///< permessage-deflate was agreed on
+  bool inflate = false;       ///< the message under way is compressed
+  std::uint8_t offer = 0;     ///< offers of permessage-deflate to pass over, and then the one to take; 0: none
+  std::uint8_t retry_after = 0;  ///< seconds; not 0: only told to come back then
   CloseReason reason{};
   DueList* list = nullptr;  ///< that `due` is in
   DueList::iterator due;

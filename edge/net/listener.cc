@@ -25,8 +25,8 @@ std::string system_text() { return std::strerror(errno); }
 
 }  // namespace
 
-Listener::Listener(loop::Loop& loop, Settings settings, Metrics& metrics, Accepted accepted)
-    : loop_(loop), settings_(std::move(settings)), metrics_(metrics), accepted_(std::move(accepted)) {}
+Listener::Listener(loop::Loop& loop, Settings settings, Metrics& metrics, Gate gate, Accepted accepted)
+    : loop_(loop), settings_(std::move(settings)), metrics_(metrics), gate_(std::move(gate)), accepted_(std::move(accepted)) {}
 
 Listener::~Listener() { close(); }
 
@@ -73,6 +73,10 @@ void Listener::close() {
 
 void Listener::accept_some() {
   for (int i = 0; i < settings_.accepts_per_turn && fd_ >= 0; ++i) {
+    if (!gate_()) {
+      paused_ = true;
+      return poll_->stop();
+    }
     sockaddr_storage from{};
     socklen_t size = sizeof from;
     const int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -86,6 +90,10 @@ void Listener::accept_some() {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     // Anything else concerns the one connection that could not be accepted.
   }
+}
+
+void Listener::go_on() {
+  if (poll_ && std::exchange(paused_, false)) poll_->watch({.readable = true});
 }
 
 void Listener::turn_one_away() {

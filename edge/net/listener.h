@@ -30,8 +30,10 @@ class Listener {
     int accepts_per_turn = 64;
   };
   using Accepted = std::function<void(int fd, const sockaddr_storage& from)>;
+  /// Whether one more may be accepted now. After a no nothing is looked at until go_on().
+  using Gate = std::function<bool()>;
 
-  Listener(loop::Loop& loop, Settings settings, Metrics& metrics, Accepted accepted);
+  Listener(loop::Loop& loop, Settings settings, Metrics& metrics, Gate gate, Accepted accepted);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -40,6 +42,8 @@ class Listener {
   Status listen();
   /// New connections are refused by the system from now on.
   void close();
+  /// Looks again at what waits, after the gate was closed.
+  void go_on();
   /// The port, also when 0 was asked for.
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
@@ -51,7 +55,9 @@ class Listener {
   loop::Loop& loop_;
   const Settings settings_;
   Metrics& metrics_;
+  Gate gate_;
   Accepted accepted_;
+  bool paused_ = false;
   int fd_ = -1;
   int spare_ = -1;
   std::uint16_t port_ = 0;

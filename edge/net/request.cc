@@ -116,6 +116,8 @@ Opening read_opening(lws* wsi, Encoding encoding, const RequestHead& head) {
   return opening;
 }
 
+std::string offered_extensions(lws* wsi) { return header(wsi, WSI_TOKEN_EXTENSIONS); }
+std::string user_agent(lws* wsi) { return header(wsi, WSI_TOKEN_HTTP_USER_AGENT); }
 std::string offered_protocols(lws* wsi) { return header(wsi, WSI_TOKEN_PROTOCOL); }
 
 }  // namespace tocsin::edge

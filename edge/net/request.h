@@ -28,6 +28,9 @@ struct RequestHead {
 [[nodiscard]] Result<RequestHead> read_request(lws* wsi);
 /// The opening of a WebSocket or event stream: token from header or query, the query without it.
 [[nodiscard]] Opening read_opening(lws* wsi, Encoding encoding, const RequestHead& head);
+/// The extensions a client offers, and what it says it is.
+[[nodiscard]] std::string offered_extensions(lws* wsi);
+[[nodiscard]] std::string user_agent(lws* wsi);
 /// The subprotocols a client offers, as it wrote them; empty: none.
 [[nodiscard]] std::string offered_protocols(lws* wsi);
 

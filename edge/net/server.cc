@@ -35,6 +35,8 @@ constexpr Millis kTrimAfter{7'000};
 constexpr int kIdleSeconds = 65;
 /// Descriptors beside the clients': link, log, listener, loop, library.
 constexpr rlim_t kOwnDescriptors = 256;
+/// Connections beyond those that are served, which are told so.
+constexpr std::size_t kRefusalRoom = 128;
 
 /// All zero: the library keeps no validity timer per connection. Its timers are one sorted list, walked on every PONG.
 constexpr lws_retry_bo_t kNoRetry{};
@@ -44,6 +46,20 @@ const lws_protocols kProtocols[] = {
     {Server::State::kProtoProtocol, &Server::State::on_event, 0, kReadBuffer, static_cast<unsigned>(Door::proto), nullptr, kBatch},
     {nullptr, nullptr, 0, 0, 0, nullptr, 0},
 };
+
+const lws_extension kExtensions[] = {
+    {"permessage-deflate", &Server::State::on_extension, "permessage-deflate"},
+    {nullptr, nullptr, nullptr},
+};
+
+std::size_t room_for(const Config& config) {
+  rlimit limit{};
+  const auto wanted = static_cast<std::size_t>(config.clients_max);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  // Better an answer from here than a reset for want of a descriptor.
+  const auto own = std::min<rlim_t>(kOwnDescriptors, limit.rlim_cur / 4);
+  return std::min(wanted, static_cast<std::size_t>(limit.rlim_cur - own));
+}
 
 Connection* connection_of(Socket socket) { return static_cast<Connection*>(socket); }
 
@@ -67,11 +83,12 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
       loop(loop_in),
       metrics(metrics_in),
       http(config_in, metrics_in),
+      admission(clock_in, config_in.handshakes_per_s),
       listener(loop_in,
                {config.listen_address, static_cast<std::uint16_t>(config.listen_port),
                 config.listen_share ? PortSharing::shared : PortSharing::alone, static_cast<int>(config.send_buffer_bytes),
                 static_cast<int>(config.accepts_per_turn)},
-               metrics_in, [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
+               metrics_in, [this] { return admission.open(); }, [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
 
 Status Server::State::open_context() {
   const bool with_tls = tls::wanted(config);
@@ -86,6 +103,7 @@ Status Server::State::open_context() {
   if (with_tls)
     info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
   info.foreign_loops = loops;
+  if (config.deflate) info.extensions = kExtensions;
   info.user = this;
   info.gid = info.uid = static_cast<decltype(info.gid)>(-1);
   info.retry_and_idle_policy = &kNoRetry;
@@ -102,25 +120,28 @@ Status Server::State::open_context() {
 }
 
 void Server::State::accept(int fd, const sockaddr_storage&) {
-  if (count >= static_cast<std::size_t>(config.clients_max)) return turn_away(fd);
+  if (count >= room + kRefusalRoom) {
+    metrics.net_turned_away.add();
+    ::close(fd);
+    return;
+  }
   lws* wsi = lws_adopt_socket_vhost(vhost, fd);
   if (wsi == nullptr) return metrics.net_turned_away.add();  // the library has closed it
   auto* c = new Connection;
   c->wsi = wsi;
   if (!tls::wanted(config)) c->fd = fd;
+  c->retry_after = refusal();
   lws_set_opaque_user_data(wsi, c);
   lws_set_wsi_user(wsi, c);  // without user data the library does not say when it begins to close
   c->be_done_by(handshakes, clock.steady() + config.handshake_timeout);
   metrics.net_connections.set(static_cast<std::int64_t>(++count));
 }
 
-void Server::State::turn_away(int fd) {
-  constexpr std::string_view kFull =
-      "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-  metrics.net_turned_away.add();
-  (void)::send(fd, kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  ::shutdown(fd, SHUT_WR);
-  ::close(fd);
+/// What a new connection is told when it asks for something; 0: it is served. The answer waits for the request, or it would be
+/// lost in a reset; and health is told to everybody, since a busy edge is not a sick one.
+std::uint8_t Server::State::refusal() {
+  const bool served = admission.arrived() == Admission::Verdict::serve && count < room;
+  return served ? std::uint8_t{0} : static_cast<std::uint8_t>(admission.retry_after());
 }
 
 void Server::State::expire(DueList& list) {
@@ -183,6 +204,7 @@ Server::~Server() { shut_down(); }
 Status Server::start(Gateway& gateway, HttpApi& api) {
   state_->gateway = &gateway;
   state_->http.attach(api);
+  state_->room = room_for(state_->config);
   if (auto opened = state_->open_context(); !opened) return opened;
   return state_->listener.listen();
 }
@@ -203,6 +225,7 @@ void Server::tick() {
   state_->expire(state_->handshakes);
   state_->expire(state_->closes);
   state_->give_back();
+  state_->listener.go_on();
 }
 void Server::turn() {
   state_->read_on();

@@ -1,9 +1,11 @@
 // What libwebsockets calls, and what it means.
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
 #include "edge/codec/client_command.h"
+#include "edge/net/deflate_offer.h"
 #include "edge/net/server_state.h"
 #include "edge/net/tls.h"
 #include "edge/net/utf8.h"
@@ -14,6 +16,8 @@ namespace {
 
 constexpr std::string_view kStreamPath = "/v1/stream";
 constexpr std::string_view kEventsPath = "/v1/events";
+/// RSV1: the message is compressed.
+constexpr unsigned char kCompressed = 0x40;
 /// A close frame has room for 123 bytes of text.
 constexpr std::size_t kCloseText = 123;
 constexpr int kReadsPerTurn = 128;
@@ -68,6 +72,8 @@ int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void* user, v
   auto* c = wsi == nullptr ? nullptr : static_cast<Connection*>(lws_get_opaque_user_data(wsi));
   if (c == nullptr) return 0;
   if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE) return state->on_upgrade(*c, static_cast<const char*>(in));
+  if (reason == LWS_CALLBACK_CONFIRM_EXTENSION_OKAY) return state->takes_offer(*c) ? 0 : -1;
+  if (reason == LWS_CALLBACK_ADD_HEADERS) return finish_answer(*c, *static_cast<lws_process_html_args*>(in)), 0;
   return state->on_connection_event(*c, reason, {static_cast<const char*>(in), in == nullptr ? 0 : size});
 }
 
@@ -106,8 +112,11 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   std::string lower{to};
   for (char& letter : lower) letter = static_cast<char>(letter | 0x20);
   const std::string offered = offered_protocols(c.wsi);
+  const std::string extensions = config.deflate ? offered_extensions(c.wsi) : std::string{};
   if (!head)
     reply = problem(head.error());
+  else if (c.retry_after != 0)
+    return refuse_new(c), -1;
   else if (lower != "websocket")
     reply = problem(Error{Errc::invalid_argument, "the only upgrade here is websocket"});
   else if (head->request.path != kStreamPath)
@@ -116,17 +125,45 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
     reply = problem(Error{Errc::method_not_allowed, "a WebSocket opens with GET"});
   else if (!offered.empty() && !offers(offered, kJsonProtocol) && !offers(offered, kProtoProtocol))
     reply = problem(Error{Errc::invalid_argument, "the subprotocols here are tocsin.v1.json and tocsin.v1.proto"});
+  else if (extensions.size() > kMaxOffers)
+    reply = problem(Error{Errc::invalid_argument, "too many extensions are offered"});
   else
-    return 0;
+    return c.offer = static_cast<std::uint8_t>(choose_offer(extensions, user_agent(c.wsi))), 0;
   (void)http.refuse(c, reply);
   return -1;
+}
+
+int Server::State::on_extension(lws_context*, const lws_extension*, lws*, lws_extension_callback_reasons reason, void*, void* in, std::size_t) {
+  static constexpr lws_ext_options kNone[] = {{nullptr, EXTARG_NONE}};
+  // The answer's parameters are finish_answer's. The library would only repeat what was offered, and its inflater loses the
+  // end of messages that shrink much: what is left in zlib when its buffer is full.
+  if (reason == LWS_EXT_CB_CONSTRUCT && in != nullptr) *static_cast<const lws_ext_options**>(in) = kNone;
+  return 0;
+}
+
+/// The library asks at each offer of permessage-deflate, in order.
+bool Server::State::takes_offer(Connection& c) const {
+  if (c.offer == 0 || --c.offer != 0) return false;
+  c.deflate = true;
+  metrics.net_deflating.add();
+  return true;
+}
+
+/// The answer ends with the extension's line: our parameters belong to it. A server may demand both unasked (RFC 7692, 7.1.1).
+void Server::State::finish_answer(const Connection& c, lws_process_html_args& args) {
+  constexpr std::string_view kName = "permessage-deflate\r\n";
+  constexpr std::string_view kParameters = "; server_no_context_takeover; client_no_context_takeover\r\n";
+  if (!c.deflate || args.max_len < static_cast<int>(kParameters.size()) || std::memcmp(args.p - kName.size(), kName.data(), kName.size()) != 0) return;
+  args.p -= 2;
+  std::memcpy(args.p, kParameters.data(), kParameters.size());
+  args.p += kParameters.size();
 }
 
 int Server::State::on_established(Connection& c) {
   c.done_in_time();
   c.kind = Connection::Kind::websocket;
   auto head = read_request(c.wsi);
-  Opening opening = read_opening(c.wsi, {door_of(c.wsi)}, head ? *head : RequestHead{});
+  Opening opening = read_opening(c.wsi, {door_of(c.wsi), c.deflate}, head ? *head : RequestHead{});
   opening.remote = remote_of(c.wsi);
   const auto client = gateway->open(&c, opening);
   if (client) {
@@ -159,6 +196,7 @@ int Server::State::on_http(Connection& c) {
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));
   const HttpRequest& request = head->request;
+  if (c.retry_after != 0 && !request.path.starts_with("/health") && request.path != "/metrics") return refuse_new(c);
   if (request.path == kEventsPath && request.method == "GET") return on_events_request(c, *head);
   if (request.path == kStreamPath) {
     HttpReply reply = problem(Error{Errc::invalid_argument, "this path speaks WebSocket: send an upgrade"});
@@ -167,6 +205,13 @@ int Server::State::on_http(Connection& c) {
     return http.refuse(c, reply);
   }
   return http.on_request(c, std::move(head));
+}
+
+int Server::State::refuse_new(Connection& c) {
+  metrics.net_refused.add();
+  HttpReply reply = problem(Error{Errc::overloaded, "too many connections at once; come back later"});
+  reply.headers.emplace_back("retry-after", std::to_string(c.retry_after));
+  return http.refuse(c, reply);
 }
 
 int Server::State::on_events_request(Connection& c, const RequestHead& head) {
@@ -190,8 +235,9 @@ int Server::State::on_receive(Connection& c, std::string_view bytes) {
   if (!std::exchange(c.receiving, true)) receiving.push_back(&c);
   const bool first = lws_is_first_fragment(c.wsi) != 0;
   const bool last = lws_is_final_fragment(c.wsi) != 0;
+  if (first) c.inflate = c.deflate && (lws_get_reserved_bits(c.wsi) & kCompressed) != 0;
   if (first && last) {
-    on_message(c, bytes);
+    on_whole(c, bytes);
     return 0;
   }
   if (!c.partial) c.partial = std::make_unique<std::string>();
@@ -204,7 +250,7 @@ int Server::State::on_receive(Connection& c, std::string_view bytes) {
   c.partial->append(bytes);
   if (!last) return 0;
   const auto message = std::exchange(c.partial, nullptr);
-  on_message(c, *message);
+  on_whole(c, *message);
   return 0;
 }
 
@@ -222,6 +268,14 @@ void Server::State::read_on() {
   }
   for (Connection* c : receiving) c->receiving = false;
   receiving.clear();
+}
+
+void Server::State::on_whole(Connection& c, std::string_view bytes) {
+  if (!c.inflate) return on_message(c, bytes);
+  const auto message = inflater.inflate(bytes, static_cast<std::size_t>(config.frame_max_bytes));
+  if (message) return on_message(c, *message);
+  const bool large = message.error().code == Errc::too_large;
+  gateway->reject(c.client, large ? CloseReason::too_big : CloseReason::bad_request, message.error().detail);
 }
 
 void Server::State::on_message(Connection& c, std::string_view message) {

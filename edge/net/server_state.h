@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/codec/deflate.h"
+#include "edge/net/admission.h"
 #include "edge/net/connection.h"
 #include "edge/net/http_front.h"
 #include "edge/net/listener.h"
@@ -23,10 +25,14 @@ struct Server::State {
 
   /// The one callback of all protocols: routes to the members below. Null connection: not one of ours yet.
   static int on_event(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
+  /// permessage-deflate as the library sees it: agreed on, and nothing done to payloads. Both directions are ours.
+  static int on_extension(lws_context* context, const lws_extension* extension, lws* wsi, lws_extension_callback_reasons reason, void* user, void* in,
+                          std::size_t size);
 
   Status open_context();
   void accept(int fd, const sockaddr_storage& from);
-  void turn_away(int fd);
+  [[nodiscard]] std::uint8_t refusal();
+  int refuse_new(Connection& c);
   void expire(DueList& list);
   void give_back();
 
@@ -35,8 +41,11 @@ struct Server::State {
   int on_http_writable(Connection& c);
   int on_upgrade(Connection& c, std::string_view to);
   int on_established(Connection& c);
+  bool takes_offer(Connection& c) const;
+  static void finish_answer(const Connection& c, lws_process_html_args& args);
   int on_events_request(Connection& c, const RequestHead& head);
   int on_receive(Connection& c, std::string_view bytes);
+  void on_whole(Connection& c, std::string_view bytes);
   void on_message(Connection& c, std::string_view message);
   int on_ws_writable(Connection& c);
   void on_gone(Connection& c);
@@ -52,7 +61,9 @@ struct Server::State {
   Metrics& metrics;
   Gateway* gateway = nullptr;
   HttpFront http;
+  Admission admission;
   Listener listener;
+  ws::Inflater inflater;  ///< for every client's messages: none refers to an earlier one
   DueList handshakes;  ///< connections without a complete request
   DueList closes;      ///< connections we close
   std::vector<Connection*> receiving;  ///< sent something: read again at the end of the turn
@@ -60,6 +71,7 @@ struct Server::State {
   std::size_t count = 0;
   std::size_t peak = 0;  ///< of count, since memory was given back
   Instant trim_at{};     ///< when it may be
+  std::size_t room = 0;  ///< connections that are served at once: limits.clients_max, or fewer by the limit of descriptors
   lws_context* context = nullptr;
   lws_vhost* vhost = nullptr;
 };

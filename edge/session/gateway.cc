@@ -89,6 +89,7 @@ bool Gateway::turn() {
 }
 
 std::optional<Instant> Gateway::next_due() const { return state_->hub.next_due(); }
+bool Gateway::pending() const noexcept { return state_->hub.pending(); }
 
 void Gateway::tick() {
   state_->hub.tick();

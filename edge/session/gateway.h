@@ -61,6 +61,8 @@ class Gateway {
   bool turn();
   /// Another turn is wanted by then: updates wait for a max_rate.
   [[nodiscard]] std::optional<Instant> next_due() const;
+  /// Something waits for turn() to be sent.
+  [[nodiscard]] bool pending() const noexcept;
   /// Every 100 ms: keepalive, head beacons, time-outs, session checkpoints.
   void tick();
 

@@ -1,6 +1,7 @@
 // HTTP, event streams and the accept path over real sockets.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "edge/net/http_text.h"
@@ -152,13 +153,47 @@ TEST_SUITE("edge net: accepting") {
     config.clients_max = 1;
     NetRig rig(config);
     auto first = rig.websocket();
-    auto second = rig.client();
-    CHECK(rig.until_end(*second));
-    CHECK(second->in.starts_with("HTTP/1.1 503"));
-    CHECK(second->in.find("retry-after: 2") != std::string::npos);
+    for (const std::string_view path : {"/v1/stream", "/v1/events", "/v1/incidents"}) {
+      CAPTURE(path);
+      auto second = rig.client();
+      second->send("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+      CHECK(rig.until_end(*second));
+      CHECK(second->in.starts_with("HTTP/1.1 503"));
+      CHECK(second->in.find("retry-after: 1\r\n") != std::string::npos);
+    }
+    CHECK(rig.back.metrics.net_refused.value() == 3);
+    auto health = rig.client();
+    CHECK(rig.ask(*health, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", "live").starts_with("HTTP/1.1 200"));
+    health->hang_up();
     first->hang_up();
     CHECK(rig.until([&] { return rig.server.connections() == 0; }));
     CHECK(rig.websocket());
+  }
+
+  TEST_CASE("a storm is served at a rate, told when to come back beyond it, and left waiting beyond that") {
+    Config config;
+    config.handshakes_per_s = 4;
+    NetRig rig(config);
+    const std::string request = "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    std::vector<std::unique_ptr<BareClient>> storm;
+    for (int i = 0; i < 12; ++i) storm.push_back(rig.client());
+    for (auto& c : storm) c->send(request);
+    const auto answered = [&](std::string_view with) {
+      return std::count_if(storm.begin(), storm.end(), [&](auto& c) {
+        c->receive();
+        return c->in.starts_with(with);
+      });
+    };
+    CHECK(rig.until([&] { return answered("HTTP/1.1 101") == 4 && answered("HTTP/1.1 503") == 4; }));
+    CHECK(std::count_if(storm.begin(), storm.end(), [](auto& c) { return c->in.find("retry-after: 1\r\n") != std::string::npos; }) == 4);
+    for (int i = 0; i < 50; ++i) rig.loop.run_ready();
+    CHECK(answered("HTTP/1.1") == 8);
+    rig.clock.pass(Millis{1'000});
+    rig.server.tick();
+    CHECK(rig.until([&] { return answered("HTTP/1.1 101") == 8; }));
+    CHECK(answered("HTTP/1.1 503") == 4);
   }
 
   TEST_CASE("running out of descriptors is survived") {
