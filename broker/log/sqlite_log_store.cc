@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include "broker/log/sqlite_schema.h"
 #include "broker/log/sqlite_snapshot.h"
@@ -22,7 +23,7 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(DataFolder& folder,
 }
 
 SqliteLogStore::SqliteLogStore(DataFolder& folder, SqliteWriter writer, Db reader)
-    : folder_(folder), writer_(std::move(writer)), path_(folder.database()), reader_(std::move(reader)) {}
+    : folder_(folder), writer_(std::move(writer)), path_(folder.database()), ahead_(path_ + "-wal", kWalBytes), reader_(std::move(reader)) {}
 
 SqliteLogStore::~SqliteLogStore() {
   {
@@ -58,17 +59,23 @@ Status SqliteLogStore::prepare_reads() {
 
 void SqliteLogStore::work() {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return todo_.has_value() || stopping_; });
-    if (!todo_) return;
-    const Batch batch = *std::move(todo_);
-    todo_.reset();
+  for (bool ahead = true;;) {
+    if (!ahead) changed_.wait(lock, [this] { return todo_.has_value() || stopping_; });
+    std::optional<Batch> batch = std::exchange(todo_, std::nullopt);
+    if (!batch && stopping_) return;
     lock.unlock();
-    const auto number = writer_.commit(batch);
-    if (number) folder_.note_commit(*number);
+    if (batch) {
+      const auto number = writer_.commit(*batch);
+      if (number) folder_.note_commit(*number);
+      lock.lock();
+      outcome_ = number ? Status{Done{}} : Status{number.error()};
+      if (wake_) wake_();
+      lock.unlock();
+      batch.reset();  // a large one takes a while, and the loop need not wait for it
+    } else {
+      ahead = ahead_.step();
+    }
     lock.lock();
-    outcome_ = number ? Status{Done{}} : Status{number.error()};
-    if (wake_) wake_();
   }
 }
 

@@ -15,6 +15,7 @@
 #include "broker/log/log_store.h"
 #include "broker/log/sqlite_db.h"
 #include "broker/log/sqlite_writer.h"
+#include "broker/log/wal_ahead.h"
 
 namespace tocsin::broker {
 
@@ -55,6 +56,7 @@ class SqliteLogStore final : public LogStore {
   DataFolder& folder_;
   SqliteWriter writer_;  // the storage thread's once it runs
   std::string path_;
+  WalAhead ahead_;  // the storage thread's
 
   mutable Db reader_;
   mutable Statement read_after_, mark_, event_ids_, incident_, incidents_, session_, expired_, setting_;

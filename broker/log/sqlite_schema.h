@@ -10,6 +10,8 @@
 namespace tocsin::broker {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
+/// What the write-ahead log grows to before it is copied back: 4,000 pages of 8 KiB, each with its 24 bytes of head.
+inline constexpr std::uint64_t kWalBytes = 4'000 * (8'192 + 24);
 
 /// The writer's connection, ready: WAL, synchronous=FULL, schema in place, epochs settled.
 /// Fails with newer_schema, corrupt, disk_full or io, in a sentence that says what to do.

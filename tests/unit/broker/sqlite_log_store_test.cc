@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "broker/log/sqlite_schema.h"
 #include "tests/unit/broker/log_store_suite.h"
 
 using namespace tocsin;
@@ -103,6 +106,26 @@ TEST_CASE("what was committed is there after the store is opened again, under th
   CHECK(opened->store->incident(id, "a")->has_value());
   CHECK(opened->store->session("s")->has_value());
   CHECK(opened->store->new_channel_id(Durability::disk) != id);
+}
+
+TEST_CASE("the write-ahead log is filled with zeros meanwhile, and is read back like any other after a crash") {
+  TempFolder folder;
+  auto opened = must_open(folder.path());
+  const ChannelId id = opened->store->new_channel_id(Durability::disk);
+  REQUIRE(commit_now(*opened->store, rows(id, "incidents", 1, 3)));
+  const Epoch epoch = epoch_of(*opened->store);
+  if (fs::space(folder.path()).available < 16 * kWalBytes) return;  // nothing is filled on a small disk
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (fs::file_size(folder.file("log.db-wal")) < kWalBytes && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(fs::file_size(folder.file("log.db-wal")) >= kWalBytes);
+  REQUIRE(commit_now(*opened->store, rows(id, "incidents", 4, 5)));
+  TempFolder crashed;  // what a kill leaves behind
+  for (const char* name : {"log.db", "log.db-wal", "COMMITS", "CLUSTER"}) fs::copy_file(folder.file(name), crashed.file(name));
+  auto again = must_open(crashed.path());
+  CHECK(epoch_of(*again->store) == epoch);
+  CHECK(again->store->read_after(id, 0, 10, 1 << 20)->size() == 5);
+  REQUIRE(commit_now(*again->store, rows(id, "incidents", 6, 6)));
 }
 
 TEST_CASE("an acknowledged tail that is gone gives the channel a new epoch") {
