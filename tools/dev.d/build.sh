@@ -1,5 +1,6 @@
 # Build folders: build (release, the programs), build-asan, build-tsan, build-lint, build-fuzz. Sourced by tools/dev.
-programs=(tocsin-broker tocsin-edge tocsin-supervisor tocsinctl tocsin-loadgen tocsin-limit)
+programs=(broker/tocsin-broker edge/tocsin-edge ops/supervisor/tocsin-supervisor ops/ctl/tocsinctl
+  tools/loadgen/tocsin-loadgen tools/bench/tocsin-limit)
 
 # A fresh clone elsewhere finds what another one compiled: no command line holds an absolute path.
 export CCACHE_NOHASHDIR=true
@@ -56,13 +57,15 @@ print(*sorted({os.path.relpath(t["cmd"][0], folder) for t in json.load(sys.stdin
   meson introspect --tests "$folder" | python -c "$select" "$PWD/$folder" "$@"
 }
 
-build_programs() {
-  compile build
-  mkdir -p build/bin
-  local name found
-  for name in "${programs[@]}"; do
-    found=$(find build -name "$name" -type f -perm -u+x -not -path 'build/bin/*' | head -1)
-    [ -n "$found" ] || { echo "tools/dev: the build made no $name" >&2; return 1; }
-    ln -f "$found" "build/bin/$name" 2>/dev/null || cp "$found" "build/bin/$name"
+build_programs() { compile build && link_programs build "${programs[@]}"; }
+
+# link_programs FOLDER PATH..: these programs of this build, compiled, in FOLDER/bin.
+link_programs() {
+  local folder=$1 path
+  shift
+  compile "$folder" "$@" || return
+  mkdir -p "$folder/bin"
+  for path in "$@"; do
+    ln -f "$folder/$path" "$folder/bin/${path##*/}" 2>/dev/null || cp "$folder/$path" "$folder/bin/${path##*/}"
   done
 }

@@ -37,9 +37,16 @@ test_sanitized() {
   meson_tests "$folder" "$folder" --timeout-multiplier 8 "${@/#/--suite=}"
 }
 
-test_address() {
-  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    test_sanitized build-asan "address and undefined-behaviour sanitizers" unit fuzz
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+
+test_address() { test_sanitized build-asan "address and undefined-behaviour sanitizers" unit fuzz few; }
+
+# Streams, bad clients and a restored folder again, with programs that stop at the first wrong access.
+test_address_integration() {
+  part "integration under the address sanitizer: programs"
+  if ! link_programs build-asan "${programs[@]}"; then broken programs-asan; return; fi
+  part "integration under the address sanitizer"
+  run_integration build-asan integration-asan tests/integration/test_{stream,bad_clients,backup}.py
 }
 
 # test_thread SUITE: most units have no threads; a change waits for those that do, `sanitize` runs all.
@@ -53,9 +60,16 @@ test_integration() {
   part "programs"
   if ! build_programs; then broken programs; return; fi
   part "integration, with the real programs"
-  TOCSIN_BIN=$PWD/build/bin timeout --kill-after=30 1500 /usr/bin/python3 -B -m pytest -q -p no:cacheprovider \
-    --junitxml=build/results/integration.xml "${@:-tests/integration}" >&2 </dev/null || true
-  [ -f build/results/integration.xml ] || broken integration
+  run_integration build integration "${@:-tests/integration}"
+}
+
+# run_integration FOLDER RESULT TEST..
+run_integration() {
+  local folder=$1 result=$2
+  shift 2
+  TOCSIN_BIN=$PWD/$folder/bin timeout --kill-after=30 1500 /usr/bin/python3 -B -m pytest -q -p no:cacheprovider \
+    --junitxml="build/results/$result.xml" "$@" >&2 </dev/null || true
+  [ -f "build/results/$result.xml" ] || broken "$result"
 }
 
 # sdk_tools: what some tests want from npm (TypeScript, playwright-core) and a browser. Without them those are skipped by name.
@@ -85,16 +99,18 @@ run_tests() {
   rm -rf build/results
   mkdir -p build/results
   if [ $# -eq 0 ]; then
-    # The sanitizer builds double the tree's compile time and would break the bound of 15 minutes on 2 cores: `sanitize`.
+    # What takes longest to build comes last: on a warm ccache a minute or two, on a cold one 20.
     test_release
     test_integration
     test_sdk
+    test_thread threads
+    test_address
   fi
   local names=() suites=() paths=() selection
   for selection in "$@"; do
     case "$selection" in
       unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
-      sanitize) test_address; test_thread unit ;;
+      sanitize) test_address; test_thread unit; test_address_integration ;;
       integration) test_integration ;;
       sdk) test_sdk ;;
       tests/integration/*) paths+=("$selection") ;;
