@@ -51,6 +51,7 @@ struct Sub {
   bool restored = false;         ///< came back with its session: never `live`
   bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
   bool announced = false;  ///< `subscribed` was sent
+  bool ready = false;      ///< in its client's list of subscriptions with news
   bool slow = false;       ///< conflated until it reaches the head again
   Outcome outcome = Outcome::live;
   LostReason reason = LostReason::none;
@@ -86,6 +87,8 @@ struct Client {
   Instant stalled_since{};  ///< when it was blocked
   std::unique_ptr<PrivateTail> tail;  ///< null while there is nothing private
   std::vector<std::unique_ptr<Sub>> subs;
+  std::vector<Sub*> ready;  ///< those a sweep found news for since the last flush
+  bool look_at_all = false; ///< the next flush looks at every subscription, not only at the ready ones
 
   [[nodiscard]] bool tail_empty() const noexcept { return !tail || tail->empty(); }
 };

@@ -15,6 +15,13 @@ constexpr std::size_t kAhead = 8;           // busy() of these first: their cach
 constexpr int kBatchesPerTurn = 4;          // of one client; then the loop looks at its sockets
 constexpr std::size_t kKeepScratch = 1 << 20;
 
+/// Has news that may go out now.
+bool waits(Sub& sub) {
+  if (sub.mode != Mode::live) return false;
+  const Member& member = member_of(sub);
+  return (member.flags & Member::kHeld) == 0 && member.cursor != sub.audience->log.end();
+}
+
 }  // namespace
 
 Fanout::Fanout(const Config& config, const Clock& clock, Outlet& outlet, Metrics& metrics)
@@ -33,9 +40,34 @@ void Fanout::touch(Audience& audience) {
 }
 
 void Fanout::queue(Client& client) {
+  client.look_at_all = true;
   if (client.queued || client.dead) return;
   client.queued = true;
   queued_.push_back(&client);
+}
+
+/// A sweep found news for one of several subscriptions: the flush looks at those only, however many the client has.
+void Fanout::queue_sub(Sub& sub) {
+  Client& client = *sub.client;
+  if (!sub.ready) {
+    sub.ready = true;
+    client.ready.push_back(&sub);
+  }
+  if (client.queued || client.dead) return;
+  client.queued = true;
+  queued_.push_back(&client);
+}
+
+/// What the flush that begins looks at; the lists are emptied.
+std::vector<Sub*>& Fanout::candidates(Client& client) {
+  flushing_.clear();
+  if (std::exchange(client.look_at_all, false))
+    for (auto& sub : client.subs) flushing_.push_back(sub.get());
+  else
+    flushing_ = client.ready;
+  for (Sub* sub : client.ready) sub->ready = false;
+  client.ready.clear();
+  return flushing_;
 }
 
 PrivateTail& Fanout::tail_of(Client& client) {
@@ -140,7 +172,7 @@ void Fanout::sweep(Audience& audience) {
       at = at + 1 == count ? 0 : at + 1;
       if (member.cursor == end || (member.flags & (Member::kBlocked | Member::kHeld)) != 0) continue;
       if ((member.flags & Member::kGather) != 0) {
-        queue(*member.sub->client);
+        queue_sub(*member.sub);
       } else if (outlet_.busy(member.socket)) {
         block(*member.sub->client);
       } else {
@@ -186,7 +218,7 @@ void Fanout::gather_live(Client& client, Sub& sub, std::string_view& only) {
 }
 
 /// The next write of the client: its private frames, then its audiences'. Cursors are moved: the outlet takes everything or is dead.
-std::string_view Fanout::gather(Client& client) {
+std::string_view Fanout::gather(Client& client, const std::vector<Sub*>& subs) {
   scratch_.clear();
   std::string_view only;
   while (!client.tail_empty()) {
@@ -198,21 +230,21 @@ std::string_view Fanout::gather(Client& client) {
     client.tail->take(bytes.size());
   }
   if (!client.tail_empty()) return scratch_;
-  const std::size_t count = client.subs.size();
+  const std::size_t count = subs.size();
   for (std::size_t i = 0; i < count; ++i) {  // another one first each turn: a busy channel must not starve the rest
-    Sub& sub = *client.subs[(turns_ + i) % count];
+    Sub& sub = *subs[(turns_ + i) % count];
     if (sub.mode == Mode::live && sub.max_rate == 0) gather_live(client, sub, only);
   }
   return scratch_.empty() ? only : std::string_view(scratch_);
 }
 
 /// After a flush: what is fully served goes back to the fast path.
-void Fanout::settle_flags(Client& client) {
+void Fanout::settle_flags(Client& client, const std::vector<Sub*>& subs) {
   if (client.tail_empty()) {
     client.tail.reset();
     if (client.pumping) drained_.push_back(&client);
   }
-  for (auto& sub : client.subs) {
+  for (Sub* sub : subs) {
     if (sub->mode != Mode::live) continue;
     Member& member = member_of(*sub);
     if (member.cursor == sub->audience->log.end()) {
@@ -230,21 +262,26 @@ void Fanout::settle_flags(Client& client) {
 void Fanout::flush(Client& client) {
   if (client.blocked || client.dead) return;
   if (client.rated) release_rated(client);
+  const auto& subs = candidates(client);
   bool open = true;
   for (int i = 0; open && i < kBatchesPerTurn; ++i) {
     if (outlet_.busy(client.socket)) {
       block(client);
       break;
     }
-    const auto bytes = gather(client);
+    const auto bytes = gather(client, subs);
     if (bytes.empty()) break;
     open = wrote(client, bytes);
   }
   if (scratch_.capacity() > kKeepScratch) std::string().swap(scratch_);
-  settle_flags(client);
-  for (auto& sub : client.subs)
-    if (sub->mode == Mode::live) touch(*sub->audience);
-  if (open && !client.blocked && behind(client)) {
+  settle_flags(client, subs);
+  bool more = !client.tail_empty();
+  for (Sub* sub : subs) {
+    if (sub->mode != Mode::live) continue;
+    touch(*sub->audience);
+    more = more || waits(*sub);
+  }
+  if (open && !client.blocked && more) {
     more_ = true;
     queue(client);
   }
@@ -263,11 +300,7 @@ void Fanout::flush_tail(Client& client) {
 
 bool Fanout::behind(const Client& client) {
   if (!client.tail_empty()) return true;
-  return std::any_of(client.subs.begin(), client.subs.end(), [](const auto& sub) {
-    if (sub->mode != Mode::live) return false;
-    const Member& member = member_of(*sub);
-    return (member.flags & Member::kHeld) == 0 && member.cursor != sub->audience->log.end();
-  });
+  return std::any_of(client.subs.begin(), client.subs.end(), [](const auto& sub) { return waits(*sub); });
 }
 
 bool Fanout::pass() {

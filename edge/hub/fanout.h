@@ -28,7 +28,7 @@ class Fanout {
 
   /// The audience has frames that some member lacks.
   void mark(Audience& audience);
-  /// The client has something to send that the sweep will not find.
+  /// The client has something to send that the sweep will not find: all its subscriptions are looked at.
   void queue(Client& client);
   [[nodiscard]] bool has_room(const Client& client, std::size_t size) const;
   /// Appends a private frame, framed for the client's door. False when its tail is full: nothing is written to it any more, it must
@@ -85,12 +85,14 @@ class Fanout {
   void release_due();
   void release_rated(Client& client);
   std::shared_ptr<const FrameRun> rated_run(Sub& sub, AudienceLog::Cursor& cursor);
+  void queue_sub(Sub& sub);
+  std::vector<Sub*>& candidates(Client& client);
   void flush(Client& client);
-  std::string_view gather(Client& client);
+  std::string_view gather(Client& client, const std::vector<Sub*>& subs);
   void gather_live(Client& client, Sub& sub, std::string_view& only);
   void add(std::string_view& only, std::string_view bytes);
   void block(Client& client);
-  void settle_flags(Client& client);
+  void settle_flags(Client& client, const std::vector<Sub*>& subs);
   bool wrote(Client& client, std::string_view bytes);
 
   const Config& config_;
@@ -116,6 +118,7 @@ class Fanout {
   };
   RatedRun rated_;
   FrameRun conflated_;   ///< scratch
+  std::vector<Sub*> flushing_;  ///< scratch: the subscriptions of the client being flushed
   std::string scratch_;  ///< a gathered write
   std::size_t delivered_ = 0;
   std::size_t turns_ = 0;

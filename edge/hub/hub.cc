@@ -122,6 +122,7 @@ void Hub::drop_sub(Client& client, std::size_t index) {
   } else {
     joiner_.leave(sub);
   }
+  if (sub.ready) std::erase(client.ready, &sub);
   client.subs.erase(client.subs.begin() + static_cast<std::ptrdiff_t>(index));
   metrics_.subscriptions.add(-1);
   if (audience.members.empty() && audience.joining == 0) drop_audience(audience);
