@@ -101,7 +101,7 @@ export async function fakeEdge(t, handlers = {}) {
     server.closeAllConnections?.();
     server.close();
   });
-  return { url: `ws://127.0.0.1:${server.address().port}`, peer: () => peers.take("a connection"), handlers, waiting: () => peers.size };
+  return { url: `ws://127.0.0.1:${server.address().port}`, peer: (ms) => peers.take("a connection", ms), handlers, waiting: () => peers.size };
 }
 
 export const subscribed = (id, sub, offset, outcome = "live", more = {}) => ({

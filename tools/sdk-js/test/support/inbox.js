@@ -4,6 +4,7 @@ export function deadline(promise, what, ms = 10_000) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms);
+    timer.unref(); // whoever waits has sockets open
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
