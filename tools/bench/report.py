@@ -17,7 +17,8 @@ def show(value):
     return f"{round(value):,}"
 
 
-def table(profile, results, rounds):
+def table(profile, results):
+    rounds = max(map(len, results.values()))
     limit = median(results.get(profile.servers[0], []), profile.figure)
     heads = ["server", *profile.columns, f"/ {profile.servers[0]}", "min - max", "CPU s", "beside", "whole"]
     rows = [f"## {profile.name}: {profile.title}", "", f"`tocsin-loadgen {profile.args}`; compared: `{profile.figure}`, "

@@ -50,7 +50,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=servers.ROOT / "build/bench")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=4, help="how much is published, in multiples of --quick")
-    parser.add_argument("--quick", action="store_true", help="--scale 1")
+    parser.add_argument("--quick", action="store_true", help="--scale 1 --minutes 24")
+    parser.add_argument("--minutes", type=float, default=600, help="after so long each profile gets one round only")
     parser.add_argument("--profiles", default="", help="comma-separated; all")
     parser.add_argument("--servers", default="", help="comma-separated; all")
     parser.add_argument("--core", type=int, default=0, choices=(0, 1), help="the server's core; the load generator gets the other")
@@ -58,7 +59,7 @@ def main():
     parser.add_argument("--install", action="store_true", help="install the peers (root)")
     args = parser.parse_args()
     if args.quick:
-        args.scale = 1
+        args.scale, args.minutes = 1, min(args.minutes, 24)
     if args.install:
         install()
     servers.Server.realtime = args.realtime
@@ -68,14 +69,16 @@ def main():
     log = open(args.out / "runs.jsonl", "w")
     for p in rows:
         all_results[p.name] = {name: [] for name in p.servers}
-        for _ in range(args.rounds):
+        for done in range(args.rounds):
+            if done and time.monotonic() - started > args.minutes * 60:
+                break
             for name in p.servers:
                 run = measure.run(known[name], p, args.core)
                 all_results[p.name][name].append(run)
                 print(json.dumps({"profile": p.name, "server": name, **run}), file=log, flush=True)
                 print(p.name, name, "whole" if run["whole"] else f"FAILED {run.get('why')}", p.figure, run.get(p.figure), flush=True)
         text = [f"# Side by side\n\n{facts}\n\n`tools/bench/run.py {' '.join(sys.argv[1:])}`, {round(time.monotonic() - started)} s\n",
-                report.summary(profiles.targets(), all_results), *(report.table(q, all_results[q.name], args.rounds) for q in rows if q.name in all_results)]
+                report.summary(profiles.targets(), all_results), *(report.table(q, all_results[q.name]) for q in rows if q.name in all_results)]
         (args.out / "README.md").write_text("\n".join(text))
     report.plots(args.out, rows, all_results)
     print(report.summary(profiles.targets(), all_results))
