@@ -21,7 +21,7 @@ def table(profile, results):
     rounds = max(map(len, results.values()))
     limit = median(results.get(profile.servers[0], []), profile.figure)
     heads = ["server", *profile.columns, f"/ {profile.servers[0]}", "min - max", "CPU s", "beside", "whole"]
-    rows = [f"## {profile.name}: {profile.title}", "", f"`tocsin-loadgen {profile.args}`; compared: `{profile.figure}`, "
+    rows = [f"## {profile.name}: {profile.title}", "", f"`tocsin-loadgen {profile.arguments(profile.servers[0])}`; compared: `{profile.figure}`, "
             f"{'more' if profile.more else 'less'} is better; medians of {rounds}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for name, runs in results.items():
         value = median(runs, profile.figure)
