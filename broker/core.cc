@@ -68,7 +68,8 @@ struct Core::Parts {
   void on(Peer& peer, const link::ListIncidents& m) { reply(peer, queries.list(m)); }
   void on(Peer& peer, const link::GetIncident& m) { reply(peer, queries.get(m)); }
   void on(Peer& peer, const link::GetChannel& m) { peers.send(peer.name, queries.channel(m)); }
-  void on(Peer& peer, const link::SessionPut& m) { sessions.put(peer, m); }
+  void on(Peer& peer, const link::SessionPut& m) { sessions.put(peer, {&m, 1}); }
+  void on(Peer& peer, const link::SessionPuts& m) { sessions.put(peer, m.puts); }
   void on(Peer& peer, const link::SessionClaim& m) { sessions.claim(peer, m); }
   void on(Peer&, const link::SessionDrop& m) { sessions.drop(m); }
   template <typename T>

@@ -43,6 +43,10 @@ class BrokerPort {
   virtual void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) = 0;
 
   virtual void put_session(link::SessionRecord record, bool connected) = 0;
+  /// Those of clients that are connected, together.
+  virtual void put_sessions(std::vector<link::SessionRecord> records) {
+    for (auto& record : records) put_session(std::move(record), true);
+  }
   virtual void claim_session(const std::string& id, Answer<link::SessionState> answer) = 0;
   virtual void drop_session(const std::string& id, std::uint64_t fence) = 0;
 

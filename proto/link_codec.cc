@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <array>
+#include <cassert>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -50,6 +51,23 @@ std::string encode(const Message& message) {
         }
       },
       message);
+}
+
+/// A LinkFrame with a SessionPut and an entry of SessionPuts differ in their first byte only, the field's number.
+std::string encode_session_puts(std::span<const std::string> session_puts) {
+  [[maybe_unused]] constexpr char kPut = 10U << 3U | 2U;
+  constexpr char kPuts = 13U << 3U | 2U;
+  constexpr char kEntry = 1U << 3U | 2U;
+  std::size_t size = 0;
+  for (const auto& bytes : session_puts) size += bytes.size();
+  std::string out{kPuts};
+  for (std::size_t left = size; left != 0; left >>= 7U) out.push_back(static_cast<char>((left & 0x7FU) | (left > 0x7FU ? 0x80U : 0U)));
+  for (const auto& bytes : session_puts) {
+    assert(bytes.front() == kPut);
+    out.push_back(kEntry);
+    out.append(bytes, 1);
+  }
+  return out;
 }
 
 Result<Message> decode(std::string_view bytes) {

@@ -2,6 +2,7 @@
 // The messages of the link (LINK.md) as plain structs, and their bytes. Only this layer sees the generated protobuf.
 // Values and pure functions; any thread. A `ref` is the asker's number and comes back in the answer.
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -111,6 +112,10 @@ struct SessionPut {
   SessionRecord record;
   bool connected = true;  ///< false: the socket is gone, the time-to-live starts
 };
+/// The records of many sessions that changed together.
+struct SessionPuts {
+  std::vector<SessionPut> puts;
+};
 /// Takes the session over: the broker raises the fence, tells the former edge, answers SessionState.
 struct SessionClaim {
   std::uint64_t ref = 0;
@@ -198,12 +203,14 @@ struct SessionFenced {
 
 using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents, GetIncident, GetChannel,
                              SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat, InterestAck, Updates,
-                             PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo, SessionState, SessionFenced>;
+                             PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);
 [[nodiscard]] std::string encode(const Updates& message);
 [[nodiscard]] std::string encode(const PublishResult& message);
+/// One SessionPuts of encoded messages that hold a SessionPut each.
+[[nodiscard]] std::string encode_session_puts(std::span<const std::string> session_puts);
 /// Fails with invalid_argument for bytes that are not one whole known message.
 [[nodiscard]] Result<Message> decode(std::string_view bytes);
 

@@ -14,6 +14,7 @@ void put(pb::LinkFrame& frame, const ListIncidents& m);
 void put(pb::LinkFrame& frame, const GetIncident& m);
 void put(pb::LinkFrame& frame, const GetChannel& m);
 void put(pb::LinkFrame& frame, const SessionPut& m);
+void put(pb::LinkFrame& frame, const SessionPuts& m);
 void put(pb::LinkFrame& frame, const SessionClaim& m);
 void put(pb::LinkFrame& frame, const SessionDrop& m);
 void put(pb::LinkFrame& frame, const Welcome& m);

@@ -116,10 +116,13 @@ void put(pb::LinkFrame& f, const GetChannel& m) {
   p->set_ref(m.ref);
   p->set_channel(m.channel);
 }
-void put(pb::LinkFrame& f, const SessionPut& m) {
-  auto* p = f.mutable_session_put();
-  put(*p->mutable_record(), m.record);
-  p->set_connected(m.connected);
+void put(pb::SessionPut& p, const SessionPut& m) {
+  put(*p.mutable_record(), m.record);
+  p.set_connected(m.connected);
+}
+void put(pb::LinkFrame& f, const SessionPut& m) { put(*f.mutable_session_put(), m); }
+void put(pb::LinkFrame& f, const SessionPuts& m) {
+  for (const auto& one : m.puts) put(*f.mutable_session_puts()->add_puts(), one);
 }
 void put(pb::LinkFrame& f, const SessionClaim& m) {
   auto* p = f.mutable_session_claim();

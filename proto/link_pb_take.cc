@@ -72,6 +72,11 @@ Result<Message> take_up(pb::LinkFrame& f) {
       return Message{GetIncident{p.ref(), p.channel(), p.key()}};
     }
     case pb::LinkFrame::kGetChannel: return Message{GetChannel{f.get_channel().ref(), f.get_channel().channel()}};
+    case pb::LinkFrame::kSessionPuts: {
+      SessionPuts all;
+      for (auto& one : *f.mutable_session_puts()->mutable_puts()) all.puts.push_back({take(*one.mutable_record()), one.connected()});
+      return Message{std::move(all)};
+    }
     case pb::LinkFrame::kSessionPut:
       return Message{SessionPut{take(f.session_put().record()), f.session_put().connected()}};
     case pb::LinkFrame::kSessionClaim: {

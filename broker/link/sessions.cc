@@ -42,7 +42,12 @@ void Sessions::store(SessionRow row) {
   sequencer_.gathering().sessions.push_back(std::move(row));
 }
 
-void Sessions::put(const Peer& from, const link::SessionPut& message) {
+void Sessions::put(const Peer& from, std::span<const link::SessionPut> puts) {
+  for (const auto& one : puts) put_one(from, one);
+  sequencer_.flush();
+}
+
+void Sessions::put_one(const Peer& from, const link::SessionPut& message) {
   const auto& record = message.record;
   if (record.id.empty() || record.id.size() > kMaxId) return metrics_.bad_messages.add();
   std::string bytes = bytes_of(record);
@@ -50,7 +55,6 @@ void Sessions::put(const Peer& from, const link::SessionPut& message) {
   const auto known = find(record.id);
   if (!known || (*known && (*known)->fence > record.fence)) return;
   store({record.id, record.fence, from.hello.id, from.hello.instance, message.connected, expiry(), std::move(bytes)});
-  sequencer_.flush();
 }
 
 void Sessions::claim(const Peer& from, const link::SessionClaim& message) {

@@ -9,6 +9,7 @@
 // Thread: the loop.
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,7 +29,7 @@ class Sessions {
       : config_(config), store_(store), sequencer_(sequencer), peers_(peers), clock_(clock), metrics_(metrics) {}
 
   /// Ignored when the record's fence is older than the session's, or the record is too large.
-  void put(const Peer& from, const link::SessionPut& message);
+  void put(const Peer& from, std::span<const link::SessionPut> puts);
   /// Answers with the record and its new fence, found or not, and tells the former owner.
   void claim(const Peer& from, const link::SessionClaim& message);
   void drop(const link::SessionDrop& message);
@@ -36,6 +37,7 @@ class Sessions {
   void tick();
 
  private:
+  void put_one(const Peer& from, const link::SessionPut& put);
   [[nodiscard]] Result<std::optional<SessionRow>> find(const std::string& id) const;
   void store(SessionRow row);
   [[nodiscard]] std::int64_t expiry() const { return clock_.wall_ms() + config_.session_ttl_s * 1'000; }

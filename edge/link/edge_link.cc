@@ -305,6 +305,7 @@ void EdgeLink::get_channel(const std::string& channel, Answer<link::ChannelInfo>
   state_->ask(link::GetChannel{0, channel}, std::move(answer));
 }
 
+void EdgeLink::put_sessions(std::vector<link::SessionRecord> records) { state_->puts.put(std::move(records)); }
 void EdgeLink::put_session(link::SessionRecord record, bool connected) { state_->puts.put(std::move(record), connected); }
 void EdgeLink::claim_session(const std::string& id, Answer<link::SessionState> answer) {
   State& s = *state_;

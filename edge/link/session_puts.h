@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "edge/link/link_wire.h"
@@ -22,6 +23,8 @@ class SessionPuts {
 
   /// Remembers the record and sends it when `online`. One with an older fence than the last is ignored.
   void put(link::SessionRecord record, bool connected);
+  /// The same for many of connected clients, in few messages: one for each costs more than what is in it.
+  void put(std::vector<link::SessionRecord> records);
   void drop(const std::string& id) { kept_.erase(id); }
   /// Sends all that is kept.
   void online();
@@ -31,6 +34,7 @@ class SessionPuts {
 
  private:
   static constexpr std::size_t kMax = 200'000;
+  static constexpr std::size_t kTogether = 256;  ///< in one message
   struct Put {
     std::string bytes;
     std::uint64_t fence = 0;
@@ -42,6 +46,9 @@ class SessionPuts {
     std::string id;
     std::uint64_t number;
   };
+
+  /// Keeps what is to be sent; null when a newer fence is known.
+  Put* keep(link::SessionRecord record, bool connected);
 
   const Clock& clock_;
   LinkWire& wire_;

@@ -80,7 +80,9 @@ class Sessions {
   void published(Client& client, const std::string& ref, const std::string& channel, const Result<link::PublishOutcome>& answer);
   void reply(Client& client, std::string_view json);
   void refuse(Client& client, const Error& error, std::string_view id, std::string_view ref);
-  void record(Client& client);
+  [[nodiscard]] bool keeps_record(const Client& client);
+  /// The record to be stored now.
+  [[nodiscard]] link::SessionRecord record(Client& client);
   void look_after(Client& client, Instant now);
   void keep_alive(Client& client, Instant now);
   [[nodiscard]] std::string new_id();

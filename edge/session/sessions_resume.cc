@@ -124,25 +124,33 @@ link::SessionRecord Sessions::record_of(const Client& client, const Session& ses
   return record;
 }
 
-void Sessions::record(Client& client) {
+bool Sessions::keeps_record(const Client& client) {
+  const Session& session = of(client);
+  return !session.id.empty() && !session.over && session.phase == Phase::active && (!client.subs.empty() || session.stored);
+}
+
+link::SessionRecord Sessions::record(Client& client) {
   Session& session = of(client);
   session.record_due = false;
-  if (session.id.empty() || session.over || session.phase != Phase::active || (client.subs.empty() && !session.stored)) return;
   session.stored = true;
   session.recorded = clock_.steady();
-  broker_.put_session(record_of(client, session), true);
+  return record_of(client, session);
 }
 
 void Sessions::turn() {
   flush_publishes();
+  std::vector<link::SessionRecord> records;  // of a storm's clients: many
   for (Client* client : hub_.take_changed()) {
     Session& session = of(*client);
+    session.record_due = false;
+    if (!keeps_record(*client)) continue;
     // A client with many subscriptions that change one by one is not worth a long record each time.
     if (client->subs.size() < kSmallRecord || clock_.steady() - session.recorded >= kRecordEvery)
-      record(*client);
+      records.push_back(record(*client));
     else
       session.record_due = true;
   }
+  if (!records.empty()) broker_.put_sessions(std::move(records));
 }
 
 void Sessions::pong(Client& client) {
@@ -170,7 +178,7 @@ void Sessions::look_after(Client& client, Instant now) {
   }
   if (hub_.stuck(client)) return close(client, CloseReason::slow_consumer, {});
   if (client.encoding.door == Door::sse && client.subs.empty()) return close(client, CloseReason::try_later, {});
-  if (session.record_due) record(client);
+  if (std::exchange(session.record_due, false) && keeps_record(client)) broker_.put_session(record(client), true);
   keep_alive(client, now);
 }
 

@@ -381,6 +381,16 @@ TEST_CASE("a claim raises the fence durably, gives the record, and tells the for
   CHECK(b.claim("edge-1", "s").record.fence == 4);
 }
 
+TEST_CASE("records that come together are kept each by its own fence") {
+  Linked b;
+  b.say("edge-0", link::SessionPut{record("a", 3), true});
+  b.say("edge-0", link::SessionPuts{{{record("a", 2), true}, {record("", 1), true}, {record("b", 1), true}}});
+  CHECK(b.claim("edge-1", "a").record.fence == 4);
+  const auto other = b.claim("edge-1", "b");
+  CHECK(other.found);
+  CHECK(other.record.fence == 2);
+}
+
 TEST_CASE("a session ends its time-to-live after its socket, not before, and a drop ends it at once") {
   Config config;
   config.session_ttl_s = 10;

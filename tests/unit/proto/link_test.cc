@@ -28,6 +28,21 @@ TEST_SUITE("link codec") {
     CHECK(error_of(std::get<PublishResult>(*result).outcomes.at(0).fault).code == Errc::conflict);
   }
 
+  TEST_CASE("encoded session records travel together as they are") {
+    std::vector<std::string> bytes;
+    SessionPuts all;
+    for (const std::size_t size : {std::size_t{1}, std::size_t{200}, std::size_t{20'000}}) {
+      all.puts.push_back({{std::string(size, 's'), "bob", size, {}, "edge-0"}, size > 1});
+      bytes.push_back(encode(all.puts.back()));
+      CHECK(encode_session_puts(bytes) == encode(all));
+    }
+    const auto read = decode(encode_session_puts(bytes));
+    REQUIRE(read);
+    REQUIRE(std::get<SessionPuts>(*read).puts.size() == 3);
+    CHECK(std::get<SessionPuts>(*read).puts[2].record.id.size() == 20'000);
+    CHECK_FALSE(std::get<SessionPuts>(*read).puts[0].connected);
+  }
+
   TEST_CASE("an update keeps every member") {
     Update u;
     u.offset = 7;

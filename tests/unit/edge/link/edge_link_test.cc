@@ -109,6 +109,23 @@ TEST_SUITE("edge link: session with the broker") {
     CHECK(rig.sent<link::SessionPut>().empty());
   }
 
+  TEST_CASE("session records that change together travel together, and are said again one by one") {
+    Rig rig;
+    rig.attach(0);
+    rig.link->put_session({"old", "", 5, {}, "edge-0"}, true);
+    rig.wire.sent.clear();
+    rig.link->put_sessions({{"s1", "", 1, {}, "edge-0"}, {"old", "", 4, {}, "edge-0"}, {"s2", "", 1, {}, "edge-0"}});
+    const auto together = rig.only<link::SessionPuts>().puts;
+    REQUIRE(together.size() == 2);
+    CHECK(together[0].record.id == "s1");
+    CHECK(together[1].record.id == "s2");
+    CHECK(rig.sent<link::SessionPut>().empty());
+    rig.link->on_connected();
+    rig.wire.sent.clear();
+    rig.welcome(2);
+    CHECK(rig.sent<link::SessionPut>().size() == 3);
+  }
+
   TEST_CASE("hostile bytes are counted and dropped") {
     Rig rig;
     rig.attach(0);
