@@ -20,7 +20,8 @@ constexpr std::string_view kTicketKey = "ticket_key";
 }  // namespace
 
 struct Core::Parts {
-  Parts(const Config& c, std::string cluster_id, LogStore& s, const Clock& k, Random r, PeerPort& out, Metrics& m)
+  Parts(const Config& c, std::string cluster_id, LogStore& s, const Clock& k, Random r, PeerPort& out,
+        Metrics& m)
       : config(c),
         cluster(std::move(cluster_id)),
         store(s),
@@ -31,7 +32,9 @@ struct Core::Parts {
         answers(peers),
         sequencer(c, s, k, random, m,
                   {[this](const CommittedRun& run) { peers.fan_out(run.channel, run.epoch, run.records); },
-                   [this](PublishAnswer answer) { answers.give(std::move(answer.peer), {answer.ref, std::move(answer.outcomes)}); }}),
+                   [this](PublishAnswer answer) {
+                     answers.give(std::move(answer.peer), {answer.ref, std::move(answer.outcomes)});
+                   }}),
         queries(c, s, sequencer.channels(), m),
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m) {}
@@ -103,11 +106,13 @@ Status Core::Parts::open() {
   return Done{};
 }
 
-/// A peer chooses its names, but not its key: an edge is who its key says, and nobody takes over the place of another key's holder.
+/// A peer chooses its names, but not its key: an edge is who its key says, and nobody takes over the place of
+/// another key's holder.
 Status Core::Parts::may_be(std::string_view name, std::string_view holder, const link::Hello& hello) {
   if (holder.empty()) return Done{};
   if (hello.role == "edge" && hello.id != holder)
-    return Error{Errc::forbidden, "this key is for \"" + std::string(holder) + "\", not for an edge \"" + hello.id +
+    return Error{Errc::forbidden, "this key is for \"" + std::string(holder) + "\", not for an edge \"" +
+                                      hello.id +
                                       "\": its file in the allow-list folder must be called as the edge is"};
   const Peer* known = peers.find(name);
   if (known != nullptr && known->holder != holder)
@@ -117,7 +122,8 @@ Status Core::Parts::may_be(std::string_view name, std::string_view holder, const
 
 void Core::Parts::hello(std::string_view name, std::string_view holder, const link::Hello& hello) {
   if (auto ok = may_be(name, holder, hello); !ok) {
-    log::warn("a peer is not who its key says", {{"peer", hello.id}, {"role", hello.role}, {"key_of", holder}});
+    log::warn("a peer is not who its key says",
+              {{"peer", hello.id}, {"role", hello.role}, {"key_of", holder}});
     return peers.send(name, link::Refused{link::fault_of(ok.error())});
   }
   snapshots.peer_gone(name);
@@ -127,10 +133,15 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
       peers.forget(std::string(old->name));
     }
   if (hello.version != link::kVersion)
-    return peers.send(name, link::Refused{link::fault_of({Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
-                                                                                  std::to_string(hello.version) + "; upgrade the older side"})});
+    return peers.send(
+        name,
+        link::Refused{link::fault_of(
+            {Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
+                                     std::to_string(hello.version) + "; upgrade the older side"})});
   Peer* peer = peers.hello(name, hello);
-  if (peer == nullptr) return peers.send(name, link::Refused{link::fault_of({Errc::too_many, "link.peers_max peers are connected"})});
+  if (peer == nullptr)
+    return peers.send(name,
+                      link::Refused{link::fault_of({Errc::too_many, "link.peers_max peers are connected"})});
   peer->holder = holder;
   log::info("a peer is connected", {{"peer", hello.id}, {"role", hello.role}, {"revision", hello.revision}});
   link::Welcome welcome;
@@ -150,7 +161,8 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
 void Core::Parts::on(Peer& peer, const link::Interest& m) {
   peers.interest(peer, m.channel, m.want);
   if (!m.want) return;
-  if (const Channel* channel = sequencer.channels().find(m.channel)) return peers.send(peer.name, link::InterestAck{channel->head()});
+  if (const Channel* channel = sequencer.channels().find(m.channel))
+    return peers.send(peer.name, link::InterestAck{channel->head()});
   const auto made = sequencer.open_channel(m.channel);
   if (!made) {
     peers.interest(peer, m.channel, false);
@@ -181,8 +193,10 @@ void Core::Parts::heartbeat() {
   });
 }
 
-Core::Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random, PeerPort& out, Metrics& metrics)
-    : parts_(std::make_unique<Parts>(config, std::move(cluster_id), store, clock, std::move(random), out, metrics)) {}
+Core::Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random,
+           PeerPort& out, Metrics& metrics)
+    : parts_(std::make_unique<Parts>(config, std::move(cluster_id), store, clock, std::move(random), out,
+                                     metrics)) {}
 Core::~Core() = default;
 
 Status Core::open() { return parts_->open(); }

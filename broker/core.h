@@ -1,11 +1,13 @@
 #pragma once
-// Core: the whole broker without sockets, threads or clocks. Bytes of peers and ticks go in, bytes for peers come out
-// through PeerPort, and the log is a LogStore; everything between - link, sequencer, state, fan-out - is below here.
+// Core: the whole broker without sockets, threads or clocks. Bytes of peers and ticks go in, bytes for peers
+// come out through PeerPort, and the log is a LogStore; everything between - link, sequencer, state, fan-out
+// - is below here.
 //
 //   on_bytes --> link --> sequencer --> LogStore::commit ... poll() --> fan-out and answers --> PeerPort
 //
 // Invariant: nothing reaches a peer about an update before its batch is committed.
-// Thread: the loop. The owner calls store.poll() when the store's waker fires; answers then leave from inside it.
+// Thread: the loop. The owner calls store.poll() when the store's waker fires; answers then leave from inside
+// it.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,8 +29,8 @@ using Random = std::function<std::uint64_t()>;
 class Core {
  public:
   /// The arguments outlive the core. Peers get no answer before open().
-  Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random, PeerPort& out,
-       Metrics& metrics);
+  Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random,
+       PeerPort& out, Metrics& metrics);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -36,8 +38,8 @@ class Core {
   /// Reads channels and keys from the store. Fails with corrupt or io; the core must then not be used.
   [[nodiscard]] Status open();
 
-  /// One message of a peer, as the transport identifies it; `holder` is whose key it came under, empty where keys have no names.
-  /// Whatever the bytes are, other peers are not disturbed.
+  /// One message of a peer, as the transport identifies it; `holder` is whose key it came under, empty where
+  /// keys have no names. Whatever the bytes are, other peers are not disturbed.
   void on_bytes(std::string_view peer, std::string_view bytes, std::string_view holder = {});
   /// Every 100 ms: heartbeats, silent peers, limits, expiries.
   void tick();

@@ -9,19 +9,25 @@
 
 int main(int argc, char** argv) {
   using namespace tocsin;
-  const auto start = config::start(broker::kOptions, {.name = "tocsin-broker", .summary = "Orders, keeps and fans out incident updates."}, argc, argv);
+  const auto start = config::start(
+      broker::kOptions, {.name = "tocsin-broker", .summary = "Orders, keeps and fans out incident updates."},
+      argc, argv);
   if (!start.loaded) return start.exit_code;
   const broker::Config& config = start.loaded->value;
   const auto fail = [](const Error& error, int code) {
     log::error("the broker cannot start", {{"code", describe(error.code).name}, {"detail", error.detail}});
-    std::cerr << "tocsin-broker: " << (error.detail.empty() ? std::string(describe(error.code).text) : error.detail) << "\n";
+    std::cerr << "tocsin-broker: "
+              << (error.detail.empty() ? std::string(describe(error.code).text) : error.detail) << "\n";
     return code;
   };
-  if (auto ok = log::configure({.component = "broker", .level = config.log_level, .file = config.log_file}); !ok) return fail(ok.error(), kExitCannotStart);
+  if (auto ok = log::configure({.component = "broker", .level = config.log_level, .file = config.log_file});
+      !ok)
+    return fail(ok.error(), kExitCannotStart);
   std::signal(SIGPIPE, SIG_IGN);
   try {
     auto node = broker::Node::start(config);
-    if (!node) return fail(node.error(), node.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
+    if (!node)
+      return fail(node.error(), node.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
     (*node)->run();
   } catch (const std::exception& e) {  // libuv, ZeroMQ or libwebsockets cannot start
     return fail({Errc::io, e.what()}, kExitCannotStart);

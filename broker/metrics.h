@@ -8,28 +8,44 @@ struct Metrics {
   explicit Metrics(metrics::Registry& r) : registry(r) {}
   metrics::Registry& registry;
 
-  metrics::Counter published{registry, "tocsin_broker_published_total", "Updates committed with a new position."};
-  metrics::Counter duplicates{registry, "tocsin_broker_duplicates_total", "Publishes recognised by their event_id."};
-  metrics::Counter duplicate_bodies{registry, "tocsin_broker_duplicate_other_body_total", "Duplicates whose content differs from the stored update."};
-  metrics::Counter refused{registry, "tocsin_broker_refused_total", "Publishes refused as invalid, in conflict or too large."};
-  metrics::Counter overloaded{registry, "tocsin_broker_overloaded_total", "Publishes refused because a window or the group was full."};
+  metrics::Counter published{registry, "tocsin_broker_published_total",
+                             "Updates committed with a new position."};
+  metrics::Counter duplicates{registry, "tocsin_broker_duplicates_total",
+                              "Publishes recognised by their event_id."};
+  metrics::Counter duplicate_bodies{registry, "tocsin_broker_duplicate_other_body_total",
+                                    "Duplicates whose content differs from the stored update."};
+  metrics::Counter refused{registry, "tocsin_broker_refused_total",
+                           "Publishes refused as invalid, in conflict or too large."};
+  metrics::Counter overloaded{registry, "tocsin_broker_overloaded_total",
+                              "Publishes refused because a window or the group was full."};
   metrics::Counter groups{registry, "tocsin_broker_groups_total", "Groups committed."};
-  metrics::Counter commit_failures{registry, "tocsin_broker_commit_failures_total", "Groups the store could not keep."};
-  metrics::Histogram commit_seconds{registry, "tocsin_broker_commit_seconds", "Time from handing a group to the store to its answer.", {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2}};
+  metrics::Counter commit_failures{registry, "tocsin_broker_commit_failures_total",
+                                   "Groups the store could not keep."};
+  metrics::Histogram commit_seconds{registry,
+                                    "tocsin_broker_commit_seconds",
+                                    "Time from handing a group to the store to its answer.",
+                                    {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2}};
   metrics::Gauge channels{registry, "tocsin_broker_channels", "Channels that exist."};
   metrics::Gauge peers{registry, "tocsin_broker_peers", "Edges and publishers connected."};
   metrics::Gauge edges{registry, "tocsin_broker_edges", "Edges connected."};
   metrics::Gauge interests{registry, "tocsin_broker_interests", "Pairs of an edge and a channel it wants."};
-  metrics::Counter fanout_messages{registry, "tocsin_broker_fanout_messages_total", "Updates messages sent to edges."};
-  metrics::Counter fanout_bytes{registry, "tocsin_broker_fanout_bytes_total", "Bytes of Updates messages sent to edges."};
-  metrics::Counter fanout_withheld{registry, "tocsin_broker_fanout_withheld_total", "Updates messages not sent because the edge lags; it reads them."};
-  metrics::Gauge lagging_edges{registry, "tocsin_broker_lagging_edges", "Edges over the lag bound, catching up by reading."};
+  metrics::Counter fanout_messages{registry, "tocsin_broker_fanout_messages_total",
+                                   "Updates messages sent to edges."};
+  metrics::Counter fanout_bytes{registry, "tocsin_broker_fanout_bytes_total",
+                                "Bytes of Updates messages sent to edges."};
+  metrics::Counter fanout_withheld{registry, "tocsin_broker_fanout_withheld_total",
+                                   "Updates messages not sent because the edge lags; it reads them."};
+  metrics::Gauge lagging_edges{registry, "tocsin_broker_lagging_edges",
+                               "Edges over the lag bound, catching up by reading."};
   metrics::Counter reads{registry, "tocsin_broker_reads_total", "Pages of history read."};
-  metrics::Counter positions_lost{registry, "tocsin_broker_positions_lost_total", "Reads from a position that is no longer known."};
+  metrics::Counter positions_lost{registry, "tocsin_broker_positions_lost_total",
+                                  "Reads from a position that is no longer known."};
   metrics::Gauge snapshots{registry, "tocsin_broker_snapshots", "Snapshots being read."};
   metrics::Gauge sessions_cached{registry, "tocsin_broker_sessions_cached", "Resume records held in memory."};
-  metrics::Counter bad_messages{registry, "tocsin_broker_bad_messages_total", "Messages of peers that could not be understood."};
-  metrics::Counter send_failures{registry, "tocsin_broker_send_failures_total", "Messages a peer's queue did not take."};
+  metrics::Counter bad_messages{registry, "tocsin_broker_bad_messages_total",
+                                "Messages of peers that could not be understood."};
+  metrics::Counter send_failures{registry, "tocsin_broker_send_failures_total",
+                                 "Messages a peer's queue did not take."};
 };
 
 }  // namespace tocsin::broker

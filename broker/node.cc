@@ -33,7 +33,9 @@ class RouterPort final : public PeerPort {
  public:
   RouterPort() = default;
   void attach(mq::Router& router) { router_ = &router; }
-  bool send(std::string_view peer, SharedBytes bytes) override { return router_ != nullptr && router_->send(peer, std::move(bytes)); }
+  bool send(std::string_view peer, SharedBytes bytes) override {
+    return router_ != nullptr && router_->send(peer, std::move(bytes));
+  }
 
  private:
   mq::Router* router_ = nullptr;
@@ -112,7 +114,8 @@ Status Node::Parts::open_log() {
   store.emplace(*disk, memory);
   wake.emplace(loop, [this] { store->poll(); });
   store->on_wake([this] { wake->send(); });
-  core.emplace(config, folder.cluster_id(), *store, clock, [this] { return random.u64(); }, port, metrics);
+  core.emplace(
+      config, folder.cluster_id(), *store, clock, [this] { return random.u64(); }, port, metrics);
   return core->open();
 }
 
@@ -131,10 +134,12 @@ Status Node::Parts::listen() {
       mq.admit([list = *std::move(list)](std::string_view key) mutable { return list.holder(key); });
     }
   }
-  auto bound = mq::Router::bind(mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) {
-    core->on_bytes(peer, bytes, holder);
-    store->poll();  // a turn may bring thousands of drafts: the store does not wait for its next group until they are all taken
-  });
+  auto bound = mq::Router::bind(
+      mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) {
+        core->on_bytes(peer, bytes, holder);
+        store->poll();  // a turn may bring thousands of drafts: the store does not wait for its next group
+                        // until they are all taken
+      });
   if (!bound) return bound.error();
   router = *std::move(bound);
   port.attach(*router);
@@ -143,22 +148,30 @@ Status Node::Parts::listen() {
 
 void Node::Parts::answer(const http::Request& request, const http::Responder& respond) {
   const std::string reason = core->not_ready_reason();
-  if (request.path == "/metrics") return respond({200, "text/plain; version=0.0.4; charset=utf-8", {}, registry.prometheus_text()});
+  if (request.path == "/metrics")
+    return respond({200, "text/plain; version=0.0.4; charset=utf-8", {}, registry.prometheus_text()});
   if (request.path == "/health/live") return respond({200, "application/json", {}, R"({"status":"live"})"});
   if (request.path == "/health" || request.path == "/health/ready") {
     const bool failing = !reason.empty() && request.path == "/health/ready";
-    const std::string body = reason.empty() ? R"({"status":"ready"})" : R"({"status":"not_ready","reason":)" + json::quoted(reason) + "}";
+    const std::string body = reason.empty()
+                                 ? R"({"status":"ready"})"
+                                 : R"({"status":"not_ready","reason":)" + json::quoted(reason) + "}";
     return respond({static_cast<std::uint16_t>(failing ? 503 : 200), "application/json", {}, body});
   }
-  respond({404, "application/problem+json", {}, R"({"code":"not_found","status":404,"detail":"see /health, /health/live, /health/ready, /metrics"})"});
+  respond(
+      {404,
+       "application/problem+json",
+       {},
+       R"({"code":"not_found","status":404,"detail":"see /health, /health/live, /health/ready, /metrics"})"});
 }
 
 Status Node::Parts::serve_http() {
   if (config.http_listen.empty()) return Done{};
   const auto address = parse_address(config.http_listen);
   if (!address) return address.error();
-  auto listening = http::Server::listen(http, address->host, address->port,
-                                        [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
+  auto listening = http::Server::listen(
+      http, address->host, address->port,
+      [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
   if (!listening) return listening.error();
   server = *std::move(listening);
   return Done{};
@@ -166,8 +179,11 @@ Status Node::Parts::serve_http() {
 
 Status Node::Parts::write_ready_file() const {
   if (config.ready_file.empty()) return Done{};
-  std::string text = "{\"pid\":" + std::to_string(::getpid()) + ",\"ingest\":" + json::quoted(router->endpoint());
-  if (server != nullptr) text += ",\"http\":\"http://" + config.http_listen.substr(0, config.http_listen.rfind(':')) + ":" + std::to_string(server->port()) + "\"";
+  std::string text =
+      "{\"pid\":" + std::to_string(::getpid()) + ",\"ingest\":" + json::quoted(router->endpoint());
+  if (server != nullptr)
+    text += ",\"http\":\"http://" + config.http_listen.substr(0, config.http_listen.rfind(':')) + ":" +
+            std::to_string(server->port()) + "\"";
   return write_atomically(config.ready_file, text + "}\n");
 }
 

@@ -11,13 +11,15 @@ namespace tocsin::broker {
 
 class Node {
  public:
-  /// Claims the data folder, recovers the log, listens. Fails with a sentence that says what to do; nothing is left running.
+  /// Claims the data folder, recovers the log, listens. Fails with a sentence that says what to do; nothing
+  /// is left running.
   [[nodiscard]] static Result<std::unique_ptr<Node>> start(const Config& config);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Serves until SIGTERM or SIGINT; then takes nothing new, commits and answers what is under way, and returns.
+  /// Serves until SIGTERM or SIGINT; then takes nothing new, commits and answers what is under way, and
+  /// returns.
   void run();
 
  private:

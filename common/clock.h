@@ -1,6 +1,7 @@
 #pragma once
-// Clock: the time as the state machines see it. Real processes use the loop's clock, the simulation a virtual one.
-// steady() decides time-outs; wall() is only ever shown to people or written beside data: it decides nothing.
+// Clock: the time as the state machines see it. Real processes use the loop's clock, the simulation a virtual
+// one. steady() decides time-outs; wall() is only ever shown to people or written beside data: it decides
+// nothing.
 #include <chrono>
 #include <cstdint>
 

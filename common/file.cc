@@ -14,7 +14,9 @@ Status write_atomically(const std::string& path, std::string_view bytes, mode_t 
   const std::string beside = path + ".new";
   const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (fd < 0) return Error{Errc::io, beside + ": " + std::strerror(errno)};
-  const bool written = ::fchmod(fd, mode) == 0 && ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && ::fsync(fd) == 0;
+  const bool written = ::fchmod(fd, mode) == 0 &&
+                       ::write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+                       ::fsync(fd) == 0;
   const int why = errno;
   ::close(fd);
   if (written && ::rename(beside.c_str(), path.c_str()) == 0) return Done{};

@@ -9,8 +9,8 @@
 
 namespace tocsin {
 
-/// Writes beside `path`, syncs and renames: a reader sees the old file or the new one, whole. Fails with io; the old file
-/// then stays.
+/// Writes beside `path`, syncs and renames: a reader sees the old file or the new one, whole. Fails with io;
+/// the old file then stays.
 [[nodiscard]] Status write_atomically(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
 }  // namespace tocsin

@@ -66,7 +66,8 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
   int ms = 0;
   if (text[at] == '.') {
     int scale = 100;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) ms += (text[at] - '0') * scale;
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10)
+      ms += (text[at] - '0') * scale;
     if (text[at - 1] == '.') return std::nullopt;
   }
   const auto zone = zone_minutes(text.substr(at));

@@ -1,6 +1,6 @@
 #pragma once
-// What the edge may ask of the broker, and what it is told. BrokerPort is implemented by edge/link (EdgeLink) and by
-// fakes in tests; FeedSink is implemented by the hub.
+// What the edge may ask of the broker, and what it is told. BrokerPort is implemented by edge/link (EdgeLink)
+// and by fakes in tests; FeedSink is implemented by the hub.
 //
 // Thread: the loop. Answers always come on a later turn, exactly once, also when the broker dies meanwhile
 // (Errc::unavailable after the request's deadline): whoever asks need not keep a timer.
@@ -24,19 +24,22 @@ class BrokerPort {
   BrokerPort(const BrokerPort&) = delete;
   BrokerPort& operator=(const BrokerPort&) = delete;
 
-  /// Declares interest (0 -> 1 subscribers) or withdraws it. FeedSink::on_attached follows want(), now or whenever the
-  /// broker is reached; it is repeated by itself on every reconnect.
+  /// Declares interest (0 -> 1 subscribers) or withdraws it. FeedSink::on_attached follows want(), now or
+  /// whenever the broker is reached; it is repeated by itself on every reconnect.
   virtual void want(const std::string& channel) = 0;
   virtual void unwant(const std::string& channel) = 0;
 
-  /// Refused with overloaded when the bounded queue of unanswered publishes is full. A publish that was sent when the
-  /// broker died is sent again to the restarted one: the event_id (made up here when absent) makes that safe.
+  /// Refused with overloaded when the bounded queue of unanswered publishes is full. A publish that was sent
+  /// when the broker died is sent again to the restarted one: the event_id (made up here when absent) makes
+  /// that safe.
   virtual void publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) = 0;
   /// Records after `after`, oldest first, at most max_bytes; the answer's head tells whether more follow.
   /// Identical reads that are under way are asked once. position_lost when the epoch or the offset is gone.
-  virtual void read(const std::string& channel, Position after, std::uint32_t max_bytes, Answer<link::ReadResult> answer) = 0;
+  virtual void read(const std::string& channel, Position after, std::uint32_t max_bytes,
+                    Answer<link::ReadResult> answer) = 0;
   /// One page of a consistent snapshot, see link::SnapshotNext.
-  virtual void snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) = 0;
+  virtual void snapshot(const std::string& channel, const std::string& cursor,
+                        Answer<link::SnapshotPage> answer) = 0;
   virtual void cancel_snapshot(const std::string& channel, const std::string& cursor) = 0;
   virtual void list_incidents(link::ListIncidents query, Answer<link::IncidentsPage> answer) = 0;
   virtual void get_incident(link::GetIncident query, Answer<link::IncidentsPage> answer) = 0;
@@ -63,9 +66,9 @@ class FeedSink {
   FeedSink(const FeedSink&) = delete;
   FeedSink& operator=(const FeedSink&) = delete;
 
-  /// The feed of a wanted channel starts: updates after head.last follow, contiguous, each once. Called again only when
-  /// the epoch changed or when history fell away underneath a gap (`lost` says why; empty the first time): everything
-  /// up to head.last is then unknown to this edge.
+  /// The feed of a wanted channel starts: updates after head.last follow, contiguous, each once. Called again
+  /// only when the epoch changed or when history fell away underneath a gap (`lost` says why; empty the first
+  /// time): everything up to head.last is then unknown to this edge.
   virtual void on_attached(const link::Head& head, std::string_view lost) = 0;
   /// The next updates of an attached channel: first offset = last one told + 1.
   virtual void on_updates(const std::string& channel, const std::vector<Record>& records) = 0;

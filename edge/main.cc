@@ -30,10 +30,14 @@ int serve(const tocsin::edge::Config& config) {
 int main(int argc, char** argv) {
   using namespace tocsin;
   const auto start = config::start<edge::Config>(
-      edge::kOptions, {.name = "tocsin-edge", .summary = "Serves clients over WebSocket, HTTP and Server-Sent Events."}, argc, argv);
+      edge::kOptions,
+      {.name = "tocsin-edge", .summary = "Serves clients over WebSocket, HTTP and Server-Sent Events."}, argc,
+      argv);
   if (!start.loaded) return start.exit_code;
   const edge::Config& config = start.loaded->value;
-  if (auto logging = log::configure({.component = config.id, .level = config.log_level, .file = config.log_file}); !logging)
+  if (auto logging =
+          log::configure({.component = config.id, .level = config.log_level, .file = config.log_file});
+      !logging)
     return fail(kExitCannotStart, logging.error().detail);
   (void)std::signal(SIGPIPE, SIG_IGN);
   try {

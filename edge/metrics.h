@@ -1,6 +1,6 @@
 #pragma once
-// What an edge counts. Declaring a member is the whole change: see common/metrics/metrics.h. Any thread may count; the
-// edge has one.
+// What an edge counts. Declaring a member is the whole change: see common/metrics/metrics.h. Any thread may
+// count; the edge has one.
 #include "common/metrics/metrics.h"
 
 namespace tocsin::edge {
@@ -12,60 +12,107 @@ struct Metrics {
   // ---- sessions
   metrics::Gauge clients{registry, "tocsin_edge_active_connections", "Clients connected, all doors."};
   metrics::Counter opened{registry, "tocsin_edge_opened_total", "Clients that connected."};
-  metrics::CounterFamily closed{registry, "tocsin_edge_closed_total", "Clients the edge closed, by reason.", "reason",
-                                {"normal", "going_away", "policy", "too_big", "restart", "try_later", "bad_request", "unauthenticated", "forbidden",
-                                 "connect_timeout", "replaced", "too_many", "slow_consumer", "keepalive_timeout"}};
-  metrics::Counter bad_frames{registry, "tocsin_edge_bad_frames_total", "Client frames answered with an error."};
-  metrics::CounterFamily outcomes{registry, "tocsin_edge_subscribed_total", "Subscriptions answered, by outcome.", "outcome",
+  metrics::CounterFamily closed{
+      registry,
+      "tocsin_edge_closed_total",
+      "Clients the edge closed, by reason.",
+      "reason",
+      {"normal", "going_away", "policy", "too_big", "restart", "try_later", "bad_request", "unauthenticated",
+       "forbidden", "connect_timeout", "replaced", "too_many", "slow_consumer", "keepalive_timeout"}};
+  metrics::Counter bad_frames{registry, "tocsin_edge_bad_frames_total",
+                              "Client frames answered with an error."};
+  metrics::CounterFamily outcomes{registry,
+                                  "tocsin_edge_subscribed_total",
+                                  "Subscriptions answered, by outcome.",
+                                  "outcome",
                                   {"live", "resumed", "snapshot", "lost"}};
-  metrics::Counter sessions_resumed{registry, "tocsin_edge_sessions_resumed_total", "Sessions taken over by ticket."};
-  metrics::Counter publishes{registry, "tocsin_edge_publishes_total", "Updates published by WebSocket clients."};
+  metrics::Counter sessions_resumed{registry, "tocsin_edge_sessions_resumed_total",
+                                    "Sessions taken over by ticket."};
+  metrics::Counter publishes{registry, "tocsin_edge_publishes_total",
+                             "Updates published by WebSocket clients."};
 
   // ---- hub
   metrics::Gauge subscriptions{registry, "tocsin_edge_subscriptions", "Subscriptions of connected clients."};
   metrics::Gauge channels{registry, "tocsin_edge_channels", "Channels this edge is interested in."};
-  metrics::Gauge audiences{registry, "tocsin_edge_audiences", "Distinct views (door, filter, channel) with clients."};
-  metrics::Counter updates_in{registry, "tocsin_edge_updates_total", "Updates received for the channels of interest."};
-  metrics::Counter encoded{registry, "tocsin_edge_encoded_total", "Update frames encoded, once per audience."};
-  metrics::Counter delivered{registry, "tocsin_edge_delivered_total", "Frames of subscriptions (updates, skips, heads) handed to client sockets."};
+  metrics::Gauge audiences{registry, "tocsin_edge_audiences",
+                           "Distinct views (door, filter, channel) with clients."};
+  metrics::Counter updates_in{registry, "tocsin_edge_updates_total",
+                              "Updates received for the channels of interest."};
+  metrics::Counter encoded{registry, "tocsin_edge_encoded_total",
+                           "Update frames encoded, once per audience."};
+  metrics::Counter delivered{registry, "tocsin_edge_delivered_total",
+                             "Frames of subscriptions (updates, skips, heads) handed to client sockets."};
   metrics::Gauge log_bytes{registry, "tocsin_edge_audience_log_bytes", "Bytes held in audience logs."};
   metrics::Gauge blocked{registry, "tocsin_edge_blocked_clients", "Clients whose socket takes no more."};
-  metrics::Gauge behind_bytes{registry, "tocsin_edge_behind_bytes", "How far the slowest subscription is behind its view's newest frame."};
-  metrics::Gauge private_bytes{registry, "tocsin_edge_private_bytes", "Unsent private frames of all clients: replies, replays, snapshots."};
-  metrics::Gauge joining{registry, "tocsin_edge_joining_subscriptions", "Subscriptions not live: attaching, in a snapshot or catching up."};
-  metrics::Gauge conflating{registry, "tocsin_edge_conflating_subscriptions", "Slow subscriptions that are given the newest state per incident."};
-  metrics::Gauge rate_waiting{registry, "tocsin_edge_rate_waiting_subscriptions", "Subscriptions with updates that their max_rate holds back."};
-  metrics::Counter conflated{registry, "tocsin_edge_conflated_total", "Updates replaced by a newer one for a slow client or a max_rate."};
-  metrics::Counter fell_behind{registry, "tocsin_edge_fell_behind_total", "Subscriptions whose place in the audience log was overwritten."};
-  metrics::Counter history_reads{registry, "tocsin_edge_history_reads_total", "Pages of history read from the broker."};
+  metrics::Gauge behind_bytes{registry, "tocsin_edge_behind_bytes",
+                              "How far the slowest subscription is behind its view's newest frame."};
+  metrics::Gauge private_bytes{registry, "tocsin_edge_private_bytes",
+                               "Unsent private frames of all clients: replies, replays, snapshots."};
+  metrics::Gauge joining{registry, "tocsin_edge_joining_subscriptions",
+                         "Subscriptions not live: attaching, in a snapshot or catching up."};
+  metrics::Gauge conflating{registry, "tocsin_edge_conflating_subscriptions",
+                            "Slow subscriptions that are given the newest state per incident."};
+  metrics::Gauge rate_waiting{registry, "tocsin_edge_rate_waiting_subscriptions",
+                              "Subscriptions with updates that their max_rate holds back."};
+  metrics::Counter conflated{registry, "tocsin_edge_conflated_total",
+                             "Updates replaced by a newer one for a slow client or a max_rate."};
+  metrics::Counter fell_behind{registry, "tocsin_edge_fell_behind_total",
+                               "Subscriptions whose place in the audience log was overwritten."};
+  metrics::Counter history_reads{registry, "tocsin_edge_history_reads_total",
+                                 "Pages of history read from the broker."};
   metrics::Counter snapshots{registry, "tocsin_edge_snapshots_total", "Snapshots given to subscriptions."};
 
   // ---- link
-  metrics::Gauge link_ready{registry, "tocsin_edge_link_ready", "1 while the broker's canary was seen less than 3 s ago."};
-  metrics::Counter link_sessions{registry, "tocsin_edge_link_sessions_total", "Times the broker welcomed this edge."};
-  metrics::Counter link_bad_messages{registry, "tocsin_edge_link_bad_messages_total", "Link messages that could not be understood."};
-  metrics::Counter link_updates{registry, "tocsin_edge_link_updates_total", "Updates handed on to the hub, in order and once."};
-  metrics::Counter link_duplicates{registry, "tocsin_edge_link_duplicates_total", "Updates that came again and were dropped."};
-  metrics::Counter link_repairs{registry, "tocsin_edge_link_repairs_total", "Pages of the log read to repair a gap."};
-  metrics::Counter link_reattached{registry, "tocsin_edge_link_reattached_total", "Channels whose history could not be repaired: epoch changed or too old."};
-  metrics::Counter link_dropped_behind_gap{registry, "tocsin_edge_link_dropped_behind_gap_total", "Live updates dropped behind a gap over link.reorder_bytes, to be read again."};
-  metrics::Counter link_refused_publishes{registry, "tocsin_edge_link_refused_publishes_total", "Drafts refused because the queue of unanswered publishes was full."};
-  metrics::Counter link_timeouts{registry, "tocsin_edge_link_timeouts_total", "Requests the broker did not answer in time."};
+  metrics::Gauge link_ready{registry, "tocsin_edge_link_ready",
+                            "1 while the broker's canary was seen less than 3 s ago."};
+  metrics::Counter link_sessions{registry, "tocsin_edge_link_sessions_total",
+                                 "Times the broker welcomed this edge."};
+  metrics::Counter link_bad_messages{registry, "tocsin_edge_link_bad_messages_total",
+                                     "Link messages that could not be understood."};
+  metrics::Counter link_updates{registry, "tocsin_edge_link_updates_total",
+                                "Updates handed on to the hub, in order and once."};
+  metrics::Counter link_duplicates{registry, "tocsin_edge_link_duplicates_total",
+                                   "Updates that came again and were dropped."};
+  metrics::Counter link_repairs{registry, "tocsin_edge_link_repairs_total",
+                                "Pages of the log read to repair a gap."};
+  metrics::Counter link_reattached{registry, "tocsin_edge_link_reattached_total",
+                                   "Channels whose history could not be repaired: epoch changed or too old."};
+  metrics::Counter link_dropped_behind_gap{
+      registry, "tocsin_edge_link_dropped_behind_gap_total",
+      "Live updates dropped behind a gap over link.reorder_bytes, to be read again."};
+  metrics::Counter link_refused_publishes{
+      registry, "tocsin_edge_link_refused_publishes_total",
+      "Drafts refused because the queue of unanswered publishes was full."};
+  metrics::Counter link_timeouts{registry, "tocsin_edge_link_timeouts_total",
+                                 "Requests the broker did not answer in time."};
   metrics::Gauge link_channels{registry, "tocsin_edge_link_channels", "Channels of interest."};
-  metrics::Gauge link_waiting_bytes{registry, "tocsin_edge_link_waiting_bytes", "Live updates that wait behind a gap."};
-  metrics::Gauge link_publish_bytes{registry, "tocsin_edge_link_publish_bytes", "Bytes of unanswered publishes."};
+  metrics::Gauge link_waiting_bytes{registry, "tocsin_edge_link_waiting_bytes",
+                                    "Live updates that wait behind a gap."};
+  metrics::Gauge link_publish_bytes{registry, "tocsin_edge_link_publish_bytes",
+                                    "Bytes of unanswered publishes."};
 
   // ---- net
-  metrics::Gauge net_connections{registry, "tocsin_edge_net_connections", "Open connections, handshakes and HTTP included."};
+  metrics::Gauge net_connections{registry, "tocsin_edge_net_connections",
+                                 "Open connections, handshakes and HTTP included."};
   metrics::Counter net_accepted{registry, "tocsin_edge_net_accepted_total", "Connections accepted."};
-  metrics::Counter net_turned_away{registry, "tocsin_edge_net_turned_away_total", "Connections closed unanswered: out of file descriptors, or too many beyond limits.clients_max."};
-  metrics::Counter net_refused{registry, "tocsin_edge_net_refused_total", "Requests of new connections answered 503: limits.clients_max or limits.handshakes_per_s."};
-  metrics::Counter net_handshake_timeouts{registry, "tocsin_edge_net_handshake_timeouts_total", "Connections that sent no complete request in time."};
-  metrics::Counter net_deflating{registry, "tocsin_edge_net_deflating_total", "WebSockets that agreed on permessage-deflate."};
-  metrics::Counter net_written_bytes{registry, "tocsin_edge_net_written_bytes_total", "Bytes of frames handed to sockets."};
-  metrics::Counter net_writes{registry, "tocsin_edge_net_writes_total", "Writes of frames: one per client and turn of the loop at most."};
-  metrics::Counter net_partial_writes{registry, "tocsin_edge_net_partial_writes_total", "Writes that the kernel took only in part."};
-  metrics::Counter net_requests{registry, "tocsin_edge_net_requests_total", "HTTP requests answered, upgrades not counted."};
+  metrics::Counter net_turned_away{
+      registry, "tocsin_edge_net_turned_away_total",
+      "Connections closed unanswered: out of file descriptors, or too many beyond limits.clients_max."};
+  metrics::Counter net_refused{
+      registry, "tocsin_edge_net_refused_total",
+      "Requests of new connections answered 503: limits.clients_max or limits.handshakes_per_s."};
+  metrics::Counter net_handshake_timeouts{registry, "tocsin_edge_net_handshake_timeouts_total",
+                                          "Connections that sent no complete request in time."};
+  metrics::Counter net_deflating{registry, "tocsin_edge_net_deflating_total",
+                                 "WebSockets that agreed on permessage-deflate."};
+  metrics::Counter net_written_bytes{registry, "tocsin_edge_net_written_bytes_total",
+                                     "Bytes of frames handed to sockets."};
+  metrics::Counter net_writes{registry, "tocsin_edge_net_writes_total",
+                              "Writes of frames: one per client and turn of the loop at most."};
+  metrics::Counter net_partial_writes{registry, "tocsin_edge_net_partial_writes_total",
+                                      "Writes that the kernel took only in part."};
+  metrics::Counter net_requests{registry, "tocsin_edge_net_requests_total",
+                                "HTTP requests answered, upgrades not counted."};
 };
 
 }  // namespace tocsin::edge

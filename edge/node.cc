@@ -57,7 +57,9 @@ struct Node::State {
   void write_ready_file();
   void begin_stop();
   [[nodiscard]] bool stopped() const;
-  [[nodiscard]] std::string not_ready_reason() const { return stopping ? "the edge is stopping" : link.not_ready_reason(); }
+  [[nodiscard]] std::string not_ready_reason() const {
+    return stopping ? "the edge is stopping" : link.not_ready_reason();
+  }
 
   const Config& config;
   SystemClock clock;
@@ -110,27 +112,32 @@ Status Node::State::connect() {
   mq::Dealer::Options options{config.broker_endpoint, config.id + "/" + crypto::random_hex(16)};
   if (!config.broker_server_key_file.empty()) {
     auto server_key = mq::load_public_key(config.broker_server_key_file);
-    if (!server_key) return Error{Errc::invalid_argument, "broker.server_key_file: " + server_key.error().detail};
+    if (!server_key)
+      return Error{Errc::invalid_argument, "broker.server_key_file: " + server_key.error().detail};
     auto keys = mq::load_keys(config.curve_key_file);
     if (!keys) return Error{Errc::invalid_argument, "curve.key_file: " + keys.error().detail};
     options.security = mq::Dealer::Security{*keys, *server_key};
   }
-  auto dealer = mq::Dealer::connect(
-      zmq, options,
-      {.on_connected = [this] { link.on_connected(); },
-       .on_disconnected = [this] { link.on_disconnected(); },
-       .on_refused = [](std::string_view why) { log::warn("the broker refused the connection", {{"why", why}}); },
-       .on_message = [this](std::string_view bytes) { link.on_bytes(bytes); }});
+  auto dealer = mq::Dealer::connect(zmq, options,
+                                    {.on_connected = [this] { link.on_connected(); },
+                                     .on_disconnected = [this] { link.on_disconnected(); },
+                                     .on_refused =
+                                         [](std::string_view why) {
+                                           log::warn("the broker refused the connection", {{"why", why}});
+                                         },
+                                     .on_message = [this](std::string_view bytes) { link.on_bytes(bytes); }});
   if (!dealer) return dealer.error();
   wire.dealer = *std::move(dealer);
   return Done{};
 }
 
-/// The end of a turn: whatever it brought, from the broker or from clients, goes out; after fanout.hold_us when that is set.
+/// The end of a turn: whatever it brought, from the broker or from clients, goes out; after fanout.hold_us
+/// when that is set.
 void Node::State::turn() {
   server.turn();
   if (hold && gateway.pending() && holding != Hold::over) {
-    if (std::exchange(holding, Hold::running) == Hold::none) hold->set(std::chrono::microseconds{config.hold_us});
+    if (std::exchange(holding, Hold::running) == Hold::none)
+      hold->set(std::chrono::microseconds{config.hold_us});
     return;
   }
   holding = Hold::none;
@@ -142,7 +149,9 @@ void Node::State::turn() {
 }
 
 void Node::State::tick() {
-  link.report(static_cast<std::uint32_t>(gateway.clients()), stopping ? "stopping" : link.ready() ? "ready" : "starting");
+  link.report(static_cast<std::uint32_t>(gateway.clients()), stopping       ? "stopping"
+                                                             : link.ready() ? "ready"
+                                                                            : "starting");
   link.tick();
   gateway.tick();
   server.tick();
@@ -155,7 +164,8 @@ void Node::State::write_ready_file() {
   announced = true;
   log::info("ready", {{"http", http_url}, {"ws", ws_url}, {"cluster", link.cluster()}});
   if (config.ready_file.empty()) return;
-  std::string text = "{\"pid\":" + std::to_string(getpid()) + ",\"port\":" + std::to_string(server.port()) + ",\"http\":";
+  std::string text =
+      "{\"pid\":" + std::to_string(getpid()) + ",\"port\":" + std::to_string(server.port()) + ",\"http\":";
   json::append_quoted(text, http_url);
   text += ",\"ws\":";
   json::append_quoted(text, ws_url);
@@ -190,7 +200,8 @@ Status Node::start() {
   s.ws_url = s.config.endpoint.empty() ? "ws" + secure + "://" + place + "/v1/stream" : s.config.endpoint;
   s.link.describe_self(std::string(version()), s.ws_url);
   s.ticker.start(kTick, kTick, [&s] { s.tick(); });
-  log::info("listening", {{"http", s.http_url}, {"broker", s.config.broker_endpoint}, {"version", version()}});
+  log::info("listening",
+            {{"http", s.http_url}, {"broker", s.config.broker_endpoint}, {"version", version()}});
   return Done{};
 }
 

@@ -1,7 +1,9 @@
 #pragma once
-// Node: an edge process put together. Owns the loop and everything on it; knows every layer, and nothing knows it.
+// Node: an edge process put together. Owns the loop and everything on it; knows every layer, and nothing
+// knows it.
 //
-//   run(): listening --(broker reached, canary seen)--> ready file written ... --SIGTERM--> stopping: no new clients,
+//   run(): listening --(broker reached, canary seen)--> ready file written ... --SIGTERM--> stopping: no new
+//   clients,
 //          all told `restart` --(all gone | run.stop_timeout_ms)--> returns
 //
 // An edge without its broker keeps its clients, says so at /health/ready, and takes new ones, who wait.
@@ -20,8 +22,8 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Listens and starts to look for the broker. Fails with invalid_argument (a setting is wrong, a key file unreadable) or io
-  /// (the port is taken), in a sentence for the operator.
+  /// Listens and starts to look for the broker. Fails with invalid_argument (a setting is wrong, a key file
+  /// unreadable) or io (the port is taken), in a sentence for the operator.
   Status start();
   /// Serves until SIGTERM or SIGINT. A second signal ends it without waiting for clients.
   void run();

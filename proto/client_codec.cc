@@ -55,7 +55,11 @@ class Object {
 };
 
 void append_position(std::string& out, const v1::Position& position) {
-  out.append(R"({"epoch":")").append(to_text(Epoch{position.epoch()})).append(R"(","offset":)").append(std::to_string(position.offset())).append("}");
+  out.append(R"({"epoch":")")
+      .append(to_text(Epoch{position.epoch()}))
+      .append(R"(","offset":)")
+      .append(std::to_string(position.offset()))
+      .append("}");
 }
 
 void append_filter(std::string& out, const v1::Filter& filter) {
@@ -80,13 +84,15 @@ void append_filter(std::string& out, const v1::Filter& filter) {
 
 /// JSON inside a field becomes part of a larger text, so it must be one whole value.
 Status append_json(Object& o, std::string_view member, std::string_view field, std::string_view text) {
-  if (const auto parsed = json::parse(text); !parsed) return bad("\"" + std::string(field) + "\" is no JSON: " + parsed.error().detail);
+  if (const auto parsed = json::parse(text); !parsed)
+    return bad("\"" + std::string(field) + "\" is no JSON: " + parsed.error().detail);
   o.raw(member, text);
   return Done{};
 }
 
 /// A field wins over the member of the same name in other_json.
-Status append_other(std::string& out, Object& o, std::string_view text, const std::set<std::string_view>& taken) {
+Status append_other(std::string& out, Object& o, std::string_view text,
+                    const std::set<std::string_view>& taken) {
   const auto other = json::parse(text);
   if (!other || !other->IsObject()) return bad("\"other_json\" is no JSON object");
   for (const auto& m : other->GetObject()) {
@@ -233,8 +239,11 @@ Status append_frame(std::string& out, const v1::ClientFrame& frame) {
       o.text("type", "ping");
       o.text_unless_empty("ref", frame.ping().ref());
       break;
-    case Case::kBye: o.text("type", "bye"); break;
-    case Case::FRAME_NOT_SET: return bad("a ClientFrame has one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");
+    case Case::kBye:
+      o.text("type", "bye");
+      break;
+    case Case::FRAME_NOT_SET:
+      return bad("a ClientFrame has one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");
   }
   o.close();
   return Done{};
@@ -245,7 +254,8 @@ Status append_frame(std::string& out, const v1::ClientFrame& frame) {
 ClientFrameJson client_frame_json(std::string_view bytes) {
   ClientFrameJson out;
   v1::ClientFrame frame;
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) || !frame.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
+      !frame.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     out.error = bad("a message is one tocsin.v1.ClientFrame");
     return out;
   }

@@ -53,7 +53,8 @@ Result<std::vector<std::string>> parse_list(const json::Value& v, std::string_vi
 Status parse_labels(const json::Value& v, Filter& filter) {
   if (v.IsNull()) return Done{};
   if (!v.IsObject()) return Error{Errc::invalid_argument, "filter \"labels\" must be an object of lists"};
-  if (v.MemberCount() > kMaxLabels) return Error{Errc::invalid_argument, "filter \"labels\" has more than 16 labels"};
+  if (v.MemberCount() > kMaxLabels)
+    return Error{Errc::invalid_argument, "filter \"labels\" has more than 16 labels"};
   for (const auto& m : v.GetObject()) {
     auto list = parse_list(m.value, "labels." + std::string(json::view(m.name)));
     if (!list) return list.error();
@@ -173,22 +174,25 @@ std::string Filter::canonical() const {
 }
 
 bool Filter::empty() const noexcept {
-  return !active && labels.empty() &&
-         std::all_of(kLists.begin(), kLists.end(), [this](const auto& row) { return (this->*row.values).empty(); });
+  return !active && labels.empty() && std::all_of(kLists.begin(), kLists.end(), [this](const auto& row) {
+    return (this->*row.values).empty();
+  });
 }
 
 bool Filter::matches(const Facts& facts) const {
   if (!kind.empty() && !contains(kind, facts.kind)) return false;
   if (active && (!facts.has_incident || (facts.terminal() && !facts.ends))) return false;
   for (const auto& row : kLists)
-    if (row.name != "kind" && !(this->*row.values).empty() && !contains(this->*row.values, facts.*row.fact)) return false;
+    if (row.name != "kind" && !(this->*row.values).empty() && !contains(this->*row.values, facts.*row.fact))
+      return false;
   return labels_match(*this, facts);
 }
 
 bool Filter::matches_state(const Facts& facts) const {
   if (active && facts.terminal()) return false;
   for (const auto& row : kLists)
-    if (row.name != "kind" && !(this->*row.values).empty() && !contains(this->*row.values, facts.*row.fact)) return false;
+    if (row.name != "kind" && !(this->*row.values).empty() && !contains(this->*row.values, facts.*row.fact))
+      return false;
   return labels_match(*this, facts);
 }
 

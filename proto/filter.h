@@ -1,6 +1,6 @@
 #pragma once
-// Filter: a conjunction of IN-lists over an update (protocol.md section 1). Facts: what filters look at, taken from an
-// update once. Values and pure functions; any thread.
+// Filter: a conjunction of IN-lists over an update (protocol.md section 1). Facts: what filters look at,
+// taken from an update once. Values and pure functions; any thread.
 #include <map>
 #include <string>
 #include <string_view>
@@ -30,7 +30,8 @@ struct Facts {
   [[nodiscard]] bool terminal() const noexcept { return status == "resolved" || status == "closed"; }
 };
 
-/// Reads the facts of an update. The incident JSON came from the broker, so it parses; if it does not, the facts have no incident.
+/// Reads the facts of an update. The incident JSON came from the broker, so it parses; if it does not, the
+/// facts have no incident.
 [[nodiscard]] Facts facts_of(const Update& update);
 /// Facts of a current incident (a snapshot row): kind is empty.
 [[nodiscard]] Facts facts_of_incident(std::string_view key, std::string_view incident_json);
@@ -53,7 +54,8 @@ struct Filter {
 
   /// True when the update passes. `active` keeps the update that ends an incident.
   [[nodiscard]] bool matches(const Facts& facts) const;
-  /// The same for a row of current state: the kind list is not applied, and active means not resolved or closed.
+  /// The same for a row of current state: the kind list is not applied, and active means not resolved or
+  /// closed.
   [[nodiscard]] bool matches_state(const Facts& facts) const;
 };
 

@@ -20,7 +20,8 @@ constexpr auto kCodes = std::to_array<Errc>({
 #undef ERRC
 });
 
-/// Broken bytes are an answer to the caller, not a line on stderr for each: a hostile peer could fill the disk with them.
+/// Broken bytes are an answer to the caller, not a line on stderr for each: a hostile peer could fill the
+/// disk with them.
 [[maybe_unused]] const auto kQuiet = google::protobuf::SetLogHandler(nullptr);
 
 bool fits_protobuf(std::string_view bytes) noexcept {
@@ -41,7 +42,8 @@ std::string encode(const Message& message) {
   return std::visit(
       [](const auto& m) {
         using M = std::decay_t<decltype(m)>;
-        if constexpr (std::is_same_v<M, Publish> || std::is_same_v<M, Updates> || std::is_same_v<M, PublishResult>) {
+        if constexpr (std::is_same_v<M, Publish> || std::is_same_v<M, Updates> ||
+                      std::is_same_v<M, PublishResult>) {
           return encode(m);
         } else {
           google::protobuf::Arena arena;
@@ -53,7 +55,8 @@ std::string encode(const Message& message) {
       message);
 }
 
-/// A LinkFrame with a SessionPut and an entry of SessionPuts differ in their first byte only, the field's number.
+/// A LinkFrame with a SessionPut and an entry of SessionPuts differ in their first byte only, the field's
+/// number.
 std::string encode_session_puts(std::span<const std::string> session_puts) {
   [[maybe_unused]] constexpr char kPut = 10U << 3U | 2U;
   constexpr char kPuts = 13U << 3U | 2U;
@@ -61,7 +64,8 @@ std::string encode_session_puts(std::span<const std::string> session_puts) {
   std::size_t size = 0;
   for (const auto& bytes : session_puts) size += bytes.size();
   std::string out{kPuts};
-  for (std::size_t left = size; left != 0; left >>= 7U) out.push_back(static_cast<char>((left & 0x7FU) | (left > 0x7FU ? 0x80U : 0U)));
+  for (std::size_t left = size; left != 0; left >>= 7U)
+    out.push_back(static_cast<char>((left & 0x7FU) | (left > 0x7FU ? 0x80U : 0U)));
   for (const auto& bytes : session_puts) {
     assert(bytes.front() == kPut);
     out.push_back(kEntry);

@@ -1,6 +1,7 @@
 #pragma once
-// The messages of the link (LINK.md) as plain structs, and their bytes. Only this layer sees the generated protobuf.
-// Values and pure functions; any thread. A `ref` is the asker's number and comes back in the answer.
+// The messages of the link (LINK.md) as plain structs, and their bytes. Only this layer sees the generated
+// protobuf. Values and pure functions; any thread. A `ref` is the asker's number and comes back in the
+// answer.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -201,9 +202,10 @@ struct SessionFenced {
   std::string edge;  ///< the new owner
 };
 
-using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents, GetIncident, GetChannel,
-                             SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat, InterestAck, Updates,
-                             PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts>;
+using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents,
+                             GetIncident, GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused,
+                             BrokerHeartbeat, InterestAck, Updates, PublishResult, ReadResult, SnapshotPage,
+                             IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);

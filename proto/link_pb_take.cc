@@ -34,7 +34,13 @@ std::vector<IncidentState> take_incidents(P& p) {
 SessionRecord take(const pb::SessionRecord& p) {
   SessionRecord r{p.id(), p.subject(), p.fence(), {}, p.edge()};
   for (const auto& s : p.subs())
-    r.subs.push_back({s.id(), s.channel(), s.filter(), {Epoch{s.epoch()}, s.offset()}, s.conflate(), s.max_rate(), s.door()});
+    r.subs.push_back({s.id(),
+                      s.channel(),
+                      s.filter(),
+                      {Epoch{s.epoch()}, s.offset()},
+                      s.conflate(),
+                      s.max_rate(),
+                      s.door()});
   return r;
 }
 
@@ -54,7 +60,8 @@ Result<Message> take_up(pb::LinkFrame& f) {
       const auto& p = f.edge_heartbeat();
       return Message{EdgeHeartbeat{p.seq(), p.received_bytes(), p.clients(), p.state()}};
     }
-    case pb::LinkFrame::kInterest: return Message{Interest{f.interest().channel(), f.interest().want()}};
+    case pb::LinkFrame::kInterest:
+      return Message{Interest{f.interest().channel(), f.interest().want()}};
     case pb::LinkFrame::kRead: {
       const auto& p = f.read();
       return Message{Read{p.ref(), p.channel(), Epoch{p.epoch()}, p.after(), p.max_count(), p.max_bytes()}};
@@ -71,10 +78,12 @@ Result<Message> take_up(pb::LinkFrame& f) {
       const auto& p = f.get_incident();
       return Message{GetIncident{p.ref(), p.channel(), p.key()}};
     }
-    case pb::LinkFrame::kGetChannel: return Message{GetChannel{f.get_channel().ref(), f.get_channel().channel()}};
+    case pb::LinkFrame::kGetChannel:
+      return Message{GetChannel{f.get_channel().ref(), f.get_channel().channel()}};
     case pb::LinkFrame::kSessionPuts: {
       SessionPuts all;
-      for (auto& one : *f.mutable_session_puts()->mutable_puts()) all.puts.push_back({take(*one.mutable_record()), one.connected()});
+      for (auto& one : *f.mutable_session_puts()->mutable_puts())
+        all.puts.push_back({take(*one.mutable_record()), one.connected()});
       return Message{std::move(all)};
     }
     case pb::LinkFrame::kSessionPut:
@@ -83,8 +92,10 @@ Result<Message> take_up(pb::LinkFrame& f) {
       const auto& p = f.session_claim();
       return Message{SessionClaim{p.ref(), p.id(), p.edge()}};
     }
-    case pb::LinkFrame::kSessionDrop: return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};
-    default: return Error{Errc::invalid_argument, "unknown link message"};
+    case pb::LinkFrame::kSessionDrop:
+      return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};
+    default:
+      return Error{Errc::invalid_argument, "unknown link message"};
   }
 }
 
@@ -94,18 +105,23 @@ Result<Message> take(pb::LinkFrame& f) {
   switch (f.message_case()) {
     case pb::LinkFrame::kWelcome: {
       const auto& p = f.welcome();
-      return Message{Welcome{p.cluster(), p.instance(), p.ticket_key(), p.heartbeat_ms(), p.publish_window()}};
+      return Message{
+          Welcome{p.cluster(), p.instance(), p.ticket_key(), p.heartbeat_ms(), p.publish_window()}};
     }
-    case pb::LinkFrame::kRefused: return Message{Refused{{f.refused().code(), f.refused().detail()}}};
-    case pb::LinkFrame::kBrokerHeartbeat: return Message{take(f.broker_heartbeat())};
-    case pb::LinkFrame::kInterestAck: return Message{InterestAck{take(f.interest_ack().head())}};
+    case pb::LinkFrame::kRefused:
+      return Message{Refused{{f.refused().code(), f.refused().detail()}}};
+    case pb::LinkFrame::kBrokerHeartbeat:
+      return Message{take(f.broker_heartbeat())};
+    case pb::LinkFrame::kInterestAck:
+      return Message{InterestAck{take(f.interest_ack().head())}};
     case pb::LinkFrame::kReadResult: {
       auto& p = *f.mutable_read_result();
       return Message{ReadResult{p.ref(), take(p.head()), take_records(p), take_fault(p)}};
     }
     case pb::LinkFrame::kSnapshotPage: {
       auto& p = *f.mutable_snapshot_page();
-      return Message{SnapshotPage{p.ref(), {Epoch{p.epoch()}, p.offset()}, take_incidents(p), p.last(), p.cursor(), take_fault(p)}};
+      return Message{SnapshotPage{
+          p.ref(), {Epoch{p.epoch()}, p.offset()}, take_incidents(p), p.last(), p.cursor(), take_fault(p)}};
     }
     case pb::LinkFrame::kIncidentsPage: {
       auto& p = *f.mutable_incidents_page();
@@ -123,7 +139,8 @@ Result<Message> take(pb::LinkFrame& f) {
       const auto& p = f.session_fenced();
       return Message{SessionFenced{p.id(), p.fence(), p.edge()}};
     }
-    default: return take_up(f);
+    default:
+      return take_up(f);
   }
 }
 

@@ -98,7 +98,8 @@ std::string frame(std::uint32_t field, const T& message) {
   return out;
 }
 
-// ---- reading: each takes one field into its struct, and ignores what it does not know. False: a text that is not UTF-8
+// ---- reading: each takes one field into its struct, and ignores what it does not know. False: a text that
+// is not UTF-8
 bool take_text(std::string_view bytes, std::string& out) {
   out = bytes;
   return json::valid_utf8(bytes);
@@ -107,16 +108,28 @@ bool take(const wire::Field& f, Draft& d) {
   if (f.type == wire::Type::varint && f.number == 10) d.if_version = f.value;
   if (f.type != wire::Type::bytes) return true;
   switch (f.number) {
-    case 1: return take_text(f.bytes, d.channel);
-    case 2: return take_text(f.bytes, d.event_id);
-    case 3: return take_text(f.bytes, d.kind);
-    case 4: return take_text(f.bytes, d.key);
-    case 5: return take_text(f.bytes, d.at);
-    case 6: return take_text(f.bytes, d.actor);
-    case 7: d.incident = f.bytes; return true;
-    case 8: return take_text(f.bytes, d.event_name);
-    case 9: d.event_data = f.bytes; return true;
-    default: return true;
+    case 1:
+      return take_text(f.bytes, d.channel);
+    case 2:
+      return take_text(f.bytes, d.event_id);
+    case 3:
+      return take_text(f.bytes, d.kind);
+    case 4:
+      return take_text(f.bytes, d.key);
+    case 5:
+      return take_text(f.bytes, d.at);
+    case 6:
+      return take_text(f.bytes, d.actor);
+    case 7:
+      d.incident = f.bytes;
+      return true;
+    case 8:
+      return take_text(f.bytes, d.event_name);
+    case 9:
+      d.event_data = f.bytes;
+      return true;
+    default:
+      return true;
   }
 }
 bool take(const wire::Field& f, Record& r) {
@@ -155,7 +168,8 @@ bool take_whole(std::string_view bytes, T& out) {
 }
 
 template <typename M, typename T>
-Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, std::vector<T> M::*list, bool (*take_other)(const wire::Field&, M&)) {
+Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, std::vector<T> M::*list,
+                             bool (*take_other)(const wire::Field&, M&)) {
   M out;
   wire::Reader in(bytes);
   bool whole = true;
@@ -170,10 +184,11 @@ Result<Message> take_message(std::string_view bytes, std::uint32_t list_field, s
 }
 
 Result<Message> take_updates(std::string_view bytes) {
-  auto message = take_message<Updates, Record>(bytes, 3, &Updates::records, [](const wire::Field& f, Updates& m) {
-    if (f.number == 2 && f.type == wire::Type::fixed64) m.epoch = Epoch{f.value};
-    return f.number != 1 || f.type != wire::Type::bytes || take_text(f.bytes, m.channel);
-  });
+  auto message =
+      take_message<Updates, Record>(bytes, 3, &Updates::records, [](const wire::Field& f, Updates& m) {
+        if (f.number == 2 && f.type == wire::Type::fixed64) m.epoch = Epoch{f.value};
+        return f.number != 1 || f.type != wire::Type::bytes || take_text(f.bytes, m.channel);
+      });
   static const auto kNothing = std::make_shared<const std::string>();
   if (message)
     for (Record& r : std::get<Updates>(*message).records)
@@ -198,10 +213,15 @@ std::optional<Result<Message>> decode_traffic(std::string_view bytes) {
   wire::Field frame;
   if (!in.next(frame) || !in.at_end() || frame.type != wire::Type::bytes) return std::nullopt;
   switch (frame.number) {
-    case kPublish: return take_message<Publish, Draft>(frame.bytes, 2, &Publish::drafts, &take_ref<Publish>);
-    case kPublishResult: return take_message<PublishResult, PublishOutcome>(frame.bytes, 2, &PublishResult::outcomes, &take_ref<PublishResult>);
-    case kUpdates: return take_updates(frame.bytes);
-    default: return std::nullopt;
+    case kPublish:
+      return take_message<Publish, Draft>(frame.bytes, 2, &Publish::drafts, &take_ref<Publish>);
+    case kPublishResult:
+      return take_message<PublishResult, PublishOutcome>(frame.bytes, 2, &PublishResult::outcomes,
+                                                         &take_ref<PublishResult>);
+    case kUpdates:
+      return take_updates(frame.bytes);
+    default:
+      return std::nullopt;
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The messages that make up the link's traffic - Publish, PublishResult, Updates - read without protobuf's objects; the rest
-// goes through them. Internal to proto. Pure functions; any thread.
+// The messages that make up the link's traffic - Publish, PublishResult, Updates - read without protobuf's
+// objects; the rest goes through them. Internal to proto. Pure functions; any thread.
 #include <optional>
 #include <string_view>
 

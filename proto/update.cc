@@ -101,8 +101,10 @@ Result<Draft> parse_draft(std::string_view json, std::string_view default_channe
   if (auto s = take_members(*doc, draft); !s) return s.error();
   const json::Value* event = json::find(*doc, "event");
   const json::Value* incident = json::find(*doc, "incident");
-  if ((event != nullptr) == (incident != nullptr)) return Error{Errc::invalid_argument, "give one of \"incident\" and \"event\""};
-  if (auto s = event != nullptr ? take_event(*event, draft) : take_incident(*incident, draft); !s) return s.error();
+  if ((event != nullptr) == (incident != nullptr))
+    return Error{Errc::invalid_argument, "give one of \"incident\" and \"event\""};
+  if (auto s = event != nullptr ? take_event(*event, draft) : take_incident(*incident, draft); !s)
+    return s.error();
   if (draft.kind.empty()) draft.kind = event != nullptr ? "event" : "updated";
   return draft;
 }

@@ -31,8 +31,8 @@ struct Position {
 enum class Durability : std::uint8_t { memory, disk, quorum };
 [[nodiscard]] std::string_view to_text(Durability d) noexcept;
 
-/// One sequenced update. `incident` is the whole incident after the change, as JSON text; for an application event
-/// it is empty, and `event_name` / `event_data` (JSON text) are set instead.
+/// One sequenced update. `incident` is the whole incident after the change, as JSON text; for an application
+/// event it is empty, and `event_name` / `event_data` (JSON text) are set instead.
 struct Update {
   Offset offset = 0;
   std::string event_id;
@@ -76,8 +76,8 @@ inline constexpr std::size_t kMaxKey = 200;
 [[nodiscard]] Status check_channel_name(std::string_view name);
 
 /// Parses the JSON of a publish (protocol.md section 2). `default_channel` serves where the member is absent.
-/// Checks types, names and enumerations; fails with invalid_argument naming the member, or too_large when the text is
-/// longer than `max_bytes`. It does not make up an event_id: that is the sequencer's.
+/// Checks types, names and enumerations; fails with invalid_argument naming the member, or too_large when the
+/// text is longer than `max_bytes`. It does not make up an event_id: that is the sequencer's.
 [[nodiscard]] Result<Draft> parse_draft(std::string_view json, std::string_view default_channel,
                                         std::size_t max_bytes);
 

@@ -30,16 +30,28 @@ bool take_field(const wire::Field& f, Update& u) {
   if (f.number == 10 && f.type == wire::Type::varint) u.ends = f.value != 0;
   if (f.type != wire::Type::bytes) return true;
   switch (f.number) {
-    case 1: return take_text(f.bytes, u.event_id);
-    case 2: return take_text(f.bytes, u.kind);
-    case 3: return take_text(f.bytes, u.key);
-    case 4: return take_text(f.bytes, u.at);
-    case 5: return take_text(f.bytes, u.actor);
-    case 6: return take_text(f.bytes, u.changed.emplace_back());
-    case 7: u.incident = f.bytes; return true;
-    case 8: return take_text(f.bytes, u.event_name);
-    case 9: u.event_data = f.bytes; return true;
-    default: return true;
+    case 1:
+      return take_text(f.bytes, u.event_id);
+    case 2:
+      return take_text(f.bytes, u.kind);
+    case 3:
+      return take_text(f.bytes, u.key);
+    case 4:
+      return take_text(f.bytes, u.at);
+    case 5:
+      return take_text(f.bytes, u.actor);
+    case 6:
+      return take_text(f.bytes, u.changed.emplace_back());
+    case 7:
+      u.incident = f.bytes;
+      return true;
+    case 8:
+      return take_text(f.bytes, u.event_name);
+    case 9:
+      u.event_data = f.bytes;
+      return true;
+    default:
+      return true;
   }
 }
 
@@ -61,7 +73,8 @@ Result<Update> decode_update(const Record& record) {
   wire::Reader in(*record.bytes);
   bool whole = true;
   for (wire::Field f; whole && in.next(f);) whole = take_field(f, u);
-  if (!whole || in.broken()) return Error{Errc::corrupt, "the update at offset " + std::to_string(record.offset)};
+  if (!whole || in.broken())
+    return Error{Errc::corrupt, "the update at offset " + std::to_string(record.offset)};
   return u;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Protobuf's wire format by hand, for the few messages that make up the traffic: the library spends more on its objects than
-// the bytes are worth. https://protobuf.dev/programming-guides/encoding/
+// Protobuf's wire format by hand, for the few messages that make up the traffic: the library spends more on
+// its objects than the bytes are worth. https://protobuf.dev/programming-guides/encoding/
 //
 // Writing follows proto3: what has its default value is left out. Reading skips fields it does not know.
 // Internal to proto. Values; any thread.
@@ -101,9 +101,12 @@ class Reader {
     field.number = static_cast<std::uint32_t>(key >> 3U);
     field.type = static_cast<Type>(key & 7U);
     switch (field.type) {
-      case Type::varint: return varint(field.value) || fail();
-      case Type::fixed64: return fixed(field.value, 8) || fail();
-      case Type::fixed32: return fixed(field.value, 4) || fail();
+      case Type::varint:
+        return varint(field.value) || fail();
+      case Type::fixed64:
+        return fixed(field.value, 8) || fail();
+      case Type::fixed32:
+        return fixed(field.value, 4) || fail();
       case Type::bytes: {
         std::uint64_t size = 0;
         if (!varint(size) || size > static_cast<std::uint64_t>(end_ - at_)) return fail();
@@ -134,7 +137,8 @@ class Reader {
   bool fixed(std::uint64_t& out, std::size_t size) {
     if (static_cast<std::size_t>(end_ - at_) < size) return false;
     out = 0;
-    for (std::size_t i = 0; i < size; ++i) out |= std::uint64_t{static_cast<unsigned char>(at_[i])} << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      out |= std::uint64_t{static_cast<unsigned char>(at_[i])} << (8 * i);
     at_ += size;
     return true;
   }

@@ -1,10 +1,11 @@
 #pragma once
-// Answers: what publishers are told, on its way out. While an edge has more than half of link.lag_max_bytes under way and takes
-// it in, answers wait: publishers keep to a window of unanswered updates, and so to the pace of the edges, where otherwise a
-// fast replay would push every edge beyond its bound and make the broker serve the log a second time.
+// Answers: what publishers are told, on its way out. While an edge has more than half of link.lag_max_bytes
+// under way and takes it in, answers wait: publishers keep to a window of unanswered updates, and so to the
+// pace of the edges, where otherwise a fast replay would push every edge beyond its bound and make the broker
+// serve the log a second time.
 //
-// Invariant: answers leave in the order they came. None waits for an edge that has taken in nothing for kPatience.
-// Thread: the loop.
+// Invariant: answers leave in the order they came. None waits for an edge that has taken in nothing for
+// kPatience. Thread: the loop.
 #include <deque>
 #include <string>
 #include <utility>

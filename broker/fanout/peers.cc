@@ -10,7 +10,7 @@ namespace {
 /// A large group goes out in several messages: edges begin with the first while the others are under way.
 constexpr std::size_t kMaxMessageBytes = std::size_t{256} << 10U;
 constexpr Millis kPatience{500};
-}
+}  // namespace
 
 Peer* Peers::hello(std::string_view name, link::Hello hello) {
   if (peers_.contains(name)) forget(std::string(name));
@@ -39,16 +39,19 @@ Peer* Peers::find_edge(std::string_view edge_id) {
 void Peers::forget(const std::string& name) {
   const auto at = peers_.find(name);
   if (at == peers_.end()) return;
-  for (const auto& channel : std::set<std::string, std::less<>>(at->second->interests)) interest(*at->second, channel, false);
+  for (const auto& channel : std::set<std::string, std::less<>>(at->second->interests))
+    interest(*at->second, channel, false);
   peers_.erase(at);
   count();
 }
 
 void Peers::count() {
   metrics_.peers.set(static_cast<std::int64_t>(peers_.size()));
-  metrics_.edges.set(std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->is_edge(); }));
+  metrics_.edges.set(
+      std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->is_edge(); }));
   metrics_.interests.set(static_cast<std::int64_t>(interests_));
-  metrics_.lagging_edges.set(std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->lagging; }));
+  metrics_.lagging_edges.set(
+      std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second->lagging; }));
 }
 
 void Peers::interest(Peer& peer, const std::string& channel, bool want) {
@@ -71,7 +74,8 @@ void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
   if (received != std::exchange(peer.received_bytes, received)) peer.moved = clock_.steady();
   peer.clients = beat.clients;
   peer.state = beat.state;
-  if (peer.lagging && peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
+  if (peer.lagging &&
+      peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
     peer.lagging = false;
     count();
   }
@@ -82,7 +86,8 @@ bool Peers::crowded() const {
   const Instant moved_since = clock_.steady() - kPatience;
   return std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
     const Peer& peer = *entry.second;
-    return peer.is_edge() && !peer.lagging && peer.sent_bytes - peer.received_bytes > half && peer.moved >= moved_since;
+    return peer.is_edge() && !peer.lagging && peer.sent_bytes - peer.received_bytes > half &&
+           peer.moved >= moved_since;
   });
 }
 
@@ -112,14 +117,16 @@ void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<R
       peer->sent_bytes += message->size();
       if (peer->sent_bytes - peer->received_bytes > static_cast<std::uint64_t>(config_.lag_max_bytes)) {
         peer->lagging = true;
-        log::warn("an edge lags; it catches up by reading the log", {{"edge", peer->hello.id}, {"unreceived_bytes", peer->sent_bytes - peer->received_bytes}});
+        log::warn("an edge lags; it catches up by reading the log",
+                  {{"edge", peer->hello.id}, {"unreceived_bytes", peer->sent_bytes - peer->received_bytes}});
         count();
       }
     }
   }
 }
 
-void Peers::heartbeat(std::uint64_t canary, const std::string& not_ready, const std::function<const link::Head*(const std::string&)>& head_of) {
+void Peers::heartbeat(std::uint64_t canary, const std::string& not_ready,
+                      const std::function<const link::Head*(const std::string&)>& head_of) {
   ++heartbeats_;
   for (const auto& [name, peer] : peers_) {
     link::BrokerHeartbeat beat{heartbeats_, {}, canary, not_ready};
@@ -142,7 +149,8 @@ std::vector<Peer> Peers::drop_silent() {
 }
 
 void Peers::send(std::string_view peer, const link::Message& message) {
-  if (!out_.send(peer, std::make_shared<const std::string>(link::encode(message)))) metrics_.send_failures.add();
+  if (!out_.send(peer, std::make_shared<const std::string>(link::encode(message))))
+    metrics_.send_failures.add();
 }
 
 std::vector<const Peer*> Peers::edges() const {

@@ -1,12 +1,12 @@
 #pragma once
-// Peers: who is connected to the broker, what each edge is interested in, and the updates that go out to them. An update is
-// encoded once per group and channel, and shared by all edges.
+// Peers: who is connected to the broker, what each edge is interested in, and the updates that go out to
+// them. An update is encoded once per group and channel, and shared by all edges.
 //
 //   unknown --Hello--> known --(silence | new Hello under the same name)--> gone
 //   live --(sent - received > link.lag_max_bytes)--> lagging --(received up to half of it)--> live
 //
-// Invariant: a lagging edge is sent no updates: it sees the heads in the heartbeats and reads the log at its own pace.
-// Thread: the loop.
+// Invariant: a lagging edge is sent no updates: it sees the heads in the heartbeats and reads the log at its
+// own pace. Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -46,7 +46,8 @@ class Peers {
   Peers(const Config& config, const Clock& clock, PeerPort& out, Metrics& metrics)
       : config_(config), clock_(clock), out_(out), metrics_(metrics) {}
 
-  /// A (new) life of a peer: what was known under the name is forgotten. nullptr when link.peers_max are connected.
+  /// A (new) life of a peer: what was known under the name is forgotten. nullptr when link.peers_max are
+  /// connected.
   Peer* hello(std::string_view name, link::Hello hello);
   /// nullptr: it has not said hello.
   [[nodiscard]] Peer* find(std::string_view name);
@@ -60,7 +61,8 @@ class Peers {
   [[nodiscard]] bool crowded() const;
   void fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records);
   /// To every peer: the heads of what it is interested in.
-  void heartbeat(std::uint64_t canary, const std::string& not_ready, const std::function<const link::Head*(const std::string&)>& head_of);
+  void heartbeat(std::uint64_t canary, const std::string& not_ready,
+                 const std::function<const link::Head*(const std::string&)>& head_of);
   /// The names of peers that were silent for too long, forgotten.
   std::vector<Peer> drop_silent();
 

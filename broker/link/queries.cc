@@ -7,12 +7,14 @@
 namespace tocsin::broker {
 namespace {
 
-constexpr std::size_t kScanned = 5'000;       // incidents looked at for one page, matching or not
+constexpr std::size_t kScanned = 5'000;  // incidents looked at for one page, matching or not
 constexpr std::size_t kScanStep = 250;
 constexpr std::size_t kChannelsSearched = 1'000;  // for an incident whose channel is not named
 constexpr std::uint32_t kMaxListed = 1'000;
 
-link::Fault unknown_channel(const std::string& name) { return link::fault_of({Errc::not_found, "channel " + name}); }
+link::Fault unknown_channel(const std::string& name) {
+  return link::fault_of({Errc::not_found, "channel " + name});
+}
 
 link::IncidentState state_of(const IncidentRow& row) { return {row.key, row.offset, *row.json}; }
 
@@ -28,10 +30,10 @@ link::ReadResult Queries::read(const link::Read& query) const {
     return out;
   }
   out.head = channel->head();
-  const char* lost = query.epoch != out.head.epoch        ? "epoch_changed"
-                     : query.after > out.head.last        ? "future"
-                     : query.after + 1 < out.head.first   ? "too_old"
-                                                          : nullptr;
+  const char* lost = query.epoch != out.head.epoch      ? "epoch_changed"
+                     : query.after > out.head.last      ? "future"
+                     : query.after + 1 < out.head.first ? "too_old"
+                                                        : nullptr;
   if (lost != nullptr) {
     metrics_.positions_lost.add();
     out.fault = link::fault_of({Errc::position_lost, lost});
@@ -43,8 +45,9 @@ link::ReadResult Queries::read(const link::Read& query) const {
     const auto most = static_cast<std::size_t>(limit);
     return asked == 0 ? most : std::min<std::size_t>(asked, most);
   };
-  auto records = store_.read_after(channel->committed.id, query.after, bounded(query.max_count, config_.read_max_count),
-                                   bounded(query.max_bytes, config_.read_max_bytes));
+  auto records =
+      store_.read_after(channel->committed.id, query.after, bounded(query.max_count, config_.read_max_count),
+                        bounded(query.max_bytes, config_.read_max_bytes));
   if (!records) {
     out.fault = link::fault_of(records.error());
     return out;
@@ -101,7 +104,8 @@ link::IncidentsPage Queries::get(const link::GetIncident& query) const {
   link::IncidentsPage out;
   out.ref = query.ref;
   std::vector<Channel*> where;
-  if (Channel* named = channels_.find(query.channel.empty() ? "incidents" : query.channel)) where.push_back(named);
+  if (Channel* named = channels_.find(query.channel.empty() ? "incidents" : query.channel))
+    where.push_back(named);
   if (query.channel.empty())
     for (Channel* other : channels_.some_after("", kChannelsSearched))
       if (where.empty() || other != where.front()) where.push_back(other);

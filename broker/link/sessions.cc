@@ -9,7 +9,9 @@ constexpr Millis kSweep{1'000};
 constexpr std::size_t kSweptAtOnce = 500;
 constexpr std::size_t kMaxId = 64;
 
-std::string bytes_of(const link::SessionRecord& record) { return link::encode(link::SessionPut{record, true}); }
+std::string bytes_of(const link::SessionRecord& record) {
+  return link::encode(link::SessionPut{record, true});
+}
 
 link::SessionRecord record_of(const SessionRow& row) {
   link::SessionRecord record;
@@ -54,13 +56,16 @@ void Sessions::put_one(const Peer& from, const link::SessionPut& message) {
   if (bytes.size() > static_cast<std::size_t>(config_.session_max_bytes)) return metrics_.bad_messages.add();
   const auto known = find(record.id);
   if (!known || (*known && (*known)->fence > record.fence)) return;
-  store({record.id, record.fence, from.hello.id, from.hello.instance, message.connected, expiry(), std::move(bytes)});
+  store({record.id, record.fence, from.hello.id, from.hello.instance, message.connected, expiry(),
+         std::move(bytes)});
 }
 
 void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
   link::SessionState answer{message.ref, false, {}};
   answer.record.id = message.id;
-  const auto known = message.id.empty() || message.id.size() > kMaxId ? Result<std::optional<SessionRow>>{std::optional<SessionRow>{}} : find(message.id);
+  const auto known = message.id.empty() || message.id.size() > kMaxId
+                         ? Result<std::optional<SessionRow>>{std::optional<SessionRow>{}}
+                         : find(message.id);
   if (!known) return peers_.send(from.name, answer);
   SessionRow row;
   std::string former;
@@ -81,12 +86,14 @@ void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
   row.record = bytes_of(answer.record);
   const std::uint64_t fence = row.fence;
   store(std::move(row));
-  sequencer_.after_commit([this, peer = from.name, edge = from.hello.id, former, fence, answer](const Status& status) {
-    if (!status) return;  // the asker's deadline tells it
-    if (!former.empty())
-      if (const Peer* owner = peers_.find_edge(former)) peers_.send(owner->name, link::SessionFenced{answer.record.id, fence, edge});
-    peers_.send(peer, answer);
-  });
+  sequencer_.after_commit(
+      [this, peer = from.name, edge = from.hello.id, former, fence, answer](const Status& status) {
+        if (!status) return;  // the asker's deadline tells it
+        if (!former.empty())
+          if (const Peer* owner = peers_.find_edge(former))
+            peers_.send(owner->name, link::SessionFenced{answer.record.id, fence, edge});
+        peers_.send(peer, answer);
+      });
   sequencer_.flush();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Sessions: resume records with a time-to-live, and who owns each session. A fencing number decides between two sockets of
-// one session: each claim raises it, and what comes with a lower one is ignored.
+// Sessions: resume records with a time-to-live, and who owns each session. A fencing number decides between
+// two sockets of one session: each claim raises it, and what comes with a lower one is ignored.
 //
 //   (none) --put | claim--> connected --put(connected=false) | edge gone--> waiting --ttl--> (none)
 //                               ^------------- claim (fence + 1) ------------'
@@ -25,8 +25,14 @@ namespace tocsin::broker {
 
 class Sessions {
  public:
-  Sessions(const Config& config, LogStore& store, Sequencer& sequencer, Peers& peers, const Clock& clock, Metrics& metrics)
-      : config_(config), store_(store), sequencer_(sequencer), peers_(peers), clock_(clock), metrics_(metrics) {}
+  Sessions(const Config& config, LogStore& store, Sequencer& sequencer, Peers& peers, const Clock& clock,
+           Metrics& metrics)
+      : config_(config),
+        store_(store),
+        sequencer_(sequencer),
+        peers_(peers),
+        clock_(clock),
+        metrics_(metrics) {}
 
   /// Ignored when the record's fence is older than the session's, or the record is too large.
   void put(const Peer& from, std::span<const link::SessionPut> puts);

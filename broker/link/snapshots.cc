@@ -31,7 +31,8 @@ link::SnapshotPage fault(Errc code, std::string detail) {
 }  // namespace
 
 Result<std::vector<IncidentRow>> Snapshots::read(Open& open) const {
-  return open.reader->next(static_cast<std::size_t>(config_.read_max_count), static_cast<std::size_t>(config_.read_max_bytes));
+  return open.reader->next(static_cast<std::size_t>(config_.read_max_count),
+                           static_cast<std::size_t>(config_.read_max_bytes));
 }
 
 link::SnapshotPage Snapshots::next(std::string_view peer, const link::SnapshotNext& query) {

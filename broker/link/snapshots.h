@@ -1,10 +1,11 @@
 #pragma once
 // Snapshots: consistent views that peers read page by page.
 //
-//   (empty cursor) --> open --page, page, ...--> last page: freed        idle too long, cancelled, peer gone: freed
+//   (empty cursor) --> open --page, page, ...--> last page: freed        idle too long, cancelled, peer gone:
+//   freed
 //
-// Invariant: at most link.snapshots_max are open. A page that is asked for again (its answer was lost) is given again.
-// Thread: the loop.
+// Invariant: at most link.snapshots_max are open. A page that is asked for again (its answer was lost) is
+// given again. Thread: the loop.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -22,9 +23,16 @@ namespace tocsin::broker {
 
 class Snapshots {
  public:
-  /// Snapshots are numbered from `first_id` on; another one each life of the broker, so that a cursor of an earlier life fits nothing.
-  Snapshots(const Config& config, const LogStore& store, Channels& channels, const Clock& clock, Metrics& metrics, std::uint64_t first_id)
-      : config_(config), store_(store), channels_(channels), clock_(clock), metrics_(metrics), next_id_(first_id) {}
+  /// Snapshots are numbered from `first_id` on; another one each life of the broker, so that a cursor of an
+  /// earlier life fits nothing.
+  Snapshots(const Config& config, const LogStore& store, Channels& channels, const Clock& clock,
+            Metrics& metrics, std::uint64_t first_id)
+      : config_(config),
+        store_(store),
+        channels_(channels),
+        clock_(clock),
+        metrics_(metrics),
+        next_id_(first_id) {}
 
   /// overloaded when too many are open, not_found for the channel or a cursor that is no longer known.
   [[nodiscard]] link::SnapshotPage next(std::string_view peer, const link::SnapshotNext& query);

@@ -28,7 +28,8 @@ Result<int> lock(const std::string& path) {
   if (fd < 0) return failed("cannot write in the data folder; make it writable for this user:", file);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
   ::close(fd);
-  return Error{Errc::io, "the data folder " + path + " is in use by another broker; stop it or choose another folder"};
+  return Error{Errc::io,
+               "the data folder " + path + " is in use by another broker; stop it or choose another folder"};
 }
 
 /// The id in CLUSTER, empty when there is none yet.
@@ -37,14 +38,15 @@ Result<std::string> cluster_of(const std::string& path, const std::string& wante
   std::string found;
   if (!in || !std::getline(in, found)) return std::string();
   if (!found.empty() && !wanted.empty() && found != wanted)
-    return Error{Errc::conflict, "the data folder " + path + " belongs to cluster " + found + ", not " + wanted +
-                                     "; choose another folder or set broker.cluster_id"};
+    return Error{Errc::conflict, "the data folder " + path + " belongs to cluster " + found + ", not " +
+                                     wanted + "; choose another folder or set broker.cluster_id"};
   return found;
 }
 
 }  // namespace
 
-DataFolder::DataFolder(std::string path, int lock_fd, int commits_fd) : path_(std::move(path)), lock_fd_(lock_fd), commits_fd_(commits_fd) {}
+DataFolder::DataFolder(std::string path, int lock_fd, int commits_fd)
+    : path_(std::move(path)), lock_fd_(lock_fd), commits_fd_(commits_fd) {}
 DataFolder::DataFolder(DataFolder&& other) noexcept
     : path_(std::move(other.path_)),
       lock_fd_(std::exchange(other.lock_fd_, -1)),
@@ -56,7 +58,8 @@ DataFolder::~DataFolder() {
   if (lock_fd_ >= 0) ::close(lock_fd_);  // releases the lock
 }
 
-Result<DataFolder> DataFolder::claim(const std::string& path, const std::string& cluster_id, const std::string& new_id) {
+Result<DataFolder> DataFolder::claim(const std::string& path, const std::string& cluster_id,
+                                     const std::string& new_id) {
   std::error_code ec;
   std::filesystem::create_directories(path, ec);
   if (ec) return Error{Errc::io, "cannot make the data folder " + path + ": " + ec.message()};

@@ -1,14 +1,19 @@
 #pragma once
-// LogStore: where the broker keeps logs, current incidents and sessions. Implemented by SqliteLogStore (durable),
-// MemoryLogStore (ends with the process), SplitLogStore (routes a channel to one of them), and by the simulation's disk.
+// LogStore: where the broker keeps logs, current incidents and sessions. Implemented by SqliteLogStore
+// (durable), MemoryLogStore (ends with the process), SplitLogStore (routes a channel to one of them), and by
+// the simulation's disk.
 //
 // Crash semantics, the same for every implementation:
-//   - commit() takes a whole Batch. It becomes visible and durable as a whole or not at all; batches in commit order.
-//   - `done` runs from poll(), never from inside commit(). After done(ok) no crash may take the batch back (a store whose
-//     durability() is memory promises this until the process ends). Before it, a crash may keep or lose the batch.
+//   - commit() takes a whole Batch. It becomes visible and durable as a whole or not at all; batches in
+//   commit order.
+//   - `done` runs from poll(), never from inside commit(). After done(ok) no crash may take the batch back (a
+//   store whose
+//     durability() is memory promises this until the process ends). Before it, a crash may keep or lose the
+//     batch.
 //   - After done(failed) nothing of the batch is visible, and a later batch may use the same offsets.
 //   - Batches still under way when the store is destroyed are finished or lost; their `done` is never called.
-//   - A channel whose acknowledged tail may have been lost (restored folder, log shorter than its head) shows a new epoch
+//   - A channel whose acknowledged tail may have been lost (restored folder, log shorter than its head) shows
+//   a new epoch
 //     at the next open: that is the store's duty, see FORMAT.md.
 //
 // Reads are synchronous and see committed batches only, possibly a little before their `done` has run.
@@ -30,10 +35,12 @@ namespace tocsin::broker {
 enum class ChannelId : std::uint64_t {};
 /// Set in the ids of channels of memory durability: they never reach the disk.
 inline constexpr std::uint64_t kVolatileBit = 1ULL << 62U;
-[[nodiscard]] constexpr bool is_volatile(ChannelId id) noexcept { return (static_cast<std::uint64_t>(id) & kVolatileBit) != 0; }
+[[nodiscard]] constexpr bool is_volatile(ChannelId id) noexcept {
+  return (static_cast<std::uint64_t>(id) & kVolatileBit) != 0;
+}
 
-/// A channel as it is after a batch. Rows row_first..last are stored; first..last is the history readers may ask for,
-/// older rows serve the dedup window only. Nothing is kept when first = last + 1.
+/// A channel as it is after a batch. Rows row_first..last are stored; first..last is the history readers may
+/// ask for, older rows serve the dedup window only. Nothing is kept when first = last + 1.
 struct ChannelMeta {
   ChannelId id{};
   std::string name;
@@ -75,7 +82,8 @@ struct SessionTouch {
 
 struct Batch {
   std::vector<ChannelMeta> channels;  ///< new or changed; rows below row_first are removed
-  std::vector<AppendRow> appends;     ///< per channel contiguous, ending at its ChannelMeta::last; its meta is in `channels`
+  std::vector<AppendRow>
+      appends;  ///< per channel contiguous, ending at its ChannelMeta::last; its meta is in `channels`
   std::vector<std::pair<ChannelId, IncidentRow>> incidents;
   std::vector<SessionRow> sessions;
   std::vector<SessionTouch> session_touches;
@@ -83,8 +91,8 @@ struct Batch {
   std::vector<std::pair<std::string, std::string>> settings;  ///< name, value
 
   [[nodiscard]] bool empty() const noexcept {
-    return channels.empty() && appends.empty() && incidents.empty() && sessions.empty() && session_touches.empty() &&
-           session_drops.empty() && settings.empty();
+    return channels.empty() && appends.empty() && incidents.empty() && sessions.empty() &&
+           session_touches.empty() && session_drops.empty() && settings.empty();
   }
 };
 
@@ -98,7 +106,8 @@ struct EventIdAt {
   std::string event_id;
 };
 
-/// A consistent view of one channel's current incidents. Holds resources of the store: keep it for seconds, not hours.
+/// A consistent view of one channel's current incidents. Holds resources of the store: keep it for seconds,
+/// not hours.
 class SnapshotReader {
  public:
   virtual ~SnapshotReader() = default;
@@ -107,8 +116,10 @@ class SnapshotReader {
 
   /// The state is that after this update, in all pages.
   [[nodiscard]] virtual Position position() const = 0;
-  /// The next rows in key order, at least one unless the end is reached; empty at the end. Fails with corrupt or io.
-  [[nodiscard]] virtual Result<std::vector<IncidentRow>> next(std::size_t max_count, std::size_t max_bytes) = 0;
+  /// The next rows in key order, at least one unless the end is reached; empty at the end. Fails with corrupt
+  /// or io.
+  [[nodiscard]] virtual Result<std::vector<IncidentRow>> next(std::size_t max_count,
+                                                              std::size_t max_bytes) = 0;
 
  protected:
   SnapshotReader() = default;
@@ -132,28 +143,33 @@ class LogStore {
 
   /// All channels as committed.
   [[nodiscard]] virtual Result<std::vector<ChannelMeta>> channels() const = 0;
-  /// An id no stored channel has, for a channel of this name and durability. Not reserved before it is committed:
-  /// asked twice without a commit it differs all the same.
+  /// An id no stored channel has, for a channel of this name and durability. Not reserved before it is
+  /// committed: asked twice without a commit it differs all the same.
   [[nodiscard]] virtual ChannelId new_channel_id(Durability durability) = 0;
 
   /// Stored rows after `after`, oldest first: at most max_count, and at most max_bytes but at least one.
   /// The caller checks positions against ChannelMeta; a missing row is corrupt.
-  [[nodiscard]] virtual Result<std::vector<Record>> read_after(ChannelId channel, Offset after, std::size_t max_count,
+  [[nodiscard]] virtual Result<std::vector<Record>> read_after(ChannelId channel, Offset after,
+                                                               std::size_t max_count,
                                                                std::size_t max_bytes) const = 0;
   /// Fails with not_found when the row is not kept.
   [[nodiscard]] virtual Result<RowMark> mark(ChannelId channel, Offset offset) const = 0;
   /// The event ids of the newest rows, oldest first, at most `max_count`.
-  [[nodiscard]] virtual Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel, std::size_t max_count) const = 0;
+  [[nodiscard]] virtual Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel,
+                                                                        std::size_t max_count) const = 0;
 
-  [[nodiscard]] virtual Result<std::optional<IncidentRow>> incident(ChannelId channel, std::string_view key) const = 0;
+  [[nodiscard]] virtual Result<std::optional<IncidentRow>> incident(ChannelId channel,
+                                                                    std::string_view key) const = 0;
   /// In key order after `after_key`.
-  [[nodiscard]] virtual Result<std::vector<IncidentRow>> incidents(ChannelId channel, std::string_view after_key,
+  [[nodiscard]] virtual Result<std::vector<IncidentRow>> incidents(ChannelId channel,
+                                                                   std::string_view after_key,
                                                                    std::size_t max_count) const = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId channel) const = 0;
 
   [[nodiscard]] virtual Result<std::optional<SessionRow>> session(std::string_view id) const = 0;
   /// Ids of sessions whose expiry is before `now_ms`, at most max_count.
-  [[nodiscard]] virtual Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms, std::size_t max_count) const = 0;
+  [[nodiscard]] virtual Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms,
+                                                                          std::size_t max_count) const = 0;
   [[nodiscard]] virtual Result<std::optional<std::string>> setting(std::string_view name) const = 0;
 
  protected:

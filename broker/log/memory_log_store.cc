@@ -8,7 +8,8 @@ namespace {
 /// The rows are shared and immutable, so a copy of the list is a consistent view.
 class ListSnapshot final : public SnapshotReader {
  public:
-  ListSnapshot(Position position, std::vector<IncidentRow> rows) : position_(position), rows_(std::move(rows)) {}
+  ListSnapshot(Position position, std::vector<IncidentRow> rows)
+      : position_(position), rows_(std::move(rows)) {}
 
   [[nodiscard]] Position position() const override { return position_; }
   [[nodiscard]] Result<std::vector<IncidentRow>> next(std::size_t max_count, std::size_t max_bytes) override {
@@ -48,9 +49,11 @@ void MemoryLogStore::apply(Batch& batch) {
   for (auto& meta : batch.channels) {
     Channel& channel = channels_[meta.id];
     channel.meta = std::move(meta);
-    while (!channel.rows.empty() && channel.rows.front().record.offset < channel.meta.row_first) channel.rows.pop_front();
+    while (!channel.rows.empty() && channel.rows.front().record.offset < channel.meta.row_first)
+      channel.rows.pop_front();
   }
-  for (auto& [id, incident] : batch.incidents) channels_[id].incidents.insert_or_assign(incident.key, std::move(incident));
+  for (auto& [id, incident] : batch.incidents)
+    channels_[id].incidents.insert_or_assign(incident.key, std::move(incident));
   for (auto& session : batch.sessions) sessions_.insert_or_assign(session.id, std::move(session));
   for (const auto& touch : batch.session_touches)
     for (auto& [id, session] : sessions_)
@@ -68,7 +71,8 @@ Result<std::vector<ChannelMeta>> MemoryLogStore::channels() const {
 }
 
 ChannelId MemoryLogStore::new_channel_id(Durability durability) {
-  for (const auto& [id, channel] : channels_) last_id_ = std::max(last_id_, static_cast<std::uint64_t>(id) & ~kVolatileBit);
+  for (const auto& [id, channel] : channels_)
+    last_id_ = std::max(last_id_, static_cast<std::uint64_t>(id) & ~kVolatileBit);
   ++last_id_;
   return ChannelId{durability == Durability::memory ? last_id_ | kVolatileBit : last_id_};
 }
@@ -88,7 +92,8 @@ Result<std::vector<Record>> MemoryLogStore::read_after(ChannelId channel, Offset
                                                        std::size_t max_bytes) const {
   std::vector<Record> out;
   std::size_t bytes = 0;
-  for (const AppendRow* r = row(channel, after + 1); r != nullptr && out.size() < max_count; r = row(channel, ++after + 1)) {
+  for (const AppendRow* r = row(channel, after + 1); r != nullptr && out.size() < max_count;
+       r = row(channel, ++after + 1)) {
     bytes += r->record.bytes->size();
     if (bytes > max_bytes && !out.empty()) break;
     out.push_back(r->record);
@@ -125,7 +130,8 @@ Result<std::vector<IncidentRow>> MemoryLogStore::incidents(ChannelId id, std::st
   std::vector<IncidentRow> out;
   const Channel* channel = find(id);
   if (channel == nullptr) return out;
-  for (auto at = channel->incidents.upper_bound(after_key); at != channel->incidents.end() && out.size() < max_count; ++at)
+  for (auto at = channel->incidents.upper_bound(after_key);
+       at != channel->incidents.end() && out.size() < max_count; ++at)
     out.push_back(at->second);
   return out;
 }
@@ -146,7 +152,8 @@ Result<std::optional<SessionRow>> MemoryLogStore::session(std::string_view id) c
   return std::optional{at->second};
 }
 
-Result<std::vector<std::string>> MemoryLogStore::expired_sessions(std::int64_t now_ms, std::size_t max_count) const {
+Result<std::vector<std::string>> MemoryLogStore::expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const {
   std::vector<std::string> out;
   for (const auto& [id, session] : sessions_)
     if (session.expires_ms < now_ms && out.size() < max_count) out.push_back(id);

@@ -1,5 +1,6 @@
 #pragma once
-// MemoryLogStore: a LogStore that ends with the process. Serves the channels of `log.memory_channels`, and tests.
+// MemoryLogStore: a LogStore that ends with the process. Serves the channels of `log.memory_channels`, and
+// tests.
 //
 // Invariant: a batch is applied in poll(), whole, just before its `done` runs. Thread: the loop.
 #include <cstdint>
@@ -25,13 +26,16 @@ class MemoryLogStore final : public LogStore {
   [[nodiscard]] Result<std::vector<Record>> read_after(ChannelId channel, Offset after, std::size_t max_count,
                                                        std::size_t max_bytes) const override;
   [[nodiscard]] Result<RowMark> mark(ChannelId channel, Offset offset) const override;
-  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel, std::size_t max_count) const override;
-  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel, std::string_view key) const override;
+  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel,
+                                                                std::size_t max_count) const override;
+  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel,
+                                                            std::string_view key) const override;
   [[nodiscard]] Result<std::vector<IncidentRow>> incidents(ChannelId channel, std::string_view after_key,
                                                            std::size_t max_count) const override;
   [[nodiscard]] Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId channel) const override;
   [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override;
-  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms, std::size_t max_count) const override;
+  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const override;
   [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name) const override;
 
  private:

@@ -16,7 +16,8 @@ void move_if(std::vector<T>& from, std::vector<T>& to, F chosen) {
 
 Batch take_volatile(Batch& batch) {
   Batch out;
-  const bool any = std::any_of(batch.channels.begin(), batch.channels.end(), [](const auto& c) { return is_volatile(c.id); });
+  const bool any = std::any_of(batch.channels.begin(), batch.channels.end(),
+                               [](const auto& c) { return is_volatile(c.id); });
   if (!any) return out;  // every channel a batch touches has its meta in it
   move_if(batch.channels, out.channels, [](const auto& c) { return is_volatile(c.id); });
   move_if(batch.appends, out.appends, [](const auto& a) { return is_volatile(a.channel); });

@@ -1,5 +1,6 @@
 #pragma once
-// SplitLogStore: one LogStore over two. Channels of memory durability live in `memory`, everything else on `disk`.
+// SplitLogStore: one LogStore over two. Channels of memory durability live in `memory`, everything else on
+// `disk`.
 //
 // Invariant: a batch that touches both is applied to memory only after the disk has it. Thread: the loop.
 #include "broker/log/log_store.h"
@@ -23,11 +24,15 @@ class SplitLogStore final : public LogStore {
                                                        std::size_t max_bytes) const override {
     return of(channel).read_after(channel, after, max_count, max_bytes);
   }
-  [[nodiscard]] Result<RowMark> mark(ChannelId channel, Offset offset) const override { return of(channel).mark(channel, offset); }
-  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel, std::size_t max_count) const override {
+  [[nodiscard]] Result<RowMark> mark(ChannelId channel, Offset offset) const override {
+    return of(channel).mark(channel, offset);
+  }
+  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel,
+                                                                std::size_t max_count) const override {
     return of(channel).newest_event_ids(channel, max_count);
   }
-  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel, std::string_view key) const override {
+  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel,
+                                                            std::string_view key) const override {
     return of(channel).incident(channel, key);
   }
   [[nodiscard]] Result<std::vector<IncidentRow>> incidents(ChannelId channel, std::string_view after_key,
@@ -37,11 +42,16 @@ class SplitLogStore final : public LogStore {
   [[nodiscard]] Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId channel) const override {
     return of(channel).snapshot(channel);
   }
-  [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override { return disk_.session(id); }
-  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms, std::size_t max_count) const override {
+  [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override {
+    return disk_.session(id);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const override {
     return disk_.expired_sessions(now_ms, max_count);
   }
-  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name) const override { return disk_.setting(name); }
+  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name) const override {
+    return disk_.setting(name);
+  }
 
  private:
   [[nodiscard]] LogStore& of(ChannelId channel) const { return is_volatile(channel) ? memory_ : disk_; }

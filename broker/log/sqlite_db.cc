@@ -9,7 +9,8 @@ namespace tocsin::broker {
 namespace {
 
 bool no_space(int code, int os_error) {
-  return code == SQLITE_FULL || (code == SQLITE_IOERR && (os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG));
+  return code == SQLITE_FULL ||
+         (code == SQLITE_IOERR && (os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG));
 }
 
 Error error_of(sqlite3* db, int code) {
@@ -29,8 +30,10 @@ void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s
 
 Result<Db> Db::open(const std::string& path, Mode mode) {
   sqlite3* raw = nullptr;
-  // A reader of a WAL file writes its shared-memory index, so it opens for writing too and is held back by query_only.
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == Mode::create ? SQLITE_OPEN_CREATE : 0);
+  // A reader of a WAL file writes its shared-memory index, so it opens for writing too and is held back by
+  // query_only.
+  const int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == Mode::create ? SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   Db db(raw);
   if (code != SQLITE_OK) return error_of(raw, code);
@@ -59,8 +62,8 @@ Error Db::last_error() const { return error_of(db_.get(), sqlite3_extended_errco
 
 Result<Statement> Statement::prepare(Db& db, std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
-  const int code =
-      sqlite3_prepare_v3(db.raw(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  const int code = sqlite3_prepare_v3(db.raw(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   if (code != SQLITE_OK) return error_of(db.raw(), code);
   Statement out;
   out.stmt_.reset(raw);

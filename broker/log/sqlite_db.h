@@ -54,7 +54,9 @@ class Statement {
 
   /// Columns count from 0; text is valid until the next step() or reset().
   [[nodiscard]] std::int64_t integer(int column) const;
-  [[nodiscard]] std::uint64_t unsigned_integer(int column) const { return static_cast<std::uint64_t>(integer(column)); }
+  [[nodiscard]] std::uint64_t unsigned_integer(int column) const {
+    return static_cast<std::uint64_t>(integer(column));
+  }
   [[nodiscard]] std::string_view bytes(int column) const;
 
  private:
@@ -64,7 +66,8 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> stmt_;
 };
 
-/// Resets a statement at the end of its use: a statement left in the middle would hold its read transaction open.
+/// Resets a statement at the end of its use: a statement left in the middle would hold its read transaction
+/// open.
 class Use {
  public:
   explicit Use(Statement& s) : s_(s) {}

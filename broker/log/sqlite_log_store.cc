@@ -23,7 +23,11 @@ Result<std::unique_ptr<SqliteLogStore>> SqliteLogStore::open(DataFolder& folder,
 }
 
 SqliteLogStore::SqliteLogStore(DataFolder& folder, SqliteWriter writer, Db reader)
-    : folder_(folder), writer_(std::move(writer)), path_(folder.database()), ahead_(path_ + "-wal", kWalBytes), reader_(std::move(reader)) {}
+    : folder_(folder),
+      writer_(std::move(writer)),
+      path_(folder.database()),
+      ahead_(path_ + "-wal", kWalBytes),
+      reader_(std::move(reader)) {}
 
 SqliteLogStore::~SqliteLogStore() {
   {
@@ -36,11 +40,13 @@ SqliteLogStore::~SqliteLogStore() {
 
 Status SqliteLogStore::prepare_reads() {
   const auto rows = std::to_array<std::pair<Statement*, const char*>>({
-      {&read_after_, "SELECT offset, body FROM log WHERE channel_id=?1 AND offset>?2 ORDER BY offset LIMIT ?3"},
+      {&read_after_,
+       "SELECT offset, body FROM log WHERE channel_id=?1 AND offset>?2 ORDER BY offset LIMIT ?3"},
       {&mark_, "SELECT bytes_total, stored_ms FROM log WHERE channel_id=?1 AND offset=?2"},
       {&event_ids_, "SELECT offset, event_id FROM log WHERE channel_id=?1 ORDER BY offset DESC LIMIT ?2"},
       {&incident_, "SELECT key, offset, json FROM incident WHERE channel_id=?1 AND key=?2"},
-      {&incidents_, "SELECT key, offset, json FROM incident WHERE channel_id=?1 AND key>?2 ORDER BY key LIMIT ?3"},
+      {&incidents_,
+       "SELECT key, offset, json FROM incident WHERE channel_id=?1 AND key>?2 ORDER BY key LIMIT ?3"},
       {&session_, "SELECT fence, edge, instance, connected, expires_ms, record FROM session WHERE id=?1"},
       {&expired_, "SELECT id FROM session WHERE expires_ms<?1 ORDER BY expires_ms LIMIT ?2"},
       {&setting_, "SELECT value FROM setting WHERE name=?1"},

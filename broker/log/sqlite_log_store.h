@@ -1,6 +1,7 @@
 #pragma once
-// SqliteLogStore: the durable LogStore. A storage thread writes each batch in one transaction (WAL, synchronous=FULL:
-// one fsync a batch); the loop reads over its own connection and never waits for the writer.
+// SqliteLogStore: the durable LogStore. A storage thread writes each batch in one transaction (WAL,
+// synchronous=FULL: one fsync a batch); the loop reads over its own connection and never waits for the
+// writer.
 //
 // Invariant: the storage thread holds at most one batch; its outcome is handed over under the mutex.
 // Thread: the loop; the storage thread sees only the writer, the folder and what the mutex guards.
@@ -39,13 +40,16 @@ class SqliteLogStore final : public LogStore {
   [[nodiscard]] Result<std::vector<Record>> read_after(ChannelId channel, Offset after, std::size_t max_count,
                                                        std::size_t max_bytes) const override;
   [[nodiscard]] Result<RowMark> mark(ChannelId channel, Offset offset) const override;
-  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel, std::size_t max_count) const override;
-  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel, std::string_view key) const override;
+  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId channel,
+                                                                std::size_t max_count) const override;
+  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId channel,
+                                                            std::string_view key) const override;
   [[nodiscard]] Result<std::vector<IncidentRow>> incidents(ChannelId channel, std::string_view after_key,
                                                            std::size_t max_count) const override;
   [[nodiscard]] Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId channel) const override;
   [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override;
-  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms, std::size_t max_count) const override;
+  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const override;
   [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name) const override;
 
  private:

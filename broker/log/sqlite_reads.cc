@@ -1,4 +1,5 @@
-// The reads of SqliteLogStore: each is one statement on the loop's own connection, reset as soon as it is read.
+// The reads of SqliteLogStore: each is one statement on the loop's own connection, reset as soon as it is
+// read.
 #include <algorithm>
 
 #include "broker/log/sqlite_log_store.h"
@@ -10,7 +11,8 @@ constexpr std::uint64_t raw(ChannelId id) noexcept { return static_cast<std::uin
 }  // namespace
 
 Result<std::vector<ChannelMeta>> SqliteLogStore::channels() const {
-  auto query = Statement::prepare(reader_, "SELECT id, name, epoch, first, row_first, last, bytes_total FROM channel ORDER BY name");
+  auto query = Statement::prepare(
+      reader_, "SELECT id, name, epoch, first, row_first, last, bytes_total FROM channel ORDER BY name");
   if (!query) return query.error();
   std::vector<ChannelMeta> out;
   for (;;) {
@@ -18,8 +20,9 @@ Result<std::vector<ChannelMeta>> SqliteLogStore::channels() const {
     if (!row) return row.error();
     if (!*row) return out;
     const Statement& q = *query;
-    out.push_back({ChannelId{q.unsigned_integer(0)}, std::string(q.bytes(1)), Epoch{q.unsigned_integer(2)}, q.unsigned_integer(3),
-                   q.unsigned_integer(4), q.unsigned_integer(5), q.unsigned_integer(6), Durability::disk});
+    out.push_back({ChannelId{q.unsigned_integer(0)}, std::string(q.bytes(1)), Epoch{q.unsigned_integer(2)},
+                   q.unsigned_integer(3), q.unsigned_integer(4), q.unsigned_integer(5), q.unsigned_integer(6),
+                   Durability::disk});
   }
 }
 
@@ -38,7 +41,8 @@ Result<std::vector<Record>> SqliteLogStore::read_after(ChannelId channel, Offset
     if (bytes > max_bytes && !out.empty()) return out;
     const Offset offset = query->unsigned_integer(0);
     if (offset != after + 1 + out.size())
-      return Error{Errc::corrupt, "update " + std::to_string(after + 1 + out.size()) + " is missing in the log"};
+      return Error{Errc::corrupt,
+                   "update " + std::to_string(after + 1 + out.size()) + " is missing in the log"};
     out.push_back({offset, std::make_shared<const std::string>(body)});
   }
 }
@@ -51,7 +55,8 @@ Result<RowMark> SqliteLogStore::mark(ChannelId channel, Offset offset) const {
   return RowMark{query->unsigned_integer(0), query->integer(1)};
 }
 
-Result<std::vector<EventIdAt>> SqliteLogStore::newest_event_ids(ChannelId channel, std::size_t max_count) const {
+Result<std::vector<EventIdAt>> SqliteLogStore::newest_event_ids(ChannelId channel,
+                                                                std::size_t max_count) const {
   std::vector<EventIdAt> out;
   Use query(event_ids_);
   query->integer(1, raw(channel)).integer(2, static_cast<std::uint64_t>(max_count));
@@ -100,7 +105,8 @@ Result<std::optional<SessionRow>> SqliteLogStore::session(std::string_view id) c
                                   std::string(query->bytes(5))}};
 }
 
-Result<std::vector<std::string>> SqliteLogStore::expired_sessions(std::int64_t now_ms, std::size_t max_count) const {
+Result<std::vector<std::string>> SqliteLogStore::expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const {
   std::vector<std::string> out;
   Use query(expired_);
   query->integer(1, now_ms).integer(2, static_cast<std::uint64_t>(max_count));

@@ -29,8 +29,10 @@ COMMIT;
 
 Error explain(const Error& error, const std::string& path) {
   if (error.code == Errc::corrupt)
-    return {Errc::corrupt, "the log " + path + " is damaged (" + error.detail + "); restore it from a backup"};
-  if (error.code == Errc::disk_full) return {Errc::disk_full, "no space left for the log " + path + "; free some"};
+    return {Errc::corrupt,
+            "the log " + path + " is damaged (" + error.detail + "); restore it from a backup"};
+  if (error.code == Errc::disk_full)
+    return {Errc::disk_full, "no space left for the log " + path + "; free some"};
   return {error.code, "cannot use the log " + path + ": " + error.detail};
 }
 
@@ -38,8 +40,11 @@ Error explain(const Error& error, const std::string& path) {
 Status check_present(const DataFolder& folder, const std::string& path) {
   std::error_code ec;
   if (!folder.established() || (std::filesystem::file_size(path, ec) > 0 && !ec)) return Done{};
-  return Error{Errc::corrupt, "the log " + path + " is missing or empty, but the file CLUSTER beside it says that there was one; "
-                              "put a backup in its place (ops/runbook/backup.md), or remove CLUSTER to begin a new log without what was kept"};
+  return Error{
+      Errc::corrupt,
+      "the log " + path +
+          " is missing or empty, but the file CLUSTER beside it says that there was one; "
+          "put a backup in its place (ops/runbook/backup.md), or remove CLUSTER to begin a new log without what was kept"};
 }
 
 Status settle_schema(Db& db, const DataFolder& folder, const std::string& path) {
@@ -67,7 +72,8 @@ struct Extent {
 /// One index probe a channel: no row of the log is read.
 Result<std::vector<Extent>> extents(Db& db) {
   auto query = Statement::prepare(
-      db, "SELECT id, row_first, last, coalesce((SELECT max(offset) FROM log WHERE channel_id = channel.id), 0) FROM channel");
+      db,
+      "SELECT id, row_first, last, coalesce((SELECT max(offset) FROM log WHERE channel_id = channel.id), 0) FROM channel");
   if (!query) return query.error();
   std::vector<Extent> out;
   for (;;) {
@@ -78,18 +84,22 @@ Result<std::vector<Extent>> extents(Db& db) {
   }
 }
 
-/// A new epoch keeps offsets, rows and state: what is known stays known, but old positions prove nothing any more.
+/// A new epoch keeps offsets, rows and state: what is known stays known, but old positions prove nothing any
+/// more.
 Status settle_epochs(Db& db, DataFolder& folder, const std::function<std::uint64_t()>& random) {
   const auto commits = db.number("SELECT commits FROM counter");
   if (!commits) return commits.error();
   const bool restored = folder.restored(static_cast<std::uint64_t>(*commits));
   auto channels = extents(db);
   if (!channels) return channels.error();
-  std::erase_if(*channels, [&](const Extent& e) { return !restored && (e.newest == e.last || e.last < e.row_first); });
+  std::erase_if(*channels,
+                [&](const Extent& e) { return !restored && (e.newest == e.last || e.last < e.row_first); });
   if (!channels->empty()) {
     log::warn("acknowledged updates may be missing: channels get new epochs",
               {{"channels", channels->size()}, {"restored", restored}});
-    auto update = Statement::prepare(db, "UPDATE channel SET epoch=?2, last=?3, row_first=min(row_first, ?3 + 1), first=min(first, ?3 + 1) WHERE id=?1");
+    auto update = Statement::prepare(
+        db,
+        "UPDATE channel SET epoch=?2, last=?3, row_first=min(row_first, ?3 + 1), first=min(first, ?3 + 1) WHERE id=?1");
     if (!update) return update.error();
     if (auto s = db.run("BEGIN IMMEDIATE"); !s) return s;
     for (const Extent& e : *channels) {
@@ -107,22 +117,28 @@ Status limit_size(Db& db, std::int64_t max_bytes) {
   if (max_bytes == 0) return Done{};
   const auto page = db.number("PRAGMA page_size");
   if (!page) return page.error();
-  const std::string sql = "PRAGMA max_page_count=" + std::to_string(std::max<std::int64_t>(1, max_bytes / *page));
+  const std::string sql =
+      "PRAGMA max_page_count=" + std::to_string(std::max<std::int64_t>(1, max_bytes / *page));
   return db.run(sql.c_str());
 }
 
 }  // namespace
 
-Result<Db> open_database(DataFolder& folder, const std::function<std::uint64_t()>& random, std::int64_t max_bytes) {
+Result<Db> open_database(DataFolder& folder, const std::function<std::uint64_t()>& random,
+                         std::int64_t max_bytes) {
   const std::string path = folder.database();
   if (auto there = check_present(folder, path); !there) return there.error();
   auto db = Db::open(path, Db::Mode::create);
   if (!db) return explain(db.error(), path);
-  // Pages of 8 KiB hold a row of the log whole, where 4 KiB would spill most of them into pages of their own. The WAL is copied back
-  // every 4,000 pages (32 MB): a bound on recovery, and rare enough not to be felt by publishers.
+  // Pages of 8 KiB hold a row of the log whole, where 4 KiB would spill most of them into pages of their own.
+  // The WAL is copied back every 4,000 pages (32 MB): a bound on recovery, and rare enough not to be felt by
+  // publishers.
   const Status ready = [&]() -> Status {
-    if (auto s = db->run("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
-                         "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864"); !s) return s;
+    if (auto s = db->run(
+            "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
+            "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864");
+        !s)
+      return s;
     if (auto s = settle_schema(*db, folder, path); !s) return s;
     if (auto s = limit_size(*db, max_bytes); !s) return s;
     if (auto s = settle_epochs(*db, folder, random); !s) return s;

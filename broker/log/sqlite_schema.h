@@ -1,6 +1,6 @@
 #pragma once
-// Opens the log's database: creates or checks the schema, and settles epochs after a loss (FORMAT.md sections 2 and 3).
-// Used at start-up, before the storage thread exists.
+// Opens the log's database: creates or checks the schema, and settles epochs after a loss (FORMAT.md sections
+// 2 and 3). Used at start-up, before the storage thread exists.
 #include <cstdint>
 #include <functional>
 
@@ -10,7 +10,8 @@
 namespace tocsin::broker {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
-/// What the write-ahead log grows to before it is copied back: 4,000 pages of 8 KiB, each with its 24 bytes of head.
+/// What the write-ahead log grows to before it is copied back: 4,000 pages of 8 KiB, each with its 24 bytes
+/// of head.
 inline constexpr std::uint64_t kWalBytes = 4'000 * (8'192 + 24);
 
 /// The writer's connection, ready: WAL, synchronous=FULL, schema in place, epochs settled.

@@ -3,7 +3,8 @@
 namespace tocsin::broker {
 
 IncidentRow incident_of(const Statement& row) {
-  return {std::string(row.bytes(0)), row.unsigned_integer(1), std::make_shared<const std::string>(row.bytes(2))};
+  return {std::string(row.bytes(0)), row.unsigned_integer(1),
+          std::make_shared<const std::string>(row.bytes(2))};
 }
 
 Result<std::unique_ptr<SnapshotReader>> SqliteSnapshot::open(const std::string& path, ChannelId channel) {
@@ -17,7 +18,8 @@ Result<std::unique_ptr<SnapshotReader>> SqliteSnapshot::open(const std::string& 
   if (!found) return found.error();
   if (!*found) return Error{Errc::not_found, "the channel has no state"};
   out->position_ = {Epoch{head->unsigned_integer(0)}, head->unsigned_integer(1)};
-  auto rows = Statement::prepare(out->db_, "SELECT key, offset, json FROM incident WHERE channel_id=?1 ORDER BY key");
+  auto rows =
+      Statement::prepare(out->db_, "SELECT key, offset, json FROM incident WHERE channel_id=?1 ORDER BY key");
   if (!rows) return rows.error();
   out->rows_ = *std::move(rows);
   out->rows_.integer(1, static_cast<std::uint64_t>(channel));

@@ -1,7 +1,7 @@
 #pragma once
-// SqliteSnapshot: current incidents of a channel inside one read transaction of an own connection, so that the pages
-// agree however long the reading takes. It keeps the WAL from being reset meanwhile: the owner bounds its life.
-// Thread: the loop.
+// SqliteSnapshot: current incidents of a channel inside one read transaction of an own connection, so that
+// the pages agree however long the reading takes. It keeps the WAL from being reset meanwhile: the owner
+// bounds its life. Thread: the loop.
 #include <memory>
 #include <string>
 
@@ -13,7 +13,8 @@ namespace tocsin::broker {
 class SqliteSnapshot final : public SnapshotReader {
  public:
   /// Fails with not_found when the channel is not stored, else io or corrupt.
-  [[nodiscard]] static Result<std::unique_ptr<SnapshotReader>> open(const std::string& path, ChannelId channel);
+  [[nodiscard]] static Result<std::unique_ptr<SnapshotReader>> open(const std::string& path,
+                                                                    ChannelId channel);
 
   [[nodiscard]] Position position() const override { return position_; }
   [[nodiscard]] Result<std::vector<IncidentRow>> next(std::size_t max_count, std::size_t max_bytes) override;

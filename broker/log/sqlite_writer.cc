@@ -26,7 +26,8 @@ Result<SqliteWriter> SqliteWriter::make(Db db) {
       {&w.trim_, "DELETE FROM log WHERE channel_id=?1 AND offset<?2"},
       {&w.incident_, "INSERT OR REPLACE INTO incident VALUES(?1,?2,?3,?4)"},
       {&w.session_, "INSERT OR REPLACE INTO session VALUES(?1,?2,?3,?4,?5,?6,?7)"},
-      {&w.touch_, "UPDATE session SET expires_ms=max(expires_ms,?3) WHERE edge=?1 AND instance=?2 AND connected=1"},
+      {&w.touch_,
+       "UPDATE session SET expires_ms=max(expires_ms,?3) WHERE edge=?1 AND instance=?2 AND connected=1"},
       {&w.drop_, "DELETE FROM session WHERE id=?1"},
       {&w.setting_, "INSERT OR REPLACE INTO setting VALUES(?1,?2)"},
   });
@@ -52,11 +53,18 @@ Result<std::uint64_t> SqliteWriter::commit(const Batch& batch) {
 
 Status SqliteWriter::write(const Batch& batch) {
   for (const auto& c : batch.channels) {
-    channel_.integer(1, raw(c.id)).text(2, c.name).integer(3, raw(c.epoch)).integer(4, c.first).integer(5, c.row_first);
+    channel_.integer(1, raw(c.id))
+        .text(2, c.name)
+        .integer(3, raw(c.epoch))
+        .integer(4, c.first)
+        .integer(5, c.row_first);
     if (auto s = channel_.integer(6, c.last).integer(7, c.bytes_total).run(); !s) return s;
   }
   for (const auto& a : batch.appends) {
-    append_.integer(1, raw(a.channel)).integer(2, a.record.offset).text(3, a.event_id).integer(4, a.stored_ms);
+    append_.integer(1, raw(a.channel))
+        .integer(2, a.record.offset)
+        .text(3, a.event_id)
+        .integer(4, a.stored_ms);
     if (auto s = append_.integer(5, a.bytes_total).blob(6, *a.record.bytes).run(); !s) return s;
   }
   if (auto s = write_incidents(batch); !s) return s;
@@ -66,17 +74,27 @@ Status SqliteWriter::write(const Batch& batch) {
   return write_sessions(batch);
 }
 
-/// Of an incident that changed several times only the last state, and in the table's order: neighbours share pages.
+/// Of an incident that changed several times only the last state, and in the table's order: neighbours share
+/// pages.
 Status SqliteWriter::write_incidents(const Batch& batch) {
   const auto& rows = batch.incidents;
-  const auto place = [&rows](std::size_t i) { return std::pair<std::uint64_t, std::string_view>(raw(rows[i].first), rows[i].second.key); };
+  const auto place = [&rows](std::size_t i) {
+    return std::pair<std::uint64_t, std::string_view>(raw(rows[i].first), rows[i].second.key);
+  };
   std::vector<std::size_t> order(rows.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i + 1 < order.size() && place(order[i]) == place(order[i + 1])) continue;
     const auto& [channel, row] = rows[order[i]];
-    if (auto s = incident_.integer(1, raw(channel)).text(2, row.key).integer(3, row.offset).blob(4, *row.json).run(); !s) return s;
+    if (auto s = incident_.integer(1, raw(channel))
+                     .text(2, row.key)
+                     .integer(3, row.offset)
+                     .blob(4, *row.json)
+                     .run();
+        !s)
+      return s;
   }
   return Done{};
 }

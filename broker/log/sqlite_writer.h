@@ -11,8 +11,8 @@ class SqliteWriter {
  public:
   [[nodiscard]] static Result<SqliteWriter> make(Db db);
 
-  /// All of it or nothing; durable when it returns. Fails with disk_full, corrupt or io, and has then rolled back.
-  /// The value is the number of this commit.
+  /// All of it or nothing; durable when it returns. Fails with disk_full, corrupt or io, and has then rolled
+  /// back. The value is the number of this commit.
   [[nodiscard]] Result<std::uint64_t> commit(const Batch& batch);
 
  private:

@@ -21,7 +21,8 @@ bool WalAhead::open() {
   if (fd_ >= 0) return true;
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);  // SQLite makes it
   struct statvfs disk {};
-  return fd_ >= 0 && ::fstatvfs(fd_, &disk) == 0 && std::uint64_t{disk.f_bavail} * disk.f_frsize >= bytes_ * kRoom;
+  return fd_ >= 0 && ::fstatvfs(fd_, &disk) == 0 &&
+         std::uint64_t{disk.f_bavail} * disk.f_frsize >= bytes_ * kRoom;
 }
 
 bool WalAhead::step() {
@@ -32,7 +33,9 @@ bool WalAhead::step() {
   const auto size = static_cast<std::uint64_t>(now.st_size);
   if (size >= bytes_) return false;
   const std::string zeros(static_cast<std::size_t>(std::min(kPiece, bytes_ - size)), '\0');
-  if (::pwrite(fd_, zeros.data(), zeros.size(), now.st_size) != static_cast<ssize_t>(zeros.size()) || ::fdatasync(fd_) != 0) return false;
+  if (::pwrite(fd_, zeros.data(), zeros.size(), now.st_size) != static_cast<ssize_t>(zeros.size()) ||
+      ::fdatasync(fd_) != 0)
+    return false;
   over_ = false;
   return true;
 }

@@ -1,10 +1,11 @@
 #pragma once
-// WalAhead: fills the write-ahead log's file with zeros up to its usual size, while nobody waits for a commit. An fdatasync after
-// an append also has to store where the file's new blocks are; over blocks that are there it takes a fraction of the time. Once
-// SQLite has begun the file anew, after its first copying back, it writes over it by itself.
+// WalAhead: fills the write-ahead log's file with zeros up to its usual size, while nobody waits for a
+// commit. An fdatasync after an append also has to store where the file's new blocks are; over blocks that
+// are there it takes a fraction of the time. Once SQLite has begun the file anew, after its first copying
+// back, it writes over it by itself.
 //
-// Invariant: only what lies behind the end of the file is written, so SQLite's frames are not touched; to SQLite zeros are the end
-// of the log, also when it recovers. Nothing is done on a disk that has little room.
+// Invariant: only what lies behind the end of the file is written, so SQLite's frames are not touched; to
+// SQLite zeros are the end of the log, also when it recovers. Nothing is done on a disk that has little room.
 // Thread: the storage thread, between two commits.
 #include <cstdint>
 #include <string>

@@ -43,8 +43,9 @@ Channel* Channels::find(std::string_view name) {
 
 Durability Channels::durability_of(std::string_view name) const {
   const auto& patterns = config_.memory_channels;
-  const bool memory = config_.durability == DefaultDurability::memory ||
-                      std::any_of(patterns.begin(), patterns.end(), [name](const std::string& p) { return fits(p, name); });
+  const bool memory =
+      config_.durability == DefaultDurability::memory ||
+      std::any_of(patterns.begin(), patterns.end(), [name](const std::string& p) { return fits(p, name); });
   return memory ? Durability::memory : Durability::disk;
 }
 
@@ -52,7 +53,8 @@ Result<Channel*> Channels::find_or_create(std::string_view name) {
   if (const auto at = by_name_.find(name); at != by_name_.end()) return at->second.get();
   if (auto ok = check_channel_name(name); !ok) return ok.error();
   if (by_name_.size() >= static_cast<std::size_t>(config_.channels_max))
-    return Error{Errc::too_many, "the broker has its " + std::to_string(config_.channels_max) + " channels (log.channels_max)"};
+    return Error{Errc::too_many, "the broker has its " + std::to_string(config_.channels_max) +
+                                     " channels (log.channels_max)"};
   auto channel = std::make_unique<Channel>();
   ChannelMeta& meta = channel->pending;
   meta.durability = durability_of(name);

@@ -1,5 +1,6 @@
 #pragma once
-// DedupWindow: the event ids of a channel's newest updates, so that a publisher who repeats itself gets the first position.
+// DedupWindow: the event ids of a channel's newest updates, so that a publisher who repeats itself gets the
+// first position.
 //
 // Invariant: holds a contiguous range of offsets that ends at the newest one; at most `limit` of them.
 // Thread: the loop.
@@ -36,7 +37,8 @@ class DedupWindow {
     Known known;
   };
   const std::size_t limit_;
-  std::deque<Entry> entries_;  // its elements do not move when others come and go, so the index may point into them
+  std::deque<Entry>
+      entries_;  // its elements do not move when others come and go, so the index may point into them
   std::unordered_map<std::string_view, const Entry*> index_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Group: everything that one commit makes durable, and what follows once it is: updates to fan out, answers to give.
-// Plain data of the sequencer. Thread: the loop.
+// Group: everything that one commit makes durable, and what follows once it is: updates to fan out, answers
+// to give. Plain data of the sequencer. Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <string>

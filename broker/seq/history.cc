@@ -27,7 +27,8 @@ Offset drop_rows(const Config& config, ChannelMeta& meta, Offset at_most) {
   return dropped;
 }
 
-bool limit_size_and_age(const Config& config, const LogStore& store, std::int64_t now_ms, Offset committed_last, ChannelMeta& meta) {
+bool limit_size_and_age(const Config& config, const LogStore& store, std::int64_t now_ms,
+                        Offset committed_last, ChannelMeta& meta) {
   const Offset before = meta.first;
   const std::int64_t oldest_ms = now_ms - config.history_max_age_s * 1'000;
   // The marks grow with the offset, so the first row to keep is found by bisection.
@@ -37,7 +38,8 @@ bool limit_size_and_age(const Config& config, const LogStore& store, std::int64_
     const Offset middle = low + (high - low) / 2;
     const auto mark = store.mark(meta.id, middle);
     if (!mark) return false;
-    const bool too_much = meta.bytes_total - mark->bytes_total >= static_cast<std::uint64_t>(config.history_max_bytes);
+    const bool too_much =
+        meta.bytes_total - mark->bytes_total >= static_cast<std::uint64_t>(config.history_max_bytes);
     if (too_much || mark->stored_ms < oldest_ms) {
       low = middle + 1;
     } else {

@@ -1,9 +1,9 @@
 #pragma once
-// IncidentCache: current incidents by channel and key, the uncommitted ones included: what the next change is folded into.
+// IncidentCache: current incidents by channel and key, the uncommitted ones included: what the next change is
+// folded into.
 //
-// Invariant: an incident changed by a group that is not committed yet stays until it is; others may be dropped to keep within
-// the bound, for the store has them.
-// Thread: the loop.
+// Invariant: an incident changed by a group that is not committed yet stays until it is; others may be
+// dropped to keep within the bound, for the store has them. Thread: the loop.
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -22,7 +22,8 @@ class IncidentCache {
 
   IncidentCache(const LogStore& store, std::size_t max_bytes) : store_(store), max_bytes_(max_bytes) {}
 
-  /// The incident's JSON, nullptr when there is none. Reads the store on a miss; fails with what the store says.
+  /// The incident's JSON, nullptr when there is none. Reads the store on a miss; fails with what the store
+  /// says.
   [[nodiscard]] Result<Json> find(ChannelId channel, std::string_view key);
   /// The state after a change of `group` (groups count up).
   void put(ChannelId channel, std::string_view key, Json json, std::uint64_t group);

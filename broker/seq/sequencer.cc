@@ -15,44 +15,54 @@ namespace {
 constexpr Millis kRetryAfterFault{1'000};
 constexpr std::size_t kTrimmedPerTick = 50;  // channels
 constexpr Offset kDroppedPerTick = 2'000;    // rows of all of them
-/// Updates in one group. More would not make a commit cheaper, and would leave the store idle while the publishers of one large
-/// group are answered, and the loop idle while it is written.
+/// Updates in one group. More would not make a commit cheaper, and would leave the store idle while the
+/// publishers of one large group are answered, and the loop idle while it is written.
 constexpr std::size_t kGroupCount = 1'024;
 
 std::uint64_t hash_of(const Draft& d) {
   const std::hash<std::string_view> h;
   std::uint64_t out = h(d.kind);
-  for (const std::string_view part : {std::string_view(d.key), std::string_view(d.incident), std::string_view(d.event_name), std::string_view(d.event_data)})
+  for (const std::string_view part : {std::string_view(d.key), std::string_view(d.incident),
+                                      std::string_view(d.event_name), std::string_view(d.event_data)})
     out = out * 0x9E3779B97F4A7C15ULL + h(part);
   return out == 0 ? 1 : out;
 }
 
-std::string random_id(const Sequencer::Random& random) { return to_text(Epoch{random()}) + to_text(Epoch{random()}); }
+std::string random_id(const Sequencer::Random& random) {
+  return to_text(Epoch{random()}) + to_text(Epoch{random()});
+}
 
 Status check_text(std::string_view member, std::string_view value, std::size_t max) {
   if (value.size() > max || !json::valid_utf8(value))
-    return Error{Errc::invalid_argument, "\"" + std::string(member) + "\" must be UTF-8 of at most " + std::to_string(max) + " bytes"};
+    return Error{Errc::invalid_argument, "\"" + std::string(member) + "\" must be UTF-8 of at most " +
+                                             std::to_string(max) + " bytes"};
   return Done{};
 }
 
-/// What parse_draft() checked for the edge's publishers is checked again here: the link's publishers come straight.
+/// What parse_draft() checked for the edge's publishers is checked again here: the link's publishers come
+/// straight.
 Status check_draft(const Draft& d) {
   if (auto ok = check_text("event_id", d.event_id, kMaxEventId); !ok) return ok;
   if (auto ok = check_text("key", d.key, kMaxKey); !ok) return ok;
   if (auto ok = check_text("kind", d.kind, 64); !ok) return ok;
   if (auto ok = check_text("actor", d.actor, 200); !ok) return ok;
   if (auto ok = check_text("event.name", d.event_name, kMaxEventId); !ok) return ok;
-  if (!d.at.empty() && !parse_rfc3339(d.at)) return Error{Errc::invalid_argument, "\"at\" must be an RFC 3339 date-time"};
-  if (d.incident.empty() == d.event_name.empty()) return Error{Errc::invalid_argument, "give one of \"incident\" and \"event\""};
-  if (!d.incident.empty() && d.key.empty()) return Error{Errc::invalid_argument, "\"key\" is required with an incident"};
+  if (!d.at.empty() && !parse_rfc3339(d.at))
+    return Error{Errc::invalid_argument, "\"at\" must be an RFC 3339 date-time"};
+  if (d.incident.empty() == d.event_name.empty())
+    return Error{Errc::invalid_argument, "give one of \"incident\" and \"event\""};
+  if (!d.incident.empty() && d.key.empty())
+    return Error{Errc::invalid_argument, "\"key\" is required with an incident"};
   if (d.event_name.empty()) return Done{};
-  if (auto parsed = json::parse(d.event_data.empty() ? "null" : std::string_view(d.event_data)); !parsed) return parsed.error();
+  if (auto parsed = json::parse(d.event_data.empty() ? "null" : std::string_view(d.event_data)); !parsed)
+    return parsed.error();
   return Done{};
 }
 
 }  // namespace
 
-Sequencer::Sequencer(const Config& config, LogStore& store, const Clock& clock, Random random, Metrics& metrics, Sink sink)
+Sequencer::Sequencer(const Config& config, LogStore& store, const Clock& clock, Random random,
+                     Metrics& metrics, Sink sink)
     : config_(config),
       store_(store),
       clock_(clock),
@@ -98,7 +108,9 @@ void Sequencer::publish(std::string_view peer, link::Publish message) {
       metrics_.overloaded.add();
       link::PublishOutcome refused;
       refused.event_id = draft.event_id;
-      refused.fault = link::fault_of({Errc::overloaded, "more than " + std::to_string(config_.publish_window) + " updates are unanswered"});
+      refused.fault =
+          link::fault_of({Errc::overloaded,
+                          "more than " + std::to_string(config_.publish_window) + " updates are unanswered"});
       answer.outcomes.push_back(std::move(refused));
       continue;
     }
@@ -133,7 +145,8 @@ link::PublishOutcome Sequencer::accept(Draft draft) {
     metrics_.duplicates.add();
     if (known->body != 0 && known->body != body) {
       metrics_.duplicate_bodies.add();
-      log::warn("an event_id was published again with another body; the first one stands", {{"channel", channel.pending.name}, {"event_id", draft.event_id}});
+      log::warn("an event_id was published again with another body; the first one stands",
+                {{"channel", channel.pending.name}, {"event_id", draft.event_id}});
     }
     outcome.duplicate = true;
     outcome.position = {channel.pending.epoch, known->offset};
@@ -151,12 +164,14 @@ Result<Update> Sequencer::make_update(Channel& channel, Draft& draft, link::Publ
   update.at = draft.at.empty() ? rfc3339(clock_.wall_ms()) : std::move(draft.at);
   const auto max = static_cast<std::size_t>(config_.update_max_bytes);
   const auto too_large = [max](std::size_t size) {
-    return Error{Errc::too_large, std::to_string(size) + " bytes after the change, limit " + std::to_string(max) + " (log.update_max_bytes)"};
+    return Error{Errc::too_large, std::to_string(size) + " bytes after the change, limit " +
+                                      std::to_string(max) + " (log.update_max_bytes)"};
   };
   if (draft.event_name.empty()) {
     const auto current = incidents_.find(channel.pending.id, draft.key);
     if (!current) return current.error();
-    auto folded = fold(*current != nullptr ? std::string_view(**current) : std::string_view{}, draft, update.at);
+    auto folded =
+        fold(*current != nullptr ? std::string_view(**current) : std::string_view{}, draft, update.at);
     if (!folded) return folded.error();
     if (folded->json.size() > max) return too_large(folded->json.size());
     outcome.version = folded->version;
@@ -169,7 +184,8 @@ Result<Update> Sequencer::make_update(Channel& channel, Draft& draft, link::Publ
     update.event_data = std::move(draft.event_data);
   }
   update.event_id = std::move(draft.event_id);
-  update.kind = draft.kind.empty() ? (update.event_name.empty() ? "updated" : "event") : std::move(draft.kind);
+  update.kind =
+      draft.kind.empty() ? (update.event_name.empty() ? "updated" : "event") : std::move(draft.kind);
   update.key = std::move(draft.key);
   update.actor = std::move(draft.actor);
   return update;
@@ -189,11 +205,13 @@ void Sequencer::append(Channel& channel, Update update, std::uint64_t body_hash)
   if (!update.incident.empty()) {
     auto json = std::make_shared<const std::string>(std::move(update.incident));
     incidents_.put(meta.id, update.key, json, next_number_);
-    gathering_.batch.incidents.emplace_back(meta.id, IncidentRow{std::move(update.key), offset, std::move(json)});
+    gathering_.batch.incidents.emplace_back(meta.id,
+                                            IncidentRow{std::move(update.key), offset, std::move(json)});
   }
   touch(channel);
   auto& runs = gathering_.runs;
-  auto run = std::find_if(runs.begin(), runs.end(), [&](const CommittedRun& r) { return r.channel == meta.name; });
+  auto run =
+      std::find_if(runs.begin(), runs.end(), [&](const CommittedRun& r) { return r.channel == meta.name; });
   if (run == runs.end()) run = runs.insert(runs.end(), {meta.name, meta.epoch, {}});
   run->records.push_back(std::move(record));
   channel.dedup->add(std::move(update.event_id), {offset, body_hash});
@@ -237,7 +255,8 @@ void Sequencer::start_commit() {
     }
     channels_.committed(done.batch.channels);
     incidents_.committed(done.number);
-    if (!closed_.empty() || gathering_.writes()) start_commit();  // the disk works while this group is sent out
+    if (!closed_.empty() || gathering_.writes())
+      start_commit();  // the disk works while this group is sent out
     committed(std::move(done), Done{});
     flush();
   });
@@ -263,14 +282,17 @@ void Sequencer::answer(Group& group, const Error* error) {
     if (error != nullptr)
       for (auto& outcome : answer.outcomes)
         // A conflict was found against state that is now undone: it says nothing about what is kept.
-        if (outcome.fault.ok() || outcome.fault.code == describe(Errc::conflict).name) outcome.fault = link::fault_of(*error);
+        if (outcome.fault.ok() || outcome.fault.code == describe(Errc::conflict).name)
+          outcome.fault = link::fault_of(*error);
     sink_.on_answer(std::move(answer));
   }
 }
 
 void Sequencer::fail(Group group, const Error& error) {
   metrics_.commit_failures.add();
-  if (!fault_) log::error("the store refused a group; nothing of it is acknowledged", {{"code", describe(error.code).name}, {"detail", error.detail}});
+  if (!fault_)
+    log::error("the store refused a group; nothing of it is acknowledged",
+               {{"code", describe(error.code).name}, {"detail", error.detail}});
   fault_ = error;
   next_try_ = clock_.steady() + kRetryAfterFault;
   // What gathered meanwhile was built on what is now undone.
@@ -289,7 +311,9 @@ void Sequencer::fail(Group group, const Error& error) {
 }
 
 void Sequencer::found_corrupt(const Error& error) {
-  if (!corrupt_) log::error("stored data does not read back; nothing more is taken. Restore a backup or repair the folder", {{"detail", error.detail}});
+  if (!corrupt_)
+    log::error("stored data does not read back; nothing more is taken. Restore a backup or repair the folder",
+               {{"detail", error.detail}});
   corrupt_ = true;
   fault_ = Error{Errc::corrupt, error.detail};
 }
@@ -299,7 +323,8 @@ void Sequencer::trim_some() {
   if (some.empty()) return;
   Offset budget = kDroppedPerTick;
   for (Channel* channel : some) {
-    const bool moved = limit_size_and_age(config_, store_, clock_.wall_ms(), channel->committed.last, channel->pending);
+    const bool moved =
+        limit_size_and_age(config_, store_, clock_.wall_ms(), channel->committed.last, channel->pending);
     const Offset dropped = drop_rows(config_, channel->pending, budget);
     budget -= dropped;
     if (moved || dropped > 0) touch(*channel);

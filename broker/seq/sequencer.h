@@ -1,9 +1,10 @@
 #pragma once
-// Sequencer: turns drafts into positions. Deduplicates, folds incidents, and commits in groups: while one group is with the
-// store the next ones gather; a group that finds the store idle goes at once.
+// Sequencer: turns drafts into positions. Deduplicates, folds incidents, and commits in groups: while one
+// group is with the store the next ones gather; a group that finds the store idle goes at once.
 //
 //   publish() --> gathering --(large enough)--> closed --(store idle)--> committing --ok--> fan-out, answers
-//                     '----------(store idle)-------------------------^          \-failed--> all groups answered with the error, state rolled back
+//                     '----------(store idle)-------------------------^          \-failed--> all groups
+//                     answered with the error, state rolled back
 //
 // Invariant: an update leaves here (Sink) only after its group is committed, and groups leave in order.
 // Thread: the loop.
@@ -30,20 +31,25 @@ class Sequencer {
  public:
   using Random = std::function<std::uint64_t()>;
   struct Sink {
-    std::function<void(const CommittedRun&)> on_run;        ///< fan this out
+    std::function<void(const CommittedRun&)> on_run;  ///< fan this out
     std::function<void(PublishAnswer)> on_answer;
   };
 
-  Sequencer(const Config& config, LogStore& store, const Clock& clock, Random random, Metrics& metrics, Sink sink);
+  Sequencer(const Config& config, LogStore& store, const Clock& clock, Random random, Metrics& metrics,
+            Sink sink);
 
   [[nodiscard]] Status open();
   [[nodiscard]] Channels& channels() noexcept { return channels_; }
 
-  /// Takes the drafts of one message; the answer comes through the sink, in the order of the messages that gathered.
+  /// Takes the drafts of one message; the answer comes through the sink, in the order of the messages that
+  /// gathered.
   void publish(std::string_view peer, link::Publish message);
-  /// The group that gathers: whoever adds to it calls flush(). `after` runs when it is committed, or has failed.
+  /// The group that gathers: whoever adds to it calls flush(). `after` runs when it is committed, or has
+  /// failed.
   [[nodiscard]] Batch& gathering() noexcept { return gathering_.batch; }
-  void after_commit(std::function<void(const Status&)> after) { gathering_.after.push_back(std::move(after)); }
+  void after_commit(std::function<void(const Status&)> after) {
+    gathering_.after.push_back(std::move(after));
+  }
   /// The channel, made in the gathering group when it is new.
   [[nodiscard]] Result<Channel*> open_channel(std::string_view name);
   /// Hands the gathering group to the store if that is idle.

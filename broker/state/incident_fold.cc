@@ -20,7 +20,8 @@ using json::Value;
 
 bool ended(std::string_view status) { return status == "resolved" || status == "closed"; }
 
-/// One change under way: the incident as pieces of its stored text and of text made here, and what has changed so far.
+/// One change under way: the incident as pieces of its stored text and of text made here, and what has
+/// changed so far.
 class Change {
  public:
   std::vector<std::string> changed;
@@ -39,10 +40,13 @@ class Change {
   /// A member of plain letters, as all states are; empty when it is no string.
   [[nodiscard]] std::string_view text_of(std::string_view name) {
     const RawMember* m = json::find(members_, name);
-    return m != nullptr && m->value.size() >= 2 && m->value.front() == '"' ? m->value.substr(1, m->value.size() - 2) : std::string_view{};
+    return m != nullptr && m->value.size() >= 2 && m->value.front() == '"'
+               ? m->value.substr(1, m->value.size() - 2)
+               : std::string_view{};
   }
   void mark(std::string_view name) {
-    if (name != "updated_at" && std::find(changed.begin(), changed.end(), name) == changed.end()) changed.emplace_back(name);
+    if (name != "updated_at" && std::find(changed.begin(), changed.end(), name) == changed.end())
+      changed.emplace_back(name);
   }
   void set(std::string_view name, std::string_view value) {
     const auto text = keep(json::quoted(value));
@@ -147,7 +151,8 @@ std::string render(const RawObject& members, std::uint64_t version) {
   std::size_t size = 64;
   for (const RawMember& m : members) {
     size += m.name.size() + m.value.size() + 4;
-    if (const IncidentMember* row = find_member(m.name)) known[static_cast<std::size_t>(row - kIncidentMembers.data())] = &m;
+    if (const IncidentMember* row = find_member(m.name))
+      known[static_cast<std::size_t>(row - kIncidentMembers.data())] = &m;
   }
   std::string out;
   out.reserve(size);
@@ -185,7 +190,8 @@ Result<std::uint64_t> check_version(Change& change, const Draft& draft) {
       return Error{Errc::corrupt, "the stored incident " + draft.key};
   }
   if (draft.if_version && *draft.if_version != now)
-    return Error{Errc::conflict, "if_version " + std::to_string(*draft.if_version) + ", the incident is at " + std::to_string(now)};
+    return Error{Errc::conflict, "if_version " + std::to_string(*draft.if_version) + ", the incident is at " +
+                                     std::to_string(now)};
   return now;
 }
 

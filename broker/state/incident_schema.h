@@ -1,6 +1,6 @@
 #pragma once
-// The members of an incident (protocol.md section 2): order, type, allowed values. Anything else in an incident is kept as
-// it is. Pure data and functions; any thread.
+// The members of an incident (protocol.md section 2): order, type, allowed values. Anything else in an
+// incident is kept as it is. Pure data and functions; any thread.
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -43,8 +43,8 @@ inline constexpr auto kIncidentMembers = std::to_array<IncidentMember>({
 /// The row of a known member, or nullptr.
 [[nodiscard]] const IncidentMember* find_member(std::string_view name) noexcept;
 
-/// Checks a member as a publisher states it. null (take it away) is allowed but for severity and status. An unknown
-/// member is always right. Fails with invalid_argument that names the member and what it must be.
+/// Checks a member as a publisher states it. null (take it away) is allowed but for severity and status. An
+/// unknown member is always right. Fails with invalid_argument that names the member and what it must be.
 [[nodiscard]] Status check_incident_member(std::string_view name, const json::Value& value);
 
 }  // namespace tocsin::broker

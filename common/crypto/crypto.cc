@@ -27,8 +27,8 @@ bool in_alphabet(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/// HMAC() looks its algorithm up and hashes the key anew each time, which costs more than the text does. This remembers one key:
-/// a process signs with one.
+/// HMAC() looks its algorithm up and hashes the key anew each time, which costs more than the text does. This
+/// remembers one key: a process signs with one.
 struct KeyedMac {
   struct Free {
     void operator()(EVP_MAC_CTX* c) const noexcept { EVP_MAC_CTX_free(c); }
@@ -37,15 +37,19 @@ struct KeyedMac {
   std::string key;
 
   bool start(std::string_view wanted) {
-    if (context && key == wanted && !key.empty()) return EVP_MAC_init(context.get(), nullptr, 0, nullptr) == 1;
+    if (context && key == wanted && !key.empty())
+      return EVP_MAC_init(context.get(), nullptr, 0, nullptr) == 1;
     EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
     context.reset(mac != nullptr ? EVP_MAC_CTX_new(mac) : nullptr);
     EVP_MAC_free(mac);  // the context holds it
     key = wanted;
     char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
     // A null key would mean the key of the last call to OpenSSL.
-    return context && EVP_MAC_init(context.get(), raw(key.empty() ? std::string_view{""} : std::string_view{key}), key.size(), params) == 1;
+    return context &&
+           EVP_MAC_init(context.get(), raw(key.empty() ? std::string_view{""} : std::string_view{key}),
+                        key.size(), params) == 1;
   }
 };
 
@@ -75,7 +79,8 @@ std::uint64_t random_u64() {
   thread_local std::array<std::uint64_t, 64> words;  // asked for one by one they cost two system calls each
   thread_local std::size_t left = 0;
   if (left == 0) {
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(words.data()), sizeof words) != 1) die("make random bytes");
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(words.data()), sizeof words) != 1)
+      die("make random bytes");
     left = words.size();
   }
   return std::exchange(words[--left], 0);
@@ -104,7 +109,8 @@ std::string base64url_encode(std::string_view bytes) {
 Result<std::string> base64url_decode(std::string_view text) {
   std::string padded{text};
   for (char& c : padded) {
-    if (!in_alphabet(c)) return Error{Errc::invalid_argument, "not base64url: a character outside its alphabet"};
+    if (!in_alphabet(c))
+      return Error{Errc::invalid_argument, "not base64url: a character outside its alphabet"};
     c = c == '-' ? '+' : c == '_' ? '/' : c;
   }
   if (text.size() % 4 == 1) return Error{Errc::invalid_argument, "not base64url: impossible length"};
@@ -115,7 +121,8 @@ Result<std::string> base64url_decode(std::string_view text) {
     return Error{Errc::invalid_argument, "not base64url"};
   out.resize(out.size() - padding);
   // A signature has one spelling only, or a token could be altered and still be accepted.
-  if (base64url_encode(out) != text) return Error{Errc::invalid_argument, "not base64url: stray bits at the end"};
+  if (base64url_encode(out) != text)
+    return Error{Errc::invalid_argument, "not base64url: stray bits at the end"};
   return out;
 }
 

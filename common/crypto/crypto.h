@@ -1,6 +1,6 @@
 #pragma once
-// The few cryptographic operations Tocsin needs, on OpenSSL 3: signing tickets, comparing secrets, making ids.
-// Pure functions; any thread.
+// The few cryptographic operations Tocsin needs, on OpenSSL 3: signing tickets, comparing secrets, making
+// ids. Pure functions; any thread.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,8 +24,8 @@ namespace tocsin::crypto {
 
 /// RFC 4648 section 5, without padding.
 [[nodiscard]] std::string base64url_encode(std::string_view bytes);
-/// The inverse of base64url_encode. Fails with invalid_argument on anything that function would not have written:
-/// padding, other characters, an impossible length, stray bits in the last character.
+/// The inverse of base64url_encode. Fails with invalid_argument on anything that function would not have
+/// written: padding, other characters, an impossible length, stray bits in the last character.
 [[nodiscard]] Result<std::string> base64url_decode(std::string_view text);
 
 }  // namespace tocsin::crypto

@@ -35,11 +35,16 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-/// One request under way. Owns itself: it is freed when libwebsockets has let go of its connection and `done` was told.
+/// One request under way. Owns itself: it is freed when libwebsockets has let go of its connection and `done`
+/// was told.
 class Transfer {
  public:
   Transfer(Client& client, std::string method, Headers headers, std::string body, Client::Done done)
-      : client_(&client), timer_(client.context_.loop()), method_(std::move(method)), headers_(std::move(headers)), body_(std::move(body)),
+      : client_(&client),
+        timer_(client.context_.loop()),
+        method_(std::move(method)),
+        headers_(std::move(headers)),
+        body_(std::move(body)),
         done_(std::move(done)) {
     client.transfers_.insert(this);
   }
@@ -72,16 +77,24 @@ class Transfer {
     starting_ = true;
     lws_client_connect_via_info(&info);
     starting_ = false;
-    if (wsi_ == nullptr) timer_.start(std::chrono::milliseconds{0}, [this] { give_up({Errc::unavailable, "the connection is refused"}); });
+    if (wsi_ == nullptr)
+      timer_.start(std::chrono::milliseconds{0}, [this] {
+        give_up({Errc::unavailable, "the connection is refused"});
+      });
   }
 
   int on_event(lws* wsi, lws_callback_reasons reason, std::string_view in) {
     switch (static_cast<int>(reason)) {
-      case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return append_headers(wsi);
-      case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE: return write_body(wsi);
-      case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP: return on_headers(wsi);
-      case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ: return on_body(in);
-      case LWS_CALLBACK_RECEIVE_CLIENT_HTTP: return drain(wsi);
+      case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        return append_headers(wsi);
+      case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE:
+        return write_body(wsi);
+      case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
+        return on_headers(wsi);
+      case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
+        return on_body(in);
+      case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
+        return drain(wsi);
       case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
         finish(response_);
         return -1;  // no pooling: the connection is closed
@@ -94,7 +107,8 @@ class Transfer {
         wsi_ = nullptr;
         give_up({Errc::unavailable, "the connection was closed before the answer was whole"});
         return 0;
-      default: return 0;
+      default:
+        return 0;
     }
   }
 
@@ -113,7 +127,8 @@ class Transfer {
     const auto add = [&](const std::string& name, const std::string& value) {
       const std::string with_colon = name + ":";
       return lws_add_http_header_by_name(wsi, reinterpret_cast<const unsigned char*>(with_colon.c_str()),
-                                         reinterpret_cast<const unsigned char*>(value.c_str()), static_cast<int>(value.size()), p, end) == 0;
+                                         reinterpret_cast<const unsigned char*>(value.c_str()),
+                                         static_cast<int>(value.size()), p, end) == 0;
     };
     for (const auto& [name, value] : headers_)
       if (!add(name, value)) return -1;
@@ -133,7 +148,8 @@ class Transfer {
     chunk.append(body_, sent_, n);
     sent_ += n;
     const bool last = sent_ == body_.size();
-    if (lws_write(wsi, reinterpret_cast<unsigned char*>(chunk.data()) + LWS_PRE, n, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
+    if (lws_write(wsi, reinterpret_cast<unsigned char*>(chunk.data()) + LWS_PRE, n,
+                  last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
       return -1;
     if (last) {
       lws_client_http_body_pending(wsi, 0);
@@ -146,7 +162,8 @@ class Transfer {
   int on_headers(lws* wsi) {
     response_.status = static_cast<std::uint16_t>(lws_http_client_http_response(wsi));
     std::array<char, 256> type{};
-    if (lws_hdr_copy(wsi, type.data(), type.size(), WSI_TOKEN_HTTP_CONTENT_TYPE) > 0) response_.content_type = type.data();
+    if (lws_hdr_copy(wsi, type.data(), type.size(), WSI_TOKEN_HTTP_CONTENT_TYPE) > 0)
+      response_.content_type = type.data();
     return 0;
   }
 
@@ -211,8 +228,10 @@ int http_client_callback(lws* wsi, lws_callback_reasons reason, void* /*user*/, 
   if (transfer == nullptr) return 0;
   transfer->last_in_ = in;
   transfer->last_len_ = len;
-  const bool text = reason == LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR;
-  if (reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR) lws_set_opaque_user_data(wsi, nullptr);
+  const bool text =
+      reason == LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR;
+  if (reason == LWS_CALLBACK_CLOSED_CLIENT_HTTP || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+    lws_set_opaque_user_data(wsi, nullptr);
   return transfer->on_event(wsi, reason, {static_cast<const char*>(in), text && in != nullptr ? len : 0});
 }
 
@@ -220,8 +239,8 @@ Client::~Client() {
   for (Transfer* t : std::unordered_set<Transfer*>(transfers_)) t->abandon();
 }
 
-void Client::request(const std::string& method, const std::string& url, Headers headers, std::string body, std::chrono::milliseconds timeout,
-                     Done done) {
+void Client::request(const std::string& method, const std::string& url, Headers headers, std::string body,
+                     std::chrono::milliseconds timeout, Done done) {
   auto* transfer = new Transfer(*this, method, std::move(headers), std::move(body), std::move(done));
   transfer->start(url, timeout);
 }

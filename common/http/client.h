@@ -1,8 +1,9 @@
 #pragma once
-// Client: HTTP requests, asynchronous, whole bodies. What tocsinctl and the supervisor ask of edges and each other.
+// Client: HTTP requests, asynchronous, whole bodies. What tocsinctl and the supervisor ask of edges and each
+// other.
 //
-// Invariant: each request's callback comes exactly once, on a later turn, unless the Client is destroyed first.
-// Thread: the loop's.
+// Invariant: each request's callback comes exactly once, on a later turn, unless the Client is destroyed
+// first. Thread: the loop's.
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -39,10 +40,11 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// GET, POST, PUT, DELETE (libwebsockets waits for a body after HEAD). `headers` as given; content-length is added. Fails (through `done`) with unavailable (nobody answers), timeout,
-  /// too_large, or invalid_argument for the URL. Any HTTP status is a Response.
-  void request(const std::string& method, const std::string& url, Headers headers, std::string body, std::chrono::milliseconds timeout,
-               Done done);
+  /// GET, POST, PUT, DELETE (libwebsockets waits for a body after HEAD). `headers` as given; content-length
+  /// is added. Fails (through `done`) with unavailable (nobody answers), timeout, too_large, or
+  /// invalid_argument for the URL. Any HTTP status is a Response.
+  void request(const std::string& method, const std::string& url, Headers headers, std::string body,
+               std::chrono::milliseconds timeout, Done done);
   void get(const std::string& url, std::chrono::milliseconds timeout, Done done) {
     request("GET", url, {}, {}, timeout, std::move(done));
   }

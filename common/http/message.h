@@ -1,6 +1,6 @@
 #pragma once
-// Request and response of the processes' own HTTP: administration, health, metrics, and tocsinctl asking for them.
-// Bodies are whole and bounded. Values; any thread.
+// Request and response of the processes' own HTTP: administration, health, metrics, and tocsinctl asking for
+// them. Bodies are whole and bounded. Values; any thread.
 #include <cstdint>
 #include <string>
 #include <string_view>

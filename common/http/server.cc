@@ -20,7 +20,8 @@ constexpr std::size_t kWriteChunk = 65'536;
 const lws_retry_bo_t kNoRetry{};
 
 const std::array<lws_protocols, 2> kProtocols{
-    {{"http", http_server_callback, sizeof(void*), 0, 0, nullptr, 0}, {nullptr, nullptr, 0, 0, 0, nullptr, 0}}};
+    {{"http", http_server_callback, sizeof(void*), 0, 0, nullptr, 0},
+     {nullptr, nullptr, 0, 0, 0, nullptr, 0}}};
 
 std::string header_text(lws* wsi, lws_token_indexes token) {
   const int n = lws_hdr_total_length(wsi, token);
@@ -83,11 +84,14 @@ Status probe(const std::string& address, std::uint16_t port) {
   a.sin_family = AF_INET;
   a.sin_port = htons(port);
   const bool valid = ::inet_pton(AF_INET, address.c_str(), &a.sin_addr) == 1;
-  const bool bound = valid && ::bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0 && ::listen(fd, 1) == 0;
+  const bool bound =
+      valid && ::bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0 && ::listen(fd, 1) == 0;
   const int why = errno;
   ::close(fd);
   if (!valid) return Error{Errc::invalid_argument, "\"" + address + "\" is no IPv4 address"};
-  if (!bound) return Error{Errc::io, address + ":" + std::to_string(port) + ": " + std::strerror(why) + "; choose another port"};
+  if (!bound)
+    return Error{Errc::io,
+                 address + ":" + std::to_string(port) + ": " + std::strerror(why) + "; choose another port"};
   return Done{};
 }
 
@@ -132,7 +136,9 @@ class Exchange {
     if (wsi_ != nullptr) lws_callback_on_writable(wsi_);
   }
   /// Hands the complete request on.
-  static void dispatch(const std::shared_ptr<Exchange>& self) { self->door_.handle(self->request, Responder(self)); }
+  static void dispatch(const std::shared_ptr<Exchange>& self) {
+    self->door_.handle(self->request, Responder(self));
+  }
   void gone() noexcept { wsi_ = nullptr; }
   [[nodiscard]] bool answered() const noexcept { return answered_; }
 
@@ -145,7 +151,8 @@ class Exchange {
     std::string chunk(LWS_PRE, '\0');
     chunk.append(response_.body, sent_, n);
     const bool last = n == left;
-    if (lws_write(wsi_, reinterpret_cast<unsigned char*>(chunk.data()) + LWS_PRE, n, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
+    if (lws_write(wsi_, reinterpret_cast<unsigned char*>(chunk.data()) + LWS_PRE, n,
+                  last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
       return -1;
     sent_ += n;
     if (!last) return lws_callback_on_writable(wsi_), 0;
@@ -158,16 +165,20 @@ class Exchange {
     auto* const start = reinterpret_cast<unsigned char*>(buffer.data()) + LWS_PRE;
     auto* p = start;
     auto* const end = start + 4095;
-    if (lws_add_http_common_headers(wsi_, response_.status, response_.content_type.c_str(), response_.body.size(), &p, end) != 0) return -1;
+    if (lws_add_http_common_headers(wsi_, response_.status, response_.content_type.c_str(),
+                                    response_.body.size(), &p, end) != 0)
+      return -1;
     for (const auto& [name, value] : response_.headers) {
       const std::string with_colon = name + ":";
       if (lws_add_http_header_by_name(wsi_, reinterpret_cast<const unsigned char*>(with_colon.c_str()),
-                                      reinterpret_cast<const unsigned char*>(value.c_str()), static_cast<int>(value.size()), &p, end) != 0)
+                                      reinterpret_cast<const unsigned char*>(value.c_str()),
+                                      static_cast<int>(value.size()), &p, end) != 0)
         return -1;
     }
     if (lws_finalize_write_http_header(wsi_, start, &p, end) != 0) return -1;
     headers_sent_ = true;
-    if (request.method == "HEAD" || response_.body.empty()) return lws_http_transaction_completed(wsi_) != 0 ? -1 : 0;
+    if (request.method == "HEAD" || response_.body.empty())
+      return lws_http_transaction_completed(wsi_) != 0 ? -1 : 0;
     lws_callback_on_writable(wsi_);
     return 0;
   }
@@ -190,7 +201,8 @@ struct Responder::Claim {
   std::shared_ptr<Exchange> exchange;
 };
 
-Responder::Responder(std::shared_ptr<Exchange> exchange) : claim_(std::make_shared<Claim>(std::move(exchange))) {}
+Responder::Responder(std::shared_ptr<Exchange> exchange)
+    : claim_(std::make_shared<Claim>(std::move(exchange))) {}
 void Responder::operator()(Response response) const { claim_->exchange->answer(std::move(response)); }
 
 namespace {
@@ -223,7 +235,8 @@ int on_request(lws* wsi, Slot& slot, std::string_view path) {
     (*slot)->answer({413, "application/json", {{"connection", "close"}}, R"({"code":"too_large"})"});
     return 0;
   }
-  const bool body_follows = (request.method == "POST" || request.method == "PUT") && !length.empty() && length != "0";
+  const bool body_follows =
+      (request.method == "POST" || request.method == "PUT") && !length.empty() && length != "0";
   if (!body_follows) Exchange::dispatch(*slot);
   return 0;
 }
@@ -242,22 +255,28 @@ int http_server_callback(lws* wsi, lws_callback_reasons reason, void* user, void
   auto* slot = static_cast<Slot*>(user);
   const std::string_view bytes(static_cast<const char*>(in), in != nullptr ? len : 0);
   switch (static_cast<int>(reason)) {
-    case LWS_CALLBACK_HTTP: return on_request(wsi, *slot, bytes);
-    case LWS_CALLBACK_HTTP_BODY: return on_body(*slot, bytes);
+    case LWS_CALLBACK_HTTP:
+      return on_request(wsi, *slot, bytes);
+    case LWS_CALLBACK_HTTP_BODY:
+      return on_body(*slot, bytes);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
       if (*slot != nullptr && !(**slot)->answered()) Exchange::dispatch(**slot);
       return 0;
-    case LWS_CALLBACK_HTTP_WRITEABLE: return *slot != nullptr ? (**slot)->on_writable() : 0;
-    case LWS_CALLBACK_WSI_DESTROY: return door_of(wsi).closed(wsi), 0;
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+      return *slot != nullptr ? (**slot)->on_writable() : 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+      return door_of(wsi).closed(wsi), 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
       if (slot != nullptr) forget(*slot);
       return 0;
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
-Result<std::unique_ptr<Server>> Server::listen(Context& context, const std::string& address, std::uint16_t port, Handler handler) {
+Result<std::unique_ptr<Server>> Server::listen(Context& context, const std::string& address,
+                                               std::uint16_t port, Handler handler) {
   if (auto free = probe(address, port); !free) return free.error();
   auto server = std::unique_ptr<Server>(new Server(std::move(handler)));
   server->address_ = address;
@@ -274,7 +293,8 @@ Result<std::unique_ptr<Server>> Server::listen(Context& context, const std::stri
   server->vhost_ = lws_create_vhost(context.native(), &info);
   const int real_port = server->vhost_ != nullptr ? lws_get_vhost_listen_port(server->vhost_) : 0;
   if (real_port <= 0)
-    return Error{Errc::io, "cannot listen on " + address + ":" + std::to_string(port) + "; choose another port"};
+    return Error{Errc::io,
+                 "cannot listen on " + address + ":" + std::to_string(port) + "; choose another port"};
   server->port_ = static_cast<std::uint16_t>(real_port);
   return server;
 }

@@ -1,10 +1,9 @@
 #pragma once
-// Server: small HTTP/1.1 server for administration, health and metrics. Also answers HTTP/1.0 without a Host header, as load
-// balancers ask. Not for clients of the stream: that is edge/net.
+// Server: small HTTP/1.1 server for administration, health and metrics. Also answers HTTP/1.0 without a Host
+// header, as load balancers ask. Not for clients of the stream: that is edge/net.
 //
-// Invariant: each request is answered once: by its Responder, or with 500 when every copy of it was dropped unanswered.
-// The destructor closes what is connected, and no handler is called any more.
-// Thread: the loop's.
+// Invariant: each request is answered once: by its Responder, or with 500 when every copy of it was dropped
+// unanswered. The destructor closes what is connected, and no handler is called any more. Thread: the loop's.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,8 +18,8 @@ namespace tocsin::http {
 class Exchange;
 class ServerDoor;
 
-/// The right to answer one request, now or later. Copies share it; the first answer counts. Answering after the client
-/// went away does nothing.
+/// The right to answer one request, now or later. Copies share it; the first answer counts. Answering after
+/// the client went away does nothing.
 class Responder {
  public:
   explicit Responder(std::shared_ptr<Exchange> exchange);
@@ -37,8 +36,8 @@ class Server {
   static constexpr std::size_t kMaxBody = 1U << 20U;  ///< bytes; more is answered 413
 
   /// Listens on `address`:`port` (0: any free port). Fails with io: says which port is taken or why not.
-  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(Context& context, const std::string& address, std::uint16_t port,
-                                                              Handler handler);
+  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(Context& context, const std::string& address,
+                                                              std::uint16_t port, Handler handler);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -12,7 +12,8 @@ namespace tocsin::http {
 
 class WsClientLink {
  public:
-  WsClientLink(Context& context, WsClient::Events events) : context_(context), timer_(context.loop()), events_(std::move(events)) {}
+  WsClientLink(Context& context, WsClient::Events events)
+      : context_(context), timer_(context.loop()), events_(std::move(events)) {}
 
   Status connect(const std::string& text, const std::string& subprotocol, Headers headers) {
     const auto url = parse_url(text);
@@ -39,7 +40,8 @@ class WsClientLink {
     starting_ = true;
     lws_client_connect_via_info(&info);
     starting_ = false;
-    if (wsi_ == nullptr) timer_.start(std::chrono::milliseconds{0}, [this] { ended(1006, "the connection is refused"); });
+    if (wsi_ == nullptr)
+      timer_.start(std::chrono::milliseconds{0}, [this] { ended(1006, "the connection is refused"); });
     return Done{};
   }
 
@@ -71,14 +73,17 @@ class WsClientLink {
 
   int on_event(lws* wsi, lws_callback_reasons reason, void* in, std::size_t len) {
     switch (static_cast<int>(reason)) {
-      case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return append_headers(wsi, static_cast<unsigned char**>(in), len);
+      case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        return append_headers(wsi, static_cast<unsigned char**>(in), len);
       case LWS_CALLBACK_CLIENT_ESTABLISHED:
         open_ = true;
         if (owned_ && events_.on_open) events_.on_open();
         if (!out_.empty()) lws_callback_on_writable(wsi);
         return 0;
-      case LWS_CALLBACK_CLIENT_RECEIVE: return on_bytes(wsi, {static_cast<const char*>(in), len});
-      case LWS_CALLBACK_CLIENT_WRITEABLE: return on_writable(wsi);
+      case LWS_CALLBACK_CLIENT_RECEIVE:
+        return on_bytes(wsi, {static_cast<const char*>(in), len});
+      case LWS_CALLBACK_CLIENT_WRITEABLE:
+        return on_writable(wsi);
       case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: {
         const auto* p = static_cast<const unsigned char*>(in);
         if (len >= 2) {
@@ -90,11 +95,16 @@ class WsClientLink {
       case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         wsi_ = nullptr;
         if (starting_) return 0;
-        return ended(1006, in != nullptr ? std::string(static_cast<const char*>(in), len) : "the connection failed"), 0;
+        return ended(1006, in != nullptr ? std::string(static_cast<const char*>(in), len)
+                                         : "the connection failed"),
+               0;
       case LWS_CALLBACK_CLIENT_CLOSED:
         wsi_ = nullptr;
-        return ended(peer_code_ != 0 ? peer_code_ : (close_code_ != 0 ? close_code_ : std::uint16_t{1006}), peer_reason_), 0;
-      default: return 0;
+        return ended(peer_code_ != 0 ? peer_code_ : (close_code_ != 0 ? close_code_ : std::uint16_t{1006}),
+                     peer_reason_),
+               0;
+      default:
+        return 0;
     }
   }
 
@@ -104,7 +114,8 @@ class WsClientLink {
     for (const auto& [name, value] : headers_) {
       const std::string with_colon = name + ":";
       if (lws_add_http_header_by_name(wsi, reinterpret_cast<const unsigned char*>(with_colon.c_str()),
-                                      reinterpret_cast<const unsigned char*>(value.c_str()), static_cast<int>(value.size()), p, end) != 0)
+                                      reinterpret_cast<const unsigned char*>(value.c_str()),
+                                      static_cast<int>(value.size()), p, end) != 0)
         return -1;
     }
     return 0;
@@ -127,7 +138,9 @@ class WsClientLink {
     if (!out_.empty()) {
       std::string frame = std::move(out_.front());
       out_.pop_front();
-      if (lws_write(wsi, reinterpret_cast<unsigned char*>(frame.data()) + LWS_PRE, frame.size() - LWS_PRE, LWS_WRITE_TEXT) < 0) return -1;
+      if (lws_write(wsi, reinterpret_cast<unsigned char*>(frame.data()) + LWS_PRE, frame.size() - LWS_PRE,
+                    LWS_WRITE_TEXT) < 0)
+        return -1;
       lws_callback_on_writable(wsi);
       return 0;
     }
@@ -166,7 +179,8 @@ class WsClientLink {
 int ws_client_callback(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, size_t len) {
   auto* link = static_cast<WsClientLink*>(lws_get_opaque_user_data(wsi));
   if (link == nullptr) return 0;
-  if (reason == LWS_CALLBACK_CLIENT_CLOSED || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR) lws_set_opaque_user_data(wsi, nullptr);
+  if (reason == LWS_CALLBACK_CLIENT_CLOSED || reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR)
+    lws_set_opaque_user_data(wsi, nullptr);
   return link->on_event(wsi, reason, in, len);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
-// WsClient: one outgoing WebSocket connection for text messages, as tocsinctl's live view needs it. It does not reconnect:
-// whoever owns it decides when and where.
+// WsClient: one outgoing WebSocket connection for text messages, as tocsinctl's live view needs it. It does
+// not reconnect: whoever owns it decides when and where.
 //
-// Invariant: on_close comes exactly once after connect(), whatever happens, and nothing after it; not from the destructor.
-// Thread: the loop's.
+// Invariant: on_close comes exactly once after connect(), whatever happens, and nothing after it; not from
+// the destructor. Thread: the loop's.
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -25,8 +25,9 @@ class WsClient {
  public:
   struct Events {
     std::function<void()> on_open;
-    std::function<void(std::string_view)> on_text;                           ///< one whole message
-    std::function<void(std::uint16_t code, std::string_view reason)> on_close;  ///< 1006: without a Close frame, or never open
+    std::function<void(std::string_view)> on_text;  ///< one whole message
+    std::function<void(std::uint16_t code, std::string_view reason)>
+        on_close;  ///< 1006: without a Close frame, or never open
   };
   static constexpr std::size_t kMaxMessage = 64U << 20U;  ///< bytes; a longer one closes with 1009
 
@@ -43,7 +44,6 @@ class WsClient {
   void close(std::uint16_t code);
 
  private:
-
   WsClientLink* link_;  // frees itself when libwebsockets has let go of the connection
 };
 

@@ -11,8 +11,8 @@
 namespace tocsin::json {
 namespace {
 
-/// True when `s` holds an encoded surrogate half. RapidJSON checks the input's UTF-8, yet writes the escape of a lone low
-/// half ("\ude00") as such bytes, and those would break the frames of every subscriber.
+/// True when `s` holds an encoded surrogate half. RapidJSON checks the input's UTF-8, yet writes the escape
+/// of a lone low half ("\ude00") as such bytes, and those would break the frames of every subscriber.
 bool has_surrogate(std::string_view s) noexcept {
   for (std::size_t at = s.find('\xed'); at != std::string_view::npos; at = s.find('\xed', at + 1))
     if (at + 1 < s.size() && static_cast<unsigned char>(s[at + 1]) >= 0xa0U) return true;
@@ -20,8 +20,8 @@ bool has_surrogate(std::string_view s) noexcept {
 }
 
 // NOLINTBEGIN(readability-identifier-naming): the names that RapidJSON calls
-/// Forwards SAX events to a Document; stops at kMaxDepth, before the recursion of later passes can hurt, and at what
-/// RapidJSON takes but cannot write again: a lone surrogate, a number beyond a double.
+/// Forwards SAX events to a Document; stops at kMaxDepth, before the recursion of later passes can hurt, and
+/// at what RapidJSON takes but cannot write again: a lone surrogate, a number beyond a double.
 class Guard {
  public:
   explicit Guard(Document& d) : d_(d) {}
@@ -33,7 +33,9 @@ class Guard {
   bool Uint64(std::uint64_t i) { return d_.Uint64(i); }
   bool Double(double x) { return d_.Double(x); }
   bool RawNumber(const char* s, rapidjson::SizeType n, bool) { return number({s, n}); }
-  bool String(const char* s, rapidjson::SizeType n, bool copy) { return whole({s, n}) && d_.String(s, n, copy); }
+  bool String(const char* s, rapidjson::SizeType n, bool copy) {
+    return whole({s, n}) && d_.String(s, n, copy);
+  }
   bool Key(const char* s, rapidjson::SizeType n, bool copy) { return whole({s, n}) && d_.Key(s, n, copy); }
   bool StartObject() { return ++depth_ <= kMaxDepth && d_.StartObject(); }
   bool EndObject(rapidjson::SizeType n) { return --depth_, d_.EndObject(n); }
@@ -48,7 +50,8 @@ class Guard {
     if (has_surrogate(s)) objection_ = "JSON string with half a surrogate pair";
     return objection_ == nullptr;
   }
-  /// RapidJSON's own conversion of decimals is off in the last digit, or (full precision, 1.1.0) wraps beyond 1e308.
+  /// RapidJSON's own conversion of decimals is off in the last digit, or (full precision, 1.1.0) wraps beyond
+  /// 1e308.
   bool number(std::string_view s) {
     const char* end = s.data() + s.size();
     if (std::uint64_t u{}; std::from_chars(s.data(), end, u).ptr == end) return d_.Uint64(u);
@@ -77,7 +80,8 @@ struct Generator {
     rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> in(raw);
     rapidjson::Reader reader;
     Guard guard(d);
-    result = reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(in, guard);  // the guard bounds its recursion
+    result =
+        reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(in, guard);  // the guard bounds its recursion
     too_deep = guard.too_deep();
     objection = guard.objection();
     consumed = in.Tell();
@@ -94,7 +98,8 @@ Result<Document> parse(std::string_view text) {
   Document doc;
   Generator generator{.text = text, .result = {}};
   doc.Populate(generator);
-  if (generator.too_deep) return Error{Errc::invalid_argument, "JSON nests deeper than " + std::to_string(kMaxDepth)};
+  if (generator.too_deep)
+    return Error{Errc::invalid_argument, "JSON nests deeper than " + std::to_string(kMaxDepth)};
   if (generator.objection != nullptr) return Error{Errc::invalid_argument, generator.objection};
   if (generator.result.IsError())
     return Error{Errc::invalid_argument, std::string("JSON at byte ") +

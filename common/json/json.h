@@ -1,6 +1,6 @@
 #pragma once
-// JSON by RapidJSON, the one place that includes it. Reading is bounded in depth and strict about UTF-8 and duplicate
-// ends of input; writing goes straight into a std::string. Pure functions, any thread.
+// JSON by RapidJSON, the one place that includes it. Reading is bounded in depth and strict about UTF-8 and
+// duplicate ends of input; writing goes straight into a std::string. Pure functions, any thread.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,7 +13,8 @@
 
 namespace tocsin::json {
 
-/// RapidJSON's pool in chunks that malloc hands out from its per-thread cache; its own are 64 KiB, and cost more than most texts.
+/// RapidJSON's pool in chunks that malloc hands out from its per-thread cache; its own are 64 KiB, and cost
+/// more than most texts.
 struct Pool : rapidjson::MemoryPoolAllocator<> {
   static constexpr std::size_t kChunk = 1'000;
   Pool() : MemoryPoolAllocator(kChunk) {}
@@ -24,18 +25,21 @@ using Value = Document::ValueType;
 
 inline constexpr std::size_t kMaxDepth = 32;  ///< deeper input is refused: nobody nests an incident that far
 
-/// Parses one JSON text. Fails with invalid_argument (bad syntax, bad UTF-8, deeper than kMaxDepth, bytes after the
-/// value); the detail names the byte offset.
+/// Parses one JSON text. Fails with invalid_argument (bad syntax, bad UTF-8, deeper than kMaxDepth, bytes
+/// after the value); the detail names the byte offset.
 [[nodiscard]] Result<Document> parse(std::string_view text);
 
-[[nodiscard]] inline std::string_view view(const Value& v) noexcept { return {v.GetString(), v.GetStringLength()}; }
+[[nodiscard]] inline std::string_view view(const Value& v) noexcept {
+  return {v.GetString(), v.GetStringLength()};
+}
 
 /// The member `name` of an object, or nullptr when it is absent (or `object` is no object).
 [[nodiscard]] const Value* find(const Value& object, std::string_view name) noexcept;
 
 // Typed members. The optional is empty when the member is absent or null; a member of another type is
 // invalid_argument naming it, so that a typo in a type is never mistaken for an absent member.
-[[nodiscard]] Result<std::optional<std::string_view>> string_member(const Value& object, std::string_view name);
+[[nodiscard]] Result<std::optional<std::string_view>> string_member(const Value& object,
+                                                                    std::string_view name);
 [[nodiscard]] Result<std::optional<std::uint64_t>> uint_member(const Value& object, std::string_view name);
 [[nodiscard]] Result<std::optional<bool>> bool_member(const Value& object, std::string_view name);
 

@@ -28,7 +28,9 @@ std::size_t end_of_value(std::string_view text, std::size_t at) {
         if (at == kBroken) return kBroken;
         break;
       case '{':
-      case '[': ++depth, ++at; break;
+      case '[':
+        ++depth, ++at;
+        break;
       case '}':
       case ']':
         if (depth == 0) return at > start ? at : kBroken;
@@ -38,7 +40,9 @@ std::size_t end_of_value(std::string_view text, std::size_t at) {
         if (depth == 0) return at > start ? at : kBroken;
         ++at;
         break;
-      default: ++at; continue;
+      default:
+        ++at;
+        continue;
     }
     if (depth == 0) return at;
   }
@@ -58,15 +62,18 @@ std::optional<RawObject> split_object(std::string_view text) {
     if (name_end == kBroken || name_end >= text.size() || text[name_end] != ':') return std::nullopt;
     const std::size_t value_end = end_of_value(text, name_end + 1);
     if (value_end == kBroken || value_end >= text.size()) return std::nullopt;
-    out.push_back({text.substr(at + 1, name_end - at - 2), text.substr(name_end + 1, value_end - name_end - 1)});
-    if (text[value_end] == '}') return value_end + 1 == text.size() ? std::optional(std::move(out)) : std::nullopt;
+    out.push_back(
+        {text.substr(at + 1, name_end - at - 2), text.substr(name_end + 1, value_end - name_end - 1)});
+    if (text[value_end] == '}')
+      return value_end + 1 == text.size() ? std::optional(std::move(out)) : std::nullopt;
     if (text[value_end] != ',') return std::nullopt;
     at = value_end + 1;
   }
 }
 
 RawMember* find(RawObject& object, std::string_view name) noexcept {
-  const auto at = std::find_if(object.begin(), object.end(), [name](const RawMember& m) { return m.name == name; });
+  const auto at =
+      std::find_if(object.begin(), object.end(), [name](const RawMember& m) { return m.name == name; });
   return at != object.end() ? &*at : nullptr;
 }
 

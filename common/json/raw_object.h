@@ -1,10 +1,10 @@
 #pragma once
-// RawObject: the members of a JSON object as pieces of its text, for who changes a few and keeps the rest: taking the text
-// apart is one scan, no tree is built.
+// RawObject: the members of a JSON object as pieces of its text, for who changes a few and keeps the rest:
+// taking the text apart is one scan, no tree is built.
 //
-// Only for text that json::append_text() and append_quoted() have written: it has no blanks, and equal texts have equal escapes.
-// Such text from a disk may be damaged: what does not fall into members is noticed, a wrong letter inside a value is not.
-// Thread: one; the pieces live as long as the text.
+// Only for text that json::append_text() and append_quoted() have written: it has no blanks, and equal texts
+// have equal escapes. Such text from a disk may be damaged: what does not fall into members is noticed, a
+// wrong letter inside a value is not. Thread: one; the pieces live as long as the text.
 #include <optional>
 #include <string>
 #include <string_view>

@@ -33,12 +33,24 @@ void append_escaped(std::string& out, char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
   const auto u = static_cast<unsigned char>(c);
   switch (c) {
-    case '"': out.append("\\\""); break;
-    case '\\': out.append("\\\\"); break;
-    case '\n': out.append("\\n"); break;
-    case '\r': out.append("\\r"); break;
-    case '\t': out.append("\\t"); break;
-    default: out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]}); break;
+    case '"':
+      out.append("\\\"");
+      break;
+    case '\\':
+      out.append("\\\\");
+      break;
+    case '\n':
+      out.append("\\n");
+      break;
+    case '\r':
+      out.append("\\r");
+      break;
+    case '\t':
+      out.append("\\t");
+      break;
+    default:
+      out.append("\\u00").append({kHex[u >> 4U], kHex[u & 15U]});
+      break;
   }
 }
 
@@ -50,7 +62,8 @@ void append_number(std::string& out, const Value& v) {
   }
   std::array<char, 24> digits;
   char* const last = digits.data() + digits.size();
-  out.append(digits.data(), v.IsUint64() ? std::to_chars(digits.data(), last, v.GetUint64()).ptr : std::to_chars(digits.data(), last, v.GetInt64()).ptr);
+  out.append(digits.data(), v.IsUint64() ? std::to_chars(digits.data(), last, v.GetUint64()).ptr
+                                         : std::to_chars(digits.data(), last, v.GetInt64()).ptr);
 }
 
 /// How many bytes from `p` on are ASCII, looked at eight at a time.
@@ -97,11 +110,21 @@ std::string text(const Value& v) {
 
 void append_text(std::string& out, const Value& v) {
   switch (v.GetType()) {
-    case rapidjson::kNullType: out.append("null"); break;
-    case rapidjson::kFalseType: out.append("false"); break;
-    case rapidjson::kTrueType: out.append("true"); break;
-    case rapidjson::kNumberType: append_number(out, v); break;
-    case rapidjson::kStringType: append_quoted(out, view(v)); break;
+    case rapidjson::kNullType:
+      out.append("null");
+      break;
+    case rapidjson::kFalseType:
+      out.append("false");
+      break;
+    case rapidjson::kTrueType:
+      out.append("true");
+      break;
+    case rapidjson::kNumberType:
+      append_number(out, v);
+      break;
+    case rapidjson::kStringType:
+      append_quoted(out, view(v));
+      break;
     case rapidjson::kArrayType: {
       out.push_back('[');
       for (const Value* at = v.Begin(); at != v.End(); ++at) {

@@ -1,5 +1,6 @@
 #pragma once
-// Alarm: calls back once after some microseconds, where a Timer's milliseconds are too coarse. A descriptor of its own.
+// Alarm: calls back once after some microseconds, where a Timer's milliseconds are too coarse. A descriptor
+// of its own.
 //
 // Invariant: after the destructor has begun no callback comes any more. Thread: the loop's.
 #include <chrono>

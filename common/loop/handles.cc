@@ -68,7 +68,8 @@ struct Async::Block {
 
 Async::Async(Loop& loop, Callback on_wake)
     : block_(open<Block>("uv_async_init", [&](auto* uv) {
-        return uv_async_init(loop.native(), uv, [](uv_async_t* h) { static_cast<Block*>(h->data)->on_wake(); });
+        return uv_async_init(loop.native(), uv,
+                             [](uv_async_t* h) { static_cast<Block*>(h->data)->on_wake(); });
       })) {
   block_->on_wake = std::move(on_wake);
 }
@@ -142,9 +143,10 @@ Signals::Signals(Loop& loop, std::initializer_list<int> numbers, const std::func
   for (const int number : numbers) {
     auto block = open<Block>("uv_signal_init", [&](auto* uv) { return uv_signal_init(loop.native(), uv); });
     block->on_signal = on_signal;
-    check(uv_signal_start(
-              &block->uv, [](uv_signal_t* uv, int n) { static_cast<Block*>(uv->data)->on_signal(n); }, number),
-          "uv_signal_start");
+    check(
+        uv_signal_start(
+            &block->uv, [](uv_signal_t* uv, int n) { static_cast<Block*>(uv->data)->on_signal(n); }, number),
+        "uv_signal_start");
     uv_unref(base(&block->uv));
     blocks_.push_back(std::move(block));
   }

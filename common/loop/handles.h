@@ -1,10 +1,9 @@
 #pragma once
-// The handles of a Loop as values: what they hold is released by their destructor in the two steps that libuv asks
-// for (uv_close now, memory in the close callback).
+// The handles of a Loop as values: what they hold is released by their destructor in the two steps that libuv
+// asks for (uv_close now, memory in the close callback).
 //
-// Invariant: after a destructor has begun no callback comes any more. A callback may destroy, restart or stop its
-// own handle, or any other. Moving a handle keeps it running.
-// Thread: the loop's, except Async::send().
+// Invariant: after a destructor has begun no callback comes any more. A callback may destroy, restart or stop
+// its own handle, or any other. Moving a handle keeps it running. Thread: the loop's, except Async::send().
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -38,8 +37,8 @@ class Timer {
   Handle<Block> block_;
 };
 
-/// Wakes the loop from any thread. Several send() may be answered by one callback. Threads that send must have been
-/// joined before the Async is destroyed.
+/// Wakes the loop from any thread. Several send() may be answered by one callback. Threads that send must
+/// have been joined before the Async is destroyed.
 class Async {
  public:
   Async(Loop& loop, Callback on_wake);
@@ -50,9 +49,9 @@ class Async {
   Handle<Block> block_;
 };
 
-/// Called at the end of every turn of the loop, after its timers and its input. After request() the loop makes one
-/// more turn without waiting: a change made at any moment is seen by the hook before the loop sleeps. A hook alone
-/// does not keep the loop running.
+/// Called at the end of every turn of the loop, after its timers and its input. After request() the loop
+/// makes one more turn without waiting: a change made at any moment is seen by the hook before the loop
+/// sleeps. A hook alone does not keep the loop running.
 class TurnHook {
  public:
   TurnHook(Loop& loop, Callback on_turn_end);
@@ -65,8 +64,8 @@ class TurnHook {
   Handle<Check> check_;
 };
 
-/// What may be waited for, and what happened, on a descriptor. `error` is only ever reported: the descriptor is
-/// useless then (closed peer, or a libuv failure), watching has been stopped.
+/// What may be waited for, and what happened, on a descriptor. `error` is only ever reported: the descriptor
+/// is useless then (closed peer, or a libuv failure), watching has been stopped.
 struct Events {
   bool readable = false;
   bool writable = false;

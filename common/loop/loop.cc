@@ -22,10 +22,15 @@ void Loop::run_once() { uv_run(uv_.get(), UV_RUN_ONCE); }
 bool Loop::run_ready() { return uv_run(uv_.get(), UV_RUN_NOWAIT) != 0; }
 
 void Loop::Close::operator()(uv_loop_s* loop) const {
-  // Closing handles are called back within one turn each, so this ends, unless an owner has outlived its loop.
+  // Closing handles are called back within one turn each, so this ends, unless an owner has outlived its
+  // loop.
   while (uv_loop_close(loop) == UV_EBUSY) {
-    uv_walk(loop, []([[maybe_unused]] uv_handle_t* handle, void*) { assert(uv_is_closing(handle) && "a handle outlives its loop"); },
-            nullptr);
+    uv_walk(
+        loop,
+        []([[maybe_unused]] uv_handle_t* handle, void*) {
+          assert(uv_is_closing(handle) && "a handle outlives its loop");
+        },
+        nullptr);
     uv_run(loop, UV_RUN_NOWAIT);
   }
   delete loop;

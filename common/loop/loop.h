@@ -1,8 +1,8 @@
 #pragma once
 // Loop: one libuv event loop, and with it the one thread on which everything attached to it runs.
 //
-// Invariant: whatever was made on a Loop (Timer, Async, Poll, ...) is destroyed before it. A handle's memory lives
-// until libuv's close callback; the destructor of Loop turns the loop until the last of these has come.
+// Invariant: whatever was made on a Loop (Timer, Async, Poll, ...) is destroyed before it. A handle's memory
+// lives until libuv's close callback; the destructor of Loop turns the loop until the last of these has come.
 // Thread: the one that calls run(); only Async::send() may be called from another.
 #include <memory>
 

@@ -43,7 +43,10 @@ Result<std::unique_ptr<ProcessWatch>> ProcessWatch::open(Loop& loop, pid_t pid,
 }
 
 ProcessWatch::ProcessWatch(Loop& loop, pid_t pid, int pidfd, std::function<void(ProcessEnd)> on_end)
-    : pid_(pid), pidfd_(pidfd), on_end_(std::move(on_end)), poll_(loop, pidfd, [this](Events) { on_readable(); }) {
+    : pid_(pid),
+      pidfd_(pidfd),
+      on_end_(std::move(on_end)),
+      poll_(loop, pidfd, [this](Events) { on_readable(); }) {
   poll_.watch({.readable = true});
 }
 

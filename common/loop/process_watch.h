@@ -22,8 +22,8 @@ struct ProcessEnd {
 
 class ProcessWatch {
  public:
-  /// Fails with not_found if there is no such process (it may have ended and been waited for), io otherwise. A child
-  /// that ends is waited for by the watch: nobody else should.
+  /// Fails with not_found if there is no such process (it may have ended and been waited for), io otherwise.
+  /// A child that ends is waited for by the watch: nobody else should.
   [[nodiscard]] static Result<std::unique_ptr<ProcessWatch>> open(Loop& loop, pid_t pid,
                                                                   std::function<void(ProcessEnd)> on_end);
   ~ProcessWatch();

@@ -33,7 +33,9 @@ Status AllowList::read() {
     const auto key = load_public_key(file.string());
     if (key && holders_.emplace(*key, file.stem().string()).second) continue;
     if (!first) continue;
-    first = key ? Error{Errc::invalid_argument, file.string() + " holds the key of " + holders_[*key] + ": give every holder its own"} : key.error();
+    first = key ? Error{Errc::invalid_argument,
+                        file.string() + " holds the key of " + holders_[*key] + ": give every holder its own"}
+                : key.error();
   }
   return first;
 }
@@ -41,7 +43,8 @@ Status AllowList::read() {
 std::optional<std::string> AllowList::holder(std::string_view key) {
   auto at = holders_.find(key);
   if (at == holders_.end() || clock_->steady() - read_at_ > kFresh) {
-    if (auto ok = read(); !ok) log::warn("the list of allowed keys does not read well", {{"detail", ok.error().detail}});
+    if (auto ok = read(); !ok)
+      log::warn("the list of allowed keys does not read well", {{"detail", ok.error().detail}});
     at = holders_.find(key);
   }
   if (at == holders_.end()) return std::nullopt;

@@ -1,6 +1,7 @@
 #pragma once
-// AllowList: who may connect, by CURVE key: a folder of *.pub files, each named after the holder of the key in it. The folder
-// is read again for a key that is not known, and when what is known is older than a second: keys come and go without a restart.
+// AllowList: who may connect, by CURVE key: a folder of *.pub files, each named after the holder of the key
+// in it. The folder is read again for a key that is not known, and when what is known is older than a second:
+// keys come and go without a restart.
 //
 // Invariant: a key has one holder. Thread: the loop's; files are read at once.
 #include <map>
@@ -15,11 +16,12 @@ namespace tocsin::mq {
 
 class AllowList {
  public:
-  /// `clock` outlives the list. Fails with io when the folder cannot be read, invalid_argument naming a file that is no key or
-  /// repeats another's.
+  /// `clock` outlives the list. Fails with io when the folder cannot be read, invalid_argument naming a file
+  /// that is no key or repeats another's.
   [[nodiscard]] static Result<AllowList> open(std::string folder, const Clock& clock);
 
-  /// Whose key (Z85) this is; nothing when it may not connect. A file that has become unreadable is passed over and logged.
+  /// Whose key (Z85) this is; nothing when it may not connect. A file that has become unreadable is passed
+  /// over and logged.
   [[nodiscard]] std::optional<std::string> holder(std::string_view key);
 
  private:

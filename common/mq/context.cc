@@ -16,7 +16,8 @@ struct Context::State {
     pump = std::make_unique<Pump>(loop, zap.handle(), [this] { return answer_one(); });
   }
 
-  /// One ZAP request: version, id, domain, address, identity, mechanism, then the key of the client (32 bytes).
+  /// One ZAP request: version, id, domain, address, identity, mechanism, then the key of the client (32
+  /// bytes).
   bool answer_one() {
     std::vector<zmq::message_t> request(1);
     if (!take(zap, request.back())) return false;
@@ -24,11 +25,17 @@ struct Context::State {
       request.emplace_back();
       if (!take(zap, request.back())) return false;
     }
-    const bool curve = request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32;
+    const bool curve =
+        request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32;
     const auto holder = curve && admission ? admission(z85(request[6])) : std::nullopt;
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
     // The holder's name becomes the User-Id of every message of this connection.
-    const std::array<std::string, 6> reply{"1.0", id, holder ? "200" : "400", holder ? "OK" : "this key is not on the allow-list", holder.value_or(""), ""};
+    const std::array<std::string, 6> reply{"1.0",
+                                           id,
+                                           holder ? "200" : "400",
+                                           holder ? "OK" : "this key is not on the allow-list",
+                                           holder.value_or(""),
+                                           ""};
     for (std::size_t i = 0; i < reply.size(); ++i) {
       zmq::message_t part(reply[i].data(), reply[i].size());
       if (!give(zap, part, i + 1 < reply.size() ? ZMQ_SNDMORE : 0)) break;

@@ -33,7 +33,8 @@ bool is_key(std::string_view text) {
 }
 
 Result<CurveKeys> parse_keys(const std::string& path, const std::string& text) {
-  const Error bad{Errc::invalid_argument, path + " is not a CURVE key file; make one with `tocsinctl up` or copy it again"};
+  const Error bad{Errc::invalid_argument,
+                  path + " is not a CURVE key file; make one with `tocsinctl up` or copy it again"};
   const auto doc = json::parse(text);
   if (!doc) return bad;
   const auto pub = json::string_member(*doc, "public");
@@ -54,14 +55,16 @@ Result<CurveKeys> curve_keypair() {
 }
 
 Status save_keys(const std::string& path, const CurveKeys& keys) {
-  const std::string text = "{\"public\":" + json::quoted(keys.public_key) + ",\"secret\":" + json::quoted(keys.secret_key) + "}\n";
+  const std::string text =
+      "{\"public\":" + json::quoted(keys.public_key) + ",\"secret\":" + json::quoted(keys.secret_key) + "}\n";
   return write_atomically(path, text, 0600);
 }
 
 Result<CurveKeys> load_keys(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return io_error(path);
-  if ((info.st_mode & 077U) != 0) return Error{Errc::forbidden, path + " may be read by others; run chmod 600 on it"};
+  if ((info.st_mode & 077U) != 0)
+    return Error{Errc::forbidden, path + " may be read by others; run chmod 600 on it"};
   const auto text = read_file(path);
   if (!text) return text.error();
   auto keys = parse_keys(path, *text);
@@ -72,7 +75,8 @@ Result<CurveKeys> load_keys(const std::string& path) {
 Result<std::string> load_public_key(const std::string& path) {
   auto text = read_file(path);
   if (!text) return text.error();
-  while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' '))
+    text->pop_back();
   if (is_key(*text)) return *text;
   const auto keys = parse_keys(path, *text);
   if (!keys) return keys.error();

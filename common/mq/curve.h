@@ -1,8 +1,8 @@
 #pragma once
 // CURVE keys (RFC 26, curvezmq.org) of the processes, and their files. Text keys are Z85, 40 characters.
 //
-// A key file is JSON {"public":"...","secret":"..."} of mode 0600. A public key file (*.pub) holds the 40 characters.
-// Any thread; files are read and written at once.
+// A key file is JSON {"public":"...","secret":"..."} of mode 0600. A public key file (*.pub) holds the 40
+// characters. Any thread; files are read and written at once.
 #include <string>
 #include <string_view>
 
@@ -20,7 +20,8 @@ struct CurveKeys {
 
 /// Writes the pair to `path` (mode 0600) atomically. Fails with io.
 [[nodiscard]] Status save_keys(const std::string& path, const CurveKeys& keys);
-/// Fails with io, with invalid_argument when the file is not a key pair, and with forbidden when others may read it.
+/// Fails with io, with invalid_argument when the file is not a key pair, and with forbidden when others may
+/// read it.
 [[nodiscard]] Result<CurveKeys> load_keys(const std::string& path);
 /// The public key in a *.pub file or in a key file.
 [[nodiscard]] Result<std::string> load_public_key(const std::string& path);

@@ -11,8 +11,9 @@
 namespace tocsin::mq {
 namespace {
 
-constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
 constexpr std::chrono::milliseconds kRetryRefused{1'000};
 
@@ -41,7 +42,8 @@ struct Dealer::State {
   void connect_again() {
     if (connected) return;
     const SignalsBlocked guard;
-    zmq_disconnect(socket.handle(), endpoint.c_str());  // what is left of the refused connection, if anything is
+    zmq_disconnect(socket.handle(),
+                   endpoint.c_str());  // what is left of the refused connection, if anything is
     zmq_connect(socket.handle(), endpoint.c_str());
     pump->used();
   }
@@ -88,7 +90,8 @@ struct Dealer::State {
     } else {
       // ZeroMQ itself never tries again after a refusal (libzmq src/session_base.cpp, engine_error).
       retry.start(kRetryRefused, [this] { connect_again(); });
-      if (events.on_refused) events.on_refused(event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? kKeyRefused : kBrokenOff);
+      if (events.on_refused)
+        events.on_refused(event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? kKeyRefused : kBrokenOff);
     }
   }
 

@@ -1,7 +1,9 @@
 #pragma once
-// Dealer: an edge's or publisher's end of the link. Connects and reconnects by itself, from 50 ms up to 1 s apart.
+// Dealer: an edge's or publisher's end of the link. Connects and reconnects by itself, from 50 ms up to 1 s
+// apart.
 //
-//   connecting --on_connected--> connected --on_disconnected--> connecting ...      on_refused: CURVE said no; it keeps trying
+//   connecting --on_connected--> connected --on_disconnected--> connecting ...      on_refused: CURVE said
+//   no; it keeps trying
 //
 // Thread: the loop's.
 #include <functional>
@@ -36,7 +38,8 @@ class Dealer {
   };
 
   /// Starts to connect. Fails with invalid_argument when the endpoint, the identity or a key is none.
-  [[nodiscard]] static Result<std::unique_ptr<Dealer>> connect(Context& context, const Options& options, Events events);
+  [[nodiscard]] static Result<std::unique_ptr<Dealer>> connect(Context& context, const Options& options,
+                                                               Events events);
   ~Dealer();
   Dealer(const Dealer&) = delete;
   Dealer& operator=(const Dealer&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
-// Pump: calls back while a ZeroMQ socket is readable. ZMQ_FD is edge-triggered and any use of the socket may swallow the edge,
-// so the socket is asked again at the end of every turn in which it was used (zmq_getsockopt(3), ZMQ_FD).
+// Pump: calls back while a ZeroMQ socket is readable. ZMQ_FD is edge-triggered and any use of the socket may
+// swallow the edge, so the socket is asked again at the end of every turn in which it was used
+// (zmq_getsockopt(3), ZMQ_FD).
 //
 // Internal to common/mq. Thread: the loop's.
 #include <functional>

@@ -9,7 +9,7 @@
 namespace tocsin::mq {
 namespace {
 
-constexpr std::size_t kCopyBelow = 512;  // bytes; sharing costs two allocations, a copy one
+constexpr std::size_t kCopyBelow = 512;             // bytes; sharing costs two allocations, a copy one
 constexpr std::int64_t kMaxMessage = 128LL << 20U;  // bytes; a peer that sends more is disconnected
 
 void release(void*, void* hint) { delete static_cast<std::shared_ptr<const std::string>*>(hint); }
@@ -19,7 +19,8 @@ zmq::message_t shared(std::shared_ptr<const std::string> bytes) {
   if (bytes->size() < kCopyBelow) return {bytes->data(), bytes->size()};
   auto* hold = new std::shared_ptr<const std::string>(std::move(bytes));
   // ZeroMQ takes void*; it never writes to it.
-  return {const_cast<char*>((*hold)->data()), (*hold)->size(), release, hold};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  return {const_cast<char*>((*hold)->data()), (*hold)->size(), release,
+          hold};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
 std::string with_free_port(std::string endpoint) {
@@ -31,7 +32,8 @@ std::string with_free_port(std::string endpoint) {
 
 struct Router::State {
   State(Context& context, OnMessage handler)
-      : socket(*static_cast<zmq::context_t*>(context.native()), zmq::socket_type::router), on_message(std::move(handler)) {}
+      : socket(*static_cast<zmq::context_t*>(context.native()), zmq::socket_type::router),
+        on_message(std::move(handler)) {}
 
   bool receive_one() {
     zmq::message_t peer;
@@ -45,7 +47,9 @@ struct Router::State {
       more = bytes.more();
     }
     const char* const holder = zmq_msg_gets(bytes.handle(), "User-Id");
-    if (parts == 1) on_message(peer.to_string_view(), bytes.to_string_view(), holder != nullptr ? holder : "");  // the link knows no other shape
+    if (parts == 1)
+      on_message(peer.to_string_view(), bytes.to_string_view(),
+                 holder != nullptr ? holder : "");  // the link knows no other shape
     return true;
   }
 
@@ -54,7 +58,8 @@ struct Router::State {
   std::unique_ptr<Pump> pump;
 };
 
-Router::Router(std::unique_ptr<State> state, std::string endpoint) : state_(std::move(state)), endpoint_(std::move(endpoint)) {}
+Router::Router(std::unique_ptr<State> state, std::string endpoint)
+    : state_(std::move(state)), endpoint_(std::move(endpoint)) {}
 Router::~Router() = default;
 
 Result<std::unique_ptr<Router>> Router::bind(Context& context, const Options& options, OnMessage on_message) {
@@ -75,8 +80,10 @@ Result<std::unique_ptr<Router>> Router::bind(Context& context, const Options& op
     }
     socket.bind(with_free_port(options.endpoint));
   } catch (const zmq::error_t& e) {
-    if (e.num() == EADDRINUSE) return Error{Errc::io, options.endpoint + " is in use; stop what listens there or choose another port"};
-    return Error{e.num() == EINVAL ? Errc::invalid_argument : Errc::io, "cannot listen on " + options.endpoint + ": " + e.what()};
+    if (e.num() == EADDRINUSE)
+      return Error{Errc::io, options.endpoint + " is in use; stop what listens there or choose another port"};
+    return Error{e.num() == EINVAL ? Errc::invalid_argument : Errc::io,
+                 "cannot listen on " + options.endpoint + ": " + e.what()};
   }
   std::string endpoint = socket.get(zmq::sockopt::last_endpoint);
   State* s = state.get();

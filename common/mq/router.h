@@ -1,6 +1,7 @@
 #pragma once
-// Router: the broker's end of the link. Peers are known by the identity they chose; one that connects with the same
-// identity takes its place over, whoever it is: the holder of its key, which cannot be chosen, is told with each message.
+// Router: the broker's end of the link. Peers are known by the identity they chose; one that connects with
+// the same identity takes its place over, whoever it is: the holder of its key, which cannot be chosen, is
+// told with each message.
 //
 // Nothing here is reliable: a message may be lost when a connection breaks. The link above repairs (LINK.md).
 // Thread: the loop's.
@@ -19,22 +20,26 @@ namespace tocsin::mq {
 class Router {
  public:
   /// `holder` is whose key the message came under (Context::admit); empty without keys.
-  using OnMessage = std::function<void(std::string_view peer, std::string_view bytes, std::string_view holder)>;
+  using OnMessage =
+      std::function<void(std::string_view peer, std::string_view bytes, std::string_view holder)>;
   struct Options {
-    std::string endpoint;  ///< tcp://127.0.0.1:7400; port 0 or * takes a free one
+    std::string endpoint;             ///< tcp://127.0.0.1:7400; port 0 or * takes a free one
     std::optional<CurveKeys> keys{};  ///< with keys, only clients that the Context allows
-    int queue = 20'000;  ///< messages that may wait per peer; the link's lag bound works on bytes, well before
+    int queue =
+        20'000;  ///< messages that may wait per peer; the link's lag bound works on bytes, well before
   };
 
   /// Fails with io (the address is taken) or invalid_argument (it is no endpoint), saying what to do.
-  [[nodiscard]] static Result<std::unique_ptr<Router>> bind(Context& context, const Options& options, OnMessage on_message);
+  [[nodiscard]] static Result<std::unique_ptr<Router>> bind(Context& context, const Options& options,
+                                                            OnMessage on_message);
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
   /// The endpoint with its real port.
   [[nodiscard]] const std::string& endpoint() const noexcept { return endpoint_; }
-  /// Queues `bytes` for a peer without copying them. False when the peer is not connected or its queue is full.
+  /// Queues `bytes` for a peer without copying them. False when the peer is not connected or its queue is
+  /// full.
   bool send(std::string_view peer, std::shared_ptr<const std::string> bytes);
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// SignalsBlocked: keeps signals from this thread while it lives. ZeroMQ's set-up calls fail with EINTR half done; there is no
-// undoing them, so they are not interrupted. Internal to common/mq.
+// SignalsBlocked: keeps signals from this thread while it lives. ZeroMQ's set-up calls fail with EINTR half
+// done; there is no undoing them, so they are not interrupted. Internal to common/mq.
 #include <csignal>
 
 namespace tocsin::mq {

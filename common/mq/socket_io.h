@@ -1,6 +1,7 @@
 #pragma once
-// Sending and receiving without waiting on a ZeroMQ socket, in terms of true and false. cppzmq's own functions throw
-// when a signal interrupts them or a peer is gone; both are everyday here, and callers stand under libuv's C frames.
+// Sending and receiving without waiting on a ZeroMQ socket, in terms of true and false. cppzmq's own
+// functions throw when a signal interrupts them or a peer is gone; both are everyday here, and callers stand
+// under libuv's C frames.
 //
 // Internal to common/mq. Thread: the socket's.
 #include <cerrno>
@@ -8,8 +9,9 @@
 
 namespace tocsin::mq {
 
-/// Lets the socket take in what ZeroMQ's thread has told it (connections, room in queues, messages): its ZMQ_EVENTS.
-/// Sending and receiving look at that news only now and then (libzmq src/socket_base.cpp, process_commands).
+/// Lets the socket take in what ZeroMQ's thread has told it (connections, room in queues, messages): its
+/// ZMQ_EVENTS. Sending and receiving look at that news only now and then (libzmq src/socket_base.cpp,
+/// process_commands).
 inline int take_news(void* socket) {
   int events = 0;
   std::size_t size = sizeof events;

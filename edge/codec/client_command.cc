@@ -34,7 +34,8 @@ Result<ClientCommand> connect_of(const json::Value& doc) {
   if (auto s = take_text(doc, "ticket", kMaxCredential, c.ticket); !s) return s.error();
   if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) {
     if (!since->IsObject()) return bad_member("since", "must be an object of positions by subscription id");
-    for (const auto& m : since->GetObject()) c.since.emplace_back(std::string(json::view(m.name)), since_of(m.value));
+    for (const auto& m : since->GetObject())
+      c.since.emplace_back(std::string(json::view(m.name)), since_of(m.value));
   }
   return ClientCommand{std::move(c)};
 }
@@ -49,10 +50,13 @@ Status take_options(const json::Value& doc, Subscribe& s) {
   if (*conflate) s.conflate = **conflate ? Conflate::when_behind : Conflate::never;
   const auto rate = json::uint_member(doc, "max_rate");
   if (!rate) return rate.error();
-  if (rate->value_or(0) > std::numeric_limits<std::uint32_t>::max()) return bad_member("max_rate", "is too large");
+  if (rate->value_or(0) > std::numeric_limits<std::uint32_t>::max())
+    return bad_member("max_rate", "is too large");
   s.max_rate = static_cast<std::uint32_t>(rate->value_or(0));
-  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
-  if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) s.since = since_of(*since);
+  if (s.max_rate > 0 && s.conflate == Conflate::never)
+    return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
+  if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull())
+    s.since = since_of(*since);
   return Done{};
 }
 
@@ -159,7 +163,8 @@ Result<Subscribe> parse_event_query(std::string_view query, std::string_view las
   if (!rate) return rate.error();
   if (*rate > std::numeric_limits<std::uint32_t>::max()) return bad_member("max_rate", "is too large");
   s.max_rate = static_cast<std::uint32_t>(*rate);
-  if (s.max_rate > 0 && s.conflate == Conflate::never) return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
+  if (s.max_rate > 0 && s.conflate == Conflate::never)
+    return bad_member("max_rate", "leaves updates out, which \"conflate\": false forbids");
   const std::string* query_id = find(*members, "last_event_id");
   if (last_event_id.empty() && query_id != nullptr) last_event_id = *query_id;
   if (!last_event_id.empty()) {

@@ -16,7 +16,8 @@
 
 namespace tocsin::edge {
 
-inline constexpr std::size_t kMaxClientText = 128;  ///< longest id, ref or session name that a client may choose
+inline constexpr std::size_t kMaxClientText =
+    128;  ///< longest id, ref or session name that a client may choose
 inline constexpr std::size_t kMaxCredential = 8'192;  ///< longest token or ticket
 
 /// Whether a subscription may be given the newest state in place of every update.
@@ -36,7 +37,8 @@ struct Connect {
   std::string token;
   std::string session;
   std::string ticket;
-  std::vector<std::pair<std::string, Since>> since;  ///< subscription id -> what the client has; wins over the record
+  std::vector<std::pair<std::string, Since>>
+      since;  ///< subscription id -> what the client has; wins over the record
 };
 struct Subscribe {
   std::string id;
@@ -62,21 +64,24 @@ struct Ping {
   std::string ref;
 };
 struct Bye {};
-/// A frame that is no command. `id` or `ref` is the frame's own when it could be read, so that the client can tell what failed.
+/// A frame that is no command. `id` or `ref` is the frame's own when it could be read, so that the client can
+/// tell what failed.
 struct Malformed {
   Error error;
   std::string id;
   std::string ref;
 };
 
-using ClientCommand = std::variant<Connect, Subscribe, Unsubscribe, PublishOne, Refresh, Ping, Bye, Malformed>;
+using ClientCommand =
+    std::variant<Connect, Subscribe, Unsubscribe, PublishOne, Refresh, Ping, Bye, Malformed>;
 
-/// Decodes one message. Never fails: what is not understood comes back as Malformed. `max_update` bounds the JSON of a publish.
+/// Decodes one message. Never fails: what is not understood comes back as Malformed. `max_update` bounds the
+/// JSON of a publish.
 [[nodiscard]] ClientCommand parse_command(Door door, std::string_view bytes, std::size_t max_update);
 
-/// The subscription that a query string of GET /v1/events asks for: channel (default `incidents`), the filter's lists as
-/// comma-separated values (`severity=P0,P1`), `label.<name>=a,b`, `active`, `snapshot`, `conflate`; `last_event_id` is
-/// `epoch:offset`. Fails with invalid_argument.
+/// The subscription that a query string of GET /v1/events asks for: channel (default `incidents`), the
+/// filter's lists as comma-separated values (`severity=P0,P1`), `label.<name>=a,b`, `active`, `snapshot`,
+/// `conflate`; `last_event_id` is `epoch:offset`. Fails with invalid_argument.
 [[nodiscard]] Result<Subscribe> parse_event_query(std::string_view query, std::string_view last_event_id);
 
 }  // namespace tocsin::edge

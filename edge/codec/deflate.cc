@@ -6,7 +6,8 @@
 namespace tocsin::edge::ws {
 namespace {
 
-constexpr int kLevel = 6;  // 14 us for 1 KiB where level 1 takes 13.5 us: what costs is beginning anew for each message
+constexpr int kLevel =
+    6;  // 14 us for 1 KiB where level 1 takes 13.5 us: what costs is beginning anew for each message
 constexpr int kWindowBits = 15;
 constexpr int kMemLevel = 8;
 constexpr std::string_view kTail{"\x00\x00\xFF\xFF", 4};
@@ -18,7 +19,8 @@ constexpr std::size_t kKeepCapacity = 64 * 1024;
 class Deflater {
  public:
   Deflater() {
-    if (deflateInit2(&stream_, kLevel, Z_DEFLATED, -kWindowBits, kMemLevel, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+    if (deflateInit2(&stream_, kLevel, Z_DEFLATED, -kWindowBits, kMemLevel, Z_DEFAULT_STRATEGY) != Z_OK)
+      throw std::bad_alloc();
   }
   ~Deflater() { deflateEnd(&stream_); }
   Deflater(const Deflater&) = delete;
@@ -94,9 +96,14 @@ Result<std::string_view> Inflater::inflate(std::string_view payload, std::size_t
       z.avail_out = static_cast<uInt>(out_.size() - had);
       const int state = ::inflate(&z, Z_SYNC_FLUSH);
       out_.resize(out_.size() - z.avail_out);
-      if (out_.size() > max) return Error{Errc::too_large, "the message is larger than allowed once it is inflated"};
-      if (state == Z_STREAM_END) return z.avail_in == 0 || input.data() == kTail.data() ? Result<std::string_view>(out_) : Error{Errc::invalid_argument, "bytes follow the end of the compressed message"};
-      if (state != Z_OK && state != Z_BUF_ERROR) return Error{Errc::invalid_argument, "the message is not compressed as RFC 7692 says"};
+      if (out_.size() > max)
+        return Error{Errc::too_large, "the message is larger than allowed once it is inflated"};
+      if (state == Z_STREAM_END)
+        return z.avail_in == 0 || input.data() == kTail.data()
+                   ? Result<std::string_view>(out_)
+                   : Error{Errc::invalid_argument, "bytes follow the end of the compressed message"};
+      if (state != Z_OK && state != Z_BUF_ERROR)
+        return Error{Errc::invalid_argument, "the message is not compressed as RFC 7692 says"};
     } while (z.avail_in > 0 || z.avail_out == 0);
   }
   return std::string_view(out_);

@@ -1,6 +1,7 @@
 #pragma once
-// Door: the protocol a client speaks. Each is a codec in this folder: pure functions between bytes and commands or frames.
-// Encoding: how a client's bytes are made; clients whose encodings, channels and filters are equal share them.
+// Door: the protocol a client speaks. Each is a codec in this folder: pure functions between bytes and
+// commands or frames. Encoding: how a client's bytes are made; clients whose encodings, channels and filters
+// are equal share them.
 #include <cstdint>
 #include <string_view>
 
@@ -8,7 +9,9 @@ namespace tocsin::edge {
 
 enum class Door : std::uint8_t { json, proto, sse };
 
-[[nodiscard]] constexpr std::string_view name_of(Door door) noexcept { return door == Door::json ? "json" : door == Door::proto ? "proto" : "sse"; }
+[[nodiscard]] constexpr std::string_view name_of(Door door) noexcept {
+  return door == Door::json ? "json" : door == Door::proto ? "proto" : "sse";
+}
 
 struct Encoding {
   Door door = Door::json;

@@ -11,7 +11,19 @@ using protobuf::varint_size;
 using protobuf::Writer;
 
 /// Numbers of ServerFrame's fields.
-enum Frame : std::uint32_t { kWelcome = 1, kSubscribed, kSnapshot, kUpdate, kSkip, kHead, kPublished, kStatus, kError, kClosing, kPong };
+enum Frame : std::uint32_t {
+  kWelcome = 1,
+  kSubscribed,
+  kSnapshot,
+  kUpdate,
+  kSkip,
+  kHead,
+  kPublished,
+  kStatus,
+  kError,
+  kClosing,
+  kPong
+};
 constexpr std::uint32_t kSnapshotIncidents = 2;
 
 std::string framed(Frame which, std::string_view message) {
@@ -66,7 +78,8 @@ void append_update_prefix(std::string& out, std::uint32_t sub, Offset offset, st
   w.present_number(2, offset);
 }
 
-std::string conflated(std::uint32_t sub, Offset offset, std::span<const Offset> replaces, std::string_view body) {
+std::string conflated(std::uint32_t sub, Offset offset, std::span<const Offset> replaces,
+                      std::string_view body) {
   std::string out;
   Writer w(out);
   w.number(1, sub);
@@ -109,7 +122,9 @@ std::string snapshot(std::uint32_t sub, std::string_view incidents, bool last) {
   return out.append(rest).append(incidents);
 }
 
-void append_incident(std::string& out, std::string_view json) { Writer(out).present_text(kSnapshotIncidents, proto_incident(json)); }
+void append_incident(std::string& out, std::string_view json) {
+  Writer(out).present_text(kSnapshotIncidents, proto_incident(json));
+}
 
 std::string published(std::string_view ref, std::string_view channel, const link::PublishOutcome& outcome) {
   std::string out;

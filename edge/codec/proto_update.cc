@@ -21,26 +21,13 @@ struct Row {
 
 /// Fields of Incident.
 constexpr auto kIncident = std::to_array<Row>({
-    {"id", 1, Form::text},
-    {"title", 2, Form::text},
-    {"description", 3, Form::text},
-    {"severity", 4, Form::text},
-    {"status", 5, Form::text},
-    {"category", 6, Form::text},
-    {"source", 7, Form::text},
-    {"environment", 8, Form::text},
-    {"affected_resources", 9, Form::texts},
-    {"labels", 10, Form::labels},
-    {"assignees", 11, Form::texts},
-    {"team", 12, Form::text},
-    {"created_at", 13, Form::text},
-    {"updated_at", 14, Form::text},
-    {"acknowledged_at", 15, Form::text},
-    {"resolved_at", 16, Form::text},
-    {"closed_at", 17, Form::text},
-    {"version", 18, Form::number},
-    {"resolution", 19, Form::json},
-    {"metadata", 20, Form::json},
+    {"id", 1, Form::text},           {"title", 2, Form::text},       {"description", 3, Form::text},
+    {"severity", 4, Form::text},     {"status", 5, Form::text},      {"category", 6, Form::text},
+    {"source", 7, Form::text},       {"environment", 8, Form::text}, {"affected_resources", 9, Form::texts},
+    {"labels", 10, Form::labels},    {"assignees", 11, Form::texts}, {"team", 12, Form::text},
+    {"created_at", 13, Form::text},  {"updated_at", 14, Form::text}, {"acknowledged_at", 15, Form::text},
+    {"resolved_at", 16, Form::text}, {"closed_at", 17, Form::text},  {"version", 18, Form::number},
+    {"resolution", 19, Form::json},  {"metadata", 20, Form::json},
 });
 constexpr std::uint32_t kOther = 21;
 
@@ -62,12 +49,15 @@ bool put(Writer& w, const Row& row, const json::Value& value) {
       w.present_text(row.field, json::view(value));
       return true;
     case Form::texts:
-      if (!value.IsArray() || value.Empty() || !std::all_of(value.Begin(), value.End(), [](const auto& v) { return v.IsString(); })) return false;
+      if (!value.IsArray() || value.Empty() ||
+          !std::all_of(value.Begin(), value.End(), [](const auto& v) { return v.IsString(); }))
+        return false;
       for (const auto& item : value.GetArray()) w.present_text(row.field, json::view(item));
       return true;
     case Form::labels:
       if (!value.IsObject() || value.ObjectEmpty() ||
-          !std::all_of(value.MemberBegin(), value.MemberEnd(), [](const auto& m) { return m.value.IsString(); }))
+          !std::all_of(value.MemberBegin(), value.MemberEnd(),
+                       [](const auto& m) { return m.value.IsString(); }))
         return false;
       for (const auto& m : value.GetObject()) {
         std::string entry;
@@ -81,7 +71,9 @@ bool put(Writer& w, const Row& row, const json::Value& value) {
       if (!value.IsUint64()) return false;
       w.present_number(row.field, value.GetUint64());
       return true;
-    case Form::json: w.present_text(row.field, json::text(value)); return true;
+    case Form::json:
+      w.present_text(row.field, json::text(value));
+      return true;
   }
   return false;
 }
@@ -99,7 +91,8 @@ std::string incident_of(const json::Value& incident) {
   Writer w(out);
   std::string other;
   for (const auto& m : incident.GetObject()) {
-    const auto* row = std::find_if(kIncident.begin(), kIncident.end(), [&](const Row& r) { return r.name == json::view(m.name); });
+    const auto* row = std::find_if(kIncident.begin(), kIncident.end(),
+                                   [&](const Row& r) { return r.name == json::view(m.name); });
     if (row == kIncident.end() || !put(w, *row, m.value)) append_other(other, m.name, m.value);
   }
   if (!other.empty()) w.present_text(kOther, other.append("}"));
@@ -123,12 +116,15 @@ std::string proto_update_body(std::string_view members_json) {
   Writer w(out);
   for (const Row& row : kUpdate)
     if (const auto* value = json::find(*doc, row.name)) put(w, row, *value);
-  if (const auto* incident = json::find(*doc, "incident"); incident != nullptr && incident->IsObject()) w.present_text(kUpdateIncident, incident_of(*incident));
+  if (const auto* incident = json::find(*doc, "incident"); incident != nullptr && incident->IsObject())
+    w.present_text(kUpdateIncident, incident_of(*incident));
   if (const auto* event = json::find(*doc, "event"); event != nullptr && event->IsObject()) {
     std::string e;
     Writer ew(e);
-    if (const auto* name = json::find(*event, "name"); name != nullptr && name->IsString()) ew.text(1, json::view(*name));
-    if (const auto* data = json::find(*event, "data"); data != nullptr && !data->IsNull()) ew.text(2, json::text(*data));
+    if (const auto* name = json::find(*event, "name"); name != nullptr && name->IsString())
+      ew.text(1, json::view(*name));
+    if (const auto* data = json::find(*event, "data"); data != nullptr && !data->IsNull())
+      ew.text(2, json::text(*data));
     w.present_text(kUpdateEvent, e);
   }
   return out;

@@ -1,6 +1,7 @@
 #pragma once
-// Updates and incidents, which travel as JSON inside the cluster, as Protocol Buffers (proto/client.proto). Lossless: what fits no field
-// stands in other_json. Made once per update and shared by all audiences of the proto door. Pure functions, any thread.
+// Updates and incidents, which travel as JSON inside the cluster, as Protocol Buffers (proto/client.proto).
+// Lossless: what fits no field stands in other_json. Made once per update and shared by all audiences of the
+// proto door. Pure functions, any thread.
 #include <string>
 #include <string_view>
 

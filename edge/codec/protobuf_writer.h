@@ -1,6 +1,6 @@
 #pragma once
-// Writes Protocol Buffers wire format by hand: shared bodies are joined to short prefixes without copies through generated classes.
-// The tests read it back with those. Pure; any thread.
+// Writes Protocol Buffers wire format by hand: shared bodies are joined to short prefixes without copies
+// through generated classes. The tests read it back with those. Pure; any thread.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,7 +17,8 @@ inline void append_varint(std::string& out, std::uint64_t value) {
   return size;
 }
 
-/// Appends fields to a message. Fields without presence leave default values out, as proto3 wants it; the others have `present_`.
+/// Appends fields to a message. Fields without presence leave default values out, as proto3 wants it; the
+/// others have `present_`.
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}

@@ -22,7 +22,8 @@ void append_values(json::Value& list, std::string_view values, json::Document& d
   while (!values.empty()) {
     const auto comma = std::min(values.find(','), values.size());
     if (comma > 0)
-      list.PushBack(json::Value(values.data(), static_cast<rapidjson::SizeType>(comma), doc.GetAllocator()), doc.GetAllocator());
+      list.PushBack(json::Value(values.data(), static_cast<rapidjson::SizeType>(comma), doc.GetAllocator()),
+                    doc.GetAllocator());
     values.remove_prefix(std::min(comma + 1, values.size()));
   }
 }
@@ -71,7 +72,8 @@ Result<Query> parse_query(std::string_view query) {
     const auto equals = std::min(member.find('='), member.size());
     auto name = percent_decode(member.substr(0, equals), Plus::space);
     auto value = percent_decode(member.substr(std::min(equals + 1, member.size())), Plus::space);
-    if (!name || !value) return Error{Errc::invalid_argument, "the query has a broken percent-escape or is not UTF-8"};
+    if (!name || !value)
+      return Error{Errc::invalid_argument, "the query has a broken percent-escape or is not UTF-8"};
     if (out.size() == kMaxMembers) return Error{Errc::invalid_argument, "the query has more than 64 members"};
     out.emplace_back(*std::move(name), *std::move(value));
   }
@@ -101,7 +103,8 @@ Result<std::uint64_t> number_of(const Query& query, std::string_view name, std::
 }
 
 Result<Filter> filter_of(const Query& query) {
-  constexpr std::array<std::string_view, 8> kLists{"severity", "status", "kind", "category", "source", "environment", "team", "incident"};
+  constexpr std::array<std::string_view, 8> kLists{"severity", "status",      "kind", "category",
+                                                   "source",   "environment", "team", "incident"};
   constexpr std::string_view kLabel = "label.";
   json::Document doc;
   doc.SetObject();

@@ -42,7 +42,11 @@ std::string_view name_of(LostReason reason) noexcept { return kReasons[static_ca
 std::string_view name_of(Retry retry) noexcept { return kRetries[static_cast<std::size_t>(retry)]; }
 
 void append_position(std::string& out, Position position) {
-  out.append("{\"epoch\":\"").append(to_text(position.epoch)).append("\",\"offset\":").append(std::to_string(position.offset)).append("}");
+  out.append("{\"epoch\":\"")
+      .append(to_text(position.epoch))
+      .append("\",\"offset\":")
+      .append(std::to_string(position.offset))
+      .append("}");
 }
 
 void append_framed(std::string& out, Encoding encoding, std::string_view message, Position id) {
@@ -80,7 +84,11 @@ std::string subscribed(Door door, const Subscribed& s) {
 
 void append_update_prefix(std::string& out, Door door, std::uint32_t sub, Offset offset, std::size_t size) {
   if (door == Door::proto) return proto_frame::append_update_prefix(out, sub, offset, size);
-  out.append("{\"type\":\"update\",\"sub\":").append(std::to_string(sub)).append(",\"offset\":").append(std::to_string(offset)).append(",");
+  out.append("{\"type\":\"update\",\"sub\":")
+      .append(std::to_string(sub))
+      .append(",\"offset\":")
+      .append(std::to_string(offset))
+      .append(",");
 }
 
 std::string update(Door door, std::uint32_t sub, Offset offset, std::string_view body) {
@@ -90,7 +98,8 @@ std::string update(Door door, std::uint32_t sub, Offset offset, std::string_view
   return out.append(body).append(update_suffix(door));
 }
 
-std::string conflated(Door door, std::uint32_t sub, Offset offset, std::span<const Offset> replaces, std::string_view body) {
+std::string conflated(Door door, std::uint32_t sub, Offset offset, std::span<const Offset> replaces,
+                      std::string_view body) {
   if (door == Door::proto) return proto_frame::conflated(sub, offset, replaces, body);
   std::string out;
   out.reserve(body.size() + 80 + replaces.size() * 8);
@@ -128,10 +137,13 @@ std::string snapshot(Door door, std::uint32_t sub, std::string_view incidents, b
   if (door == Door::proto) return proto_frame::snapshot(sub, incidents, last);
   std::string out = with_sub("snapshot", sub);
   out.reserve(out.size() + incidents.size() + 40);
-  return out.append(",\"incidents\":[").append(incidents).append(last ? "],\"last\":true}" : "],\"last\":false}");
+  return out.append(",\"incidents\":[")
+      .append(incidents)
+      .append(last ? "],\"last\":true}" : "],\"last\":false}");
 }
 
-std::string published(Door door, std::string_view ref, std::string_view channel, const link::PublishOutcome& outcome) {
+std::string published(Door door, std::string_view ref, std::string_view channel,
+                      const link::PublishOutcome& outcome) {
   if (door == Door::proto) return proto_frame::published(ref, channel, outcome);
   std::string out = "{\"type\":\"published\"";
   if (!ref.empty()) member(out, "ref", ref);
@@ -151,7 +163,8 @@ std::string error(Door door, const Error& error, About about) {
   std::string out = "{\"type\":\"error\"";
   member(out, "code", info.name);
   number(out, "status", info.wire_code);
-  member(out, "message", error.detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + error.detail);
+  member(out, "message",
+         error.detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + error.detail);
   member(out, "retry", name_of(info.retry));
   if (!about.id.empty()) member(out, "id", about.id);
   if (!about.ref.empty()) member(out, "ref", about.ref);
@@ -162,7 +175,8 @@ std::string closing(Door door, CloseReason reason, std::string_view detail, std:
   if (door == Door::proto) return proto_frame::closing(reason, detail, ticket);
   const auto& info = describe(reason);
   std::string out = "{\"type\":\"closing\",\"code\":" + std::to_string(info.code);
-  member(out, "reason", detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + std::string(detail));
+  member(out, "reason",
+         detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + std::string(detail));
   number(out, "retry_after_ms", info.retry_after_ms);
   if (!ticket.empty()) member(out, "ticket", ticket);
   return out.append("}");

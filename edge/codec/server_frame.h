@@ -1,6 +1,6 @@
 #pragma once
-// What an edge says (PROTOCOL.md section 4): the message that each frame carries for a door - JSON, or Protocol Buffers for the proto
-// door - and the bytes of the frame around it. Pure functions, any thread.
+// What an edge says (PROTOCOL.md section 4): the message that each frame carries for a door - JSON, or
+// Protocol Buffers for the proto door - and the bytes of the frame around it. Pure functions, any thread.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,12 +14,22 @@
 
 namespace tocsin::edge {
 
-/// Wraps a message as the encoding's bytes and appends it. `id` is what an SSE client resumes from; default: none.
+/// Wraps a message as the encoding's bytes and appends it. `id` is what an SSE client resumes from; default:
+/// none.
 void append_framed(std::string& out, Encoding encoding, std::string_view message, Position id = {});
 
 enum class Outcome : std::uint8_t { live, resumed, snapshot, lost };
 /// Why a position could not be honoured; none for live and resumed.
-enum class LostReason : std::uint8_t { none, epoch_changed, too_old, future, malformed, filter_changed, unauthorized, slow };
+enum class LostReason : std::uint8_t {
+  none,
+  epoch_changed,
+  too_old,
+  future,
+  malformed,
+  filter_changed,
+  unauthorized,
+  slow
+};
 
 [[nodiscard]] std::string_view name_of(Outcome outcome) noexcept;
 [[nodiscard]] std::string_view name_of(LostReason reason) noexcept;
@@ -50,17 +60,21 @@ struct Subscribed {
 
 /// What stands before a body of `size` bytes; update_suffix() stands behind it.
 void append_update_prefix(std::string& out, Door door, std::uint32_t sub, Offset offset, std::size_t size);
-[[nodiscard]] constexpr std::string_view update_suffix(Door door) noexcept { return door == Door::proto ? "" : "}"; }
+[[nodiscard]] constexpr std::string_view update_suffix(Door door) noexcept {
+  return door == Door::proto ? "" : "}";
+}
 [[nodiscard]] std::string update(Door door, std::uint32_t sub, Offset offset, std::string_view body);
 /// An update that stands for older ones of its key; `replaces` may be empty inside a conflated batch.
-[[nodiscard]] std::string conflated(Door door, std::uint32_t sub, Offset offset, std::span<const Offset> replaces, std::string_view body);
+[[nodiscard]] std::string conflated(Door door, std::uint32_t sub, Offset offset,
+                                    std::span<const Offset> replaces, std::string_view body);
 [[nodiscard]] std::string skip(Door door, std::uint32_t sub, Offset from, Offset to);
 [[nodiscard]] std::string head(Door door, std::uint32_t sub, Offset offset);
 /// `incidents` is a run of append_incident().
 [[nodiscard]] std::string snapshot(Door door, std::uint32_t sub, std::string_view incidents, bool last);
 void append_incident(Door door, std::string& incidents, std::string_view json);
 
-[[nodiscard]] std::string published(Door door, std::string_view ref, std::string_view channel, const link::PublishOutcome& outcome);
+[[nodiscard]] std::string published(Door door, std::string_view ref, std::string_view channel,
+                                    const link::PublishOutcome& outcome);
 
 /// What an error is about: the subscription's id, the publish's or ping's ref, or nothing.
 struct About {
@@ -68,7 +82,8 @@ struct About {
   std::string_view ref;
 };
 [[nodiscard]] std::string error(Door door, const Error& error, About about);
-[[nodiscard]] std::string closing(Door door, CloseReason reason, std::string_view detail, std::string_view ticket);
+[[nodiscard]] std::string closing(Door door, CloseReason reason, std::string_view detail,
+                                  std::string_view ticket);
 [[nodiscard]] std::string pong(Door door, std::string_view ref);
 
 }  // namespace frame

@@ -5,11 +5,14 @@
 namespace tocsin::edge::sse {
 
 void append_event(std::string& out, Position id, std::string_view data) {
-  if (id != Position{}) out.append("id: ").append(to_text(id.epoch)).append(":").append(std::to_string(id.offset)).append("\n");
+  if (id != Position{})
+    out.append("id: ").append(to_text(id.epoch)).append(":").append(std::to_string(id.offset)).append("\n");
   out.append("data: ").append(data).append("\n\n");
 }
 
-void append_retry(std::string& out, std::uint32_t ms) { out.append("retry: ").append(std::to_string(ms)).append("\n\n"); }
+void append_retry(std::string& out, std::uint32_t ms) {
+  out.append("retry: ").append(std::to_string(ms)).append("\n\n");
+}
 
 Result<Position> parse_id(std::string_view text) {
   const Error bad{Errc::invalid_argument, "Last-Event-ID is epoch:offset"};

@@ -10,7 +10,9 @@ char byte_of(std::uint64_t v, unsigned shift) noexcept { return static_cast<char
 
 }  // namespace
 
-std::size_t header_size(std::size_t payload) noexcept { return payload <= kShort ? 2 : payload <= kMedium ? 4 : 10; }
+std::size_t header_size(std::size_t payload) noexcept {
+  return payload <= kShort ? 2 : payload <= kMedium ? 4 : 10;
+}
 
 void append_header(std::string& out, Opcode opcode, std::size_t size) {
   out.push_back(static_cast<char>(0x80U | static_cast<unsigned>(opcode)));

@@ -13,9 +13,12 @@ namespace tocsin::edge::ws {
 enum class Opcode : std::uint8_t { text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 /// What a message of a WebSocket door is.
-[[nodiscard]] constexpr Opcode opcode_of(Door door) noexcept { return door == Door::proto ? Opcode::binary : Opcode::text; }
+[[nodiscard]] constexpr Opcode opcode_of(Door door) noexcept {
+  return door == Door::proto ? Opcode::binary : Opcode::text;
+}
 
-/// Shared by every keepalive. With a payload: libwebsockets 4.1 passes the pong of an empty ping on to nobody.
+/// Shared by every keepalive. With a payload: libwebsockets 4.1 passes the pong of an empty ping on to
+/// nobody.
 inline constexpr std::string_view kPing{"\x89\x01k", 3};
 
 /// Appends the header for a payload of `size` bytes: 2, 4 or 10 bytes.
@@ -24,7 +27,8 @@ void append_header(std::string& out, Opcode opcode, std::size_t size);
 /// Appends header and payload.
 void append_text(std::string& out, std::string_view payload);
 
-/// One frame at the start of `bytes`, for tests and the simulation. nullopt when it is not whole or not a server's frame.
+/// One frame at the start of `bytes`, for tests and the simulation. nullopt when it is not whole or not a
+/// server's frame.
 struct View {
   Opcode opcode;
   std::string_view payload;

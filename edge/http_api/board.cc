@@ -34,7 +34,8 @@ HttpReply board_file(std::string_view rest) {
   const auto version = rest.substr(0, slash);
   const auto path = rest.substr(std::min(slash + 1, rest.size()));
   const auto files = board_files();
-  const auto found = std::find_if(files.begin(), files.end(), [&](const BoardFile& file) { return !path.empty() && file.path == path; });
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [&](const BoardFile& file) { return !path.empty() && file.path == path; });
   if (found == files.end()) return problem({Errc::not_found, "no such file of the board"});
   return reply_of(*found, version == board_version() ? "public, max-age=31536000, immutable" : "no-store");
 }

@@ -1,7 +1,7 @@
 #pragma once
-// The incident board at `/`: a page, its style, its script and the SDK's modules, built into the program. The page is asked
-// for anew each time and names its files under their contents' version, so that those can be kept by caches for ever.
-// Values; any thread.
+// The incident board at `/`: a page, its style, its script and the SDK's modules, built into the program. The
+// page is asked for anew each time and names its files under their contents' version, so that those can be
+// kept by caches for ever. Values; any thread.
 #include <span>
 #include <string_view>
 
@@ -21,8 +21,8 @@ struct BoardFile {
 
 /// The page.
 [[nodiscard]] HttpReply board_page();
-/// What is at `rest`, the path below /board/; a problem when there is nothing. Another version's name is answered too, by an
-/// edge that is older or newer than the one that gave the page, but not to be kept.
+/// What is at `rest`, the path below /board/; a problem when there is nothing. Another version's name is
+/// answered too, by an edge that is older or newer than the one that gave the page, but not to be kept.
 [[nodiscard]] HttpReply board_file(std::string_view rest);
 
 }  // namespace tocsin::edge

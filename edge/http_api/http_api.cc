@@ -26,7 +26,10 @@ HttpReply json_reply(std::string body) {
 std::string head_members(const link::Head& head) {
   std::string out = "\"channel\":";
   json::append_quoted(out, head.channel);
-  out.append(",\"epoch\":\"").append(to_text(head.epoch)).append("\",\"first\":").append(std::to_string(head.first));
+  out.append(",\"epoch\":\"")
+      .append(to_text(head.epoch))
+      .append("\",\"first\":")
+      .append(std::to_string(head.first));
   return out.append(",\"last\":").append(std::to_string(head.last));
 }
 
@@ -112,10 +115,18 @@ struct HttpApi::State {
   Sources sources;
 
   void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
-  void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) { reply(board_file(rest)); }
-  void health(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(false)); }
-  void live(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(json_reply(R"({"status":"live"})")); }
-  void ready(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(health_reply(true)); }
+  void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
+    reply(board_file(rest));
+  }
+  void health(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
+    reply(health_reply(false));
+  }
+  void live(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
+    reply(json_reply(R"({"status":"live"})"));
+  }
+  void ready(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
+    reply(health_reply(true));
+  }
   void metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply);
   void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
   void incidents(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
@@ -125,7 +136,8 @@ struct HttpApi::State {
 
   [[nodiscard]] HttpReply health_reply(bool status_matters) const;
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
-  [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query, Reply reply) const;
+  [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query,
+                                                       Reply reply) const;
 };
 
 const std::array<HttpApi::State::Route, 10> HttpApi::State::kRoutes{{
@@ -169,18 +181,22 @@ void HttpApi::State::metrics(const HttpRequest&, std::string_view, const Query&,
   reply(std::move(out));
 }
 
-std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& request, const Query& query, Reply reply) const {
-  const bool lines = request.content_type.find("ndjson") != std::string::npos || request.content_type.find("jsonl") != std::string::npos;
+std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& request, const Query& query,
+                                                       Reply reply) const {
+  const bool lines = request.content_type.find("ndjson") != std::string::npos ||
+                     request.content_type.find("jsonl") != std::string::npos;
   const auto channel = channel_of(query);
   if (!channel) {
     reply(problem(channel.error()));
     return nullptr;
   }
-  return std::make_shared<Publishing>(broker, lines ? Publishing::Form::lines : Publishing::Form::single, *channel,
-                                      Publishing::Limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes}, std::move(reply));
+  return std::make_shared<Publishing>(
+      broker, lines ? Publishing::Form::lines : Publishing::Form::single, *channel,
+      Publishing::Limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes}, std::move(reply));
 }
 
-void HttpApi::State::publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply) {
+void HttpApi::State::publish(const HttpRequest& request, std::string_view, const Query& query,
+                             const Reply& reply) {
   const auto publishing = this->publishing(request, query, reply);
   if (publishing != nullptr && publishing->feed(request.body)) publishing->finish();
 }
@@ -193,7 +209,8 @@ void HttpApi::State::incidents(const HttpRequest&, std::string_view, const Query
   const auto limit = number_of(query, "limit", 100);
   if (!limit) return reply(problem(limit.error()));
   if (*limit == 0 || *limit > kMaxIncidents)
-    return reply(problem({Errc::invalid_argument, "\"limit\" must be 1 to " + std::to_string(kMaxIncidents)}));
+    return reply(
+        problem({Errc::invalid_argument, "\"limit\" must be 1 to " + std::to_string(kMaxIncidents)}));
   const std::string* cursor = find(query, "cursor");
   link::ListIncidents list;
   list.channel = *channel;
@@ -203,9 +220,11 @@ void HttpApi::State::incidents(const HttpRequest&, std::string_view, const Query
   broker.list_incidents(std::move(list), answering<link::IncidentsPage>(reply, incidents_reply));
 }
 
-void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Query& query, const Reply& reply) {
+void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Query& query,
+                              const Reply& reply) {
   const auto key = percent_decode(id, Plus::literal);
-  if (!key || key->empty() || key->size() > kMaxKey) return reply(problem({Errc::invalid_argument, "the incident's id in the path is not valid"}));
+  if (!key || key->empty() || key->size() > kMaxKey)
+    return reply(problem({Errc::invalid_argument, "the incident's id in the path is not valid"}));
   link::GetIncident get;
   get.key = *key;
   if (find(query, "channel") != nullptr) {
@@ -213,13 +232,15 @@ void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Que
     if (!channel) return reply(problem(channel.error()));
     get.channel = *channel;
   }
-  broker.get_incident(std::move(get), answering<link::IncidentsPage>(reply, [key = *key](const link::IncidentsPage& page) {
+  broker.get_incident(std::move(get),
+                      answering<link::IncidentsPage>(reply, [key = *key](const link::IncidentsPage& page) {
                         if (page.incidents.empty()) return problem({Errc::not_found, "incident " + key});
                         return json_reply(page.incidents.front().json);
                       }));
 }
 
-void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Query& query, const Reply& reply) {
+void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Query& query,
+                             const Reply& reply) {
   constexpr std::string_view kUpdates = "/updates";
   const bool catch_up = rest.ends_with(kUpdates);
   if (catch_up) rest.remove_suffix(kUpdates.size());
@@ -227,7 +248,9 @@ void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Qu
   if (!name) return reply(problem({Errc::invalid_argument, "the channel's name in the path is not valid"}));
   if (auto ok = check_channel_name(*name); !ok) return reply(problem(ok.error()));
   if (catch_up) return updates(*name, query, reply);
-  broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) { return json_reply("{" + head_members(info.head) + "}"); }));
+  broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) {
+    return json_reply("{" + head_members(info.head) + "}");
+  }));
 }
 
 void HttpApi::State::updates(const std::string& name, const Query& query, const Reply& reply) {
@@ -264,7 +287,10 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
     std::string_view rest = request.path;
     if (!cut(rest, route.prefix) || (route.exact && !rest.empty())) continue;
     if (route.reads ? !reads : request.method != "POST") {
-      HttpReply refused = problem({Errc::method_not_allowed, std::string("the path takes ") + (route.reads ? "GET, HEAD" : "POST")});   // no echo: the path may be no UTF-8
+      HttpReply refused =
+          problem({Errc::method_not_allowed,
+                   std::string("the path takes ") +
+                       (route.reads ? "GET, HEAD" : "POST")});  // no echo: the path may be no UTF-8
       refused.headers.emplace_back("allow", route.reads ? "GET, HEAD" : "POST");
       return reply(std::move(refused));
     }
@@ -272,10 +298,14 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
     if (!query) return reply(problem(query.error()));
     return (state_.get()->*route.handler)(request, rest, *query, reply);
   }
-  reply(problem({Errc::not_found, "no such path; see / (a board), /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
+  reply(problem(
+      {Errc::not_found,
+       "no such path; see / (a board), /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
 }
 
-bool HttpApi::takes_upload(const HttpRequest& request) const { return request.method == "POST" && request.path == "/v1/updates"; }
+bool HttpApi::takes_upload(const HttpRequest& request) const {
+  return request.method == "POST" && request.path == "/v1/updates";
+}
 
 std::unique_ptr<Upload> HttpApi::upload(const HttpRequest& request, Reply reply) {
   const auto query = parse_query(request.query);

@@ -1,9 +1,9 @@
 #pragma once
-// HttpApi: the HTTP side of the edge without its sockets (PROTOCOL.md section 6). edge/net hands it whole requests, and bodies
-// of POST /v1/updates piece by piece; the WebSocket and SSE paths never come here.
+// HttpApi: the HTTP side of the edge without its sockets (PROTOCOL.md section 6). edge/net hands it whole
+// requests, and bodies of POST /v1/updates piece by piece; the WebSocket and SSE paths never come here.
 //
-// Invariant: each request gets exactly one reply, in this call or on a later turn; a refused publish left nothing behind.
-// Thread: the loop.
+// Invariant: each request gets exactly one reply, in this call or on a later turn; a refused publish left
+// nothing behind. Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,8 +35,8 @@ struct HttpReply {
   std::string body;
 };
 
-/// Takes a body in pieces, so that a long NDJSON stream needs no memory of its size. Destroying it before finish() gives the
-/// request up (the socket died): lines already forwarded are published, no reply follows.
+/// Takes a body in pieces, so that a long NDJSON stream needs no memory of its size. Destroying it before
+/// finish() gives the request up (the socket died): lines already forwarded are published, no reply follows.
 class Upload {
  public:
   virtual ~Upload() = default;

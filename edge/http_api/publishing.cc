@@ -29,7 +29,8 @@ std::string result_object(const link::PublishOutcome& o, std::string_view channe
 std::string_view trimmed(std::string_view line) {
   constexpr std::string_view kBlank = " \t\r";
   const auto from = line.find_first_not_of(kBlank);
-  return from == std::string_view::npos ? std::string_view{} : line.substr(from, line.find_last_not_of(kBlank) - from + 1);
+  return from == std::string_view::npos ? std::string_view{}
+                                        : line.substr(from, line.find_last_not_of(kBlank) - from + 1);
 }
 
 }  // namespace
@@ -62,8 +63,13 @@ HttpReply problem(const Error& error) {
   return reply;
 }
 
-Publishing::Publishing(BrokerPort& broker, Form form, std::string default_channel, Limits limits, HttpApi::Reply reply)
-    : broker_(broker), form_(form), default_channel_(std::move(default_channel)), limits_(limits), reply_(std::move(reply)) {}
+Publishing::Publishing(BrokerPort& broker, Form form, std::string default_channel, Limits limits,
+                       HttpApi::Reply reply)
+    : broker_(broker),
+      form_(form),
+      default_channel_(std::move(default_channel)),
+      limits_(limits),
+      reply_(std::move(reply)) {}
 
 bool Publishing::feed(std::string_view bytes) {
   if (replied_) return false;
@@ -79,7 +85,8 @@ bool Publishing::feed(std::string_view bytes) {
   }
   if (!replied_) partial_.append(bytes);
   if (partial_.size() > limits_.max_update)
-    fail({Errc::too_large, "the update in line " + std::to_string(line_) + " is longer than " + std::to_string(limits_.max_update) + " bytes; " +
+    fail({Errc::too_large, "the update in line " + std::to_string(line_) + " is longer than " +
+                               std::to_string(limits_.max_update) + " bytes; " +
                                std::to_string(results_.size()) + " before it were taken"});
   return !replied_;
 }
@@ -90,7 +97,9 @@ void Publishing::finish() {
   partial_.clear();
   if (replied_) return;
   ended_ = true;
-  if (results_.empty()) return fail({Errc::invalid_argument, "the body holds no update; send one JSON object, or one a line as application/x-ndjson"});
+  if (results_.empty())
+    return fail({Errc::invalid_argument,
+                 "the body holds no update; send one JSON object, or one a line as application/x-ndjson"});
   send_chunk();
   settle();
 }
@@ -104,14 +113,16 @@ void Publishing::take_update(std::string_view json) {
   if (!draft) return refuse_line(draft.error());
   if (chunk_.empty()) {
     chunk_first_ = results_.size() - 1;
-  } else if (chunk_first_ + chunk_.size() != results_.size() - 1) {  // a refused line lies between: the chunk's lines must be neighbours
+  } else if (chunk_first_ + chunk_.size() !=
+             results_.size() - 1) {  // a refused line lies between: the chunk's lines must be neighbours
     send_chunk();
     chunk_first_ = results_.size() - 1;
   }
   chunk_.push_back(*std::move(draft));
   if (chunk_.size() >= kChunk) send_chunk();
   if (results_bytes_ > limits_.max_results)
-    fail({Errc::too_large, "too many updates in one request; the first " + std::to_string(results_.size()) + " were taken, send the rest in another"});
+    fail({Errc::too_large, "too many updates in one request; the first " + std::to_string(results_.size()) +
+                               " were taken, send the rest in another"});
 }
 
 void Publishing::refuse_line(const Error& error) {
@@ -130,10 +141,11 @@ void Publishing::send_chunk() {
   channels.reserve(count);
   for (const auto& draft : chunk_) channels.push_back(draft.channel);
   unanswered_ += count;
-  broker_.publish(std::exchange(chunk_, {}), [self = shared_from_this(), first, count, channels = std::move(channels)](
-                                                 Result<std::vector<link::PublishOutcome>> answer) {
-    self->answered(first, count, channels, answer);
-  });
+  broker_.publish(std::exchange(chunk_, {}),
+                  [self = shared_from_this(), first, count,
+                   channels = std::move(channels)](Result<std::vector<link::PublishOutcome>> answer) {
+                    self->answered(first, count, channels, answer);
+                  });
 }
 
 void Publishing::answered(std::size_t first, std::size_t count, const std::vector<std::string>& channels,
@@ -147,8 +159,9 @@ void Publishing::answered(std::size_t first, std::size_t count, const std::vecto
       ++accepted_;
       result = result_object(*outcome, channels[i]);
     } else {
-      const Error error = outcome != nullptr ? link::error_of(outcome->fault)
-                                             : (answer ? Error{Errc::internal, "an outcome is missing"} : answer.error());
+      const Error error = outcome != nullptr
+                              ? link::error_of(outcome->fault)
+                              : (answer ? Error{Errc::internal, "an outcome is missing"} : answer.error());
       if (accepted_ == 0 && first_error_.detail.empty()) first_error_ = error;
       result = "{\"line\":" + std::to_string(line_of_[first + i]) + ",\"error\":" + error_object(error) + "}";
     }

@@ -1,11 +1,12 @@
 #pragma once
-// Publishing: one POST /v1/updates under way. Lines go in, drafts go to the broker in chunks, results are gathered in the
-// order of the lines, and one reply comes out when the body has ended and every chunk is answered.
+// Publishing: one POST /v1/updates under way. Lines go in, drafts go to the broker in chunks, results are
+// gathered in the order of the lines, and one reply comes out when the body has ended and every chunk is
+// answered.
 //
 //   feeding --finish()--> waiting --last answer--> replied        give_up() from anywhere: no reply
 //
-// Invariant: a line that was refused left nothing behind; a line that was accepted has its result at its place.
-// Thread: the loop. Kept alive by the chunks that are under way.
+// Invariant: a line that was refused left nothing behind; a line that was accepted has its result at its
+// place. Thread: the loop. Kept alive by the chunks that are under way.
 #include <cstdint>
 #include <deque>
 #include <memory>

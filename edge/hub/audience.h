@@ -1,5 +1,6 @@
 #pragma once
-// Audience: all clients of this edge with the same channel, filter and encoding. They share one evaluation, one encoding and one log.
+// Audience: all clients of this edge with the same channel, filter and encoding. They share one evaluation,
+// one encoding and one log.
 //
 // Invariant: members is compact; members[i].sub->member == i. Thread: the loop.
 #include <cstdint>
@@ -19,8 +20,10 @@ struct Feed;
 /// One entry of the pass: everything a delivery touches beside the log.
 struct Member {
   static constexpr std::uint32_t kBlocked = 1;  ///< the socket takes nothing now
-  static constexpr std::uint32_t kGather = 2;   ///< has private frames, other subscriptions, or is conflated: flushed as a client
-  static constexpr std::uint32_t kHeld = 4;     ///< had its share for now (max_rate): the cursor waits for Sub::due
+  static constexpr std::uint32_t kGather =
+      2;  ///< has private frames, other subscriptions, or is conflated: flushed as a client
+  static constexpr std::uint32_t kHeld =
+      4;  ///< had its share for now (max_rate): the cursor waits for Sub::due
 
   Socket socket = nullptr;
   AudienceLog::Cursor cursor = 0;
@@ -38,11 +41,11 @@ struct Audience {
   std::string key;  ///< in feed.audiences
   Filter filter;
   Encoding encoding;
-  std::uint32_t number;  ///< `sub` on the wire
-  std::uint32_t joining = 0;  ///< subscriptions that are not members yet
+  std::uint32_t number;         ///< `sub` on the wire
+  std::uint32_t joining = 0;    ///< subscriptions that are not members yet
   std::size_t beacon_slot = 0;  ///< in feed.beacon_order
-  bool dirty = false;         ///< in the list of the next pass
-  bool touched = false;       ///< cursors moved in this pass
+  bool dirty = false;           ///< in the list of the next pass
+  bool touched = false;         ///< cursors moved in this pass
   AudienceLog log;
   std::vector<Member> members;
   std::size_t sweep_start = 0;

@@ -27,7 +27,8 @@ void AudienceLog::reset(Position position) {
   floor_ = covered_ = position.offset;
 }
 
-/// Header, prefix, body and suffix straight into the log: the body is the update's own, shared by all audiences.
+/// Header, prefix, body and suffix straight into the log: the body is the update's own, shared by all
+/// audiences.
 void AudienceLog::frame_update(std::string& out, const FeedUpdate& update) const {
   std::string scratch;
   const Door door = encoding_.door;
@@ -39,10 +40,17 @@ void AudienceLog::frame_update(std::string& out, const FeedUpdate& update) const
   const std::size_t size = prefix.size() + body.size() + suffix.size();
   if (encoding_.deflate && size >= ws::kDeflateFrom) {
     const std::string& blocks = update.blocks(door);
-    if (prefix.size() + blocks.size() + ws::kStoredHeader < size) return ws::append_deflated(out, ws::opcode_of(door), prefix, blocks);
+    if (prefix.size() + blocks.size() + ws::kStoredHeader < size)
+      return ws::append_deflated(out, ws::opcode_of(door), prefix, blocks);
   }
-  if (door == Door::sse) out.append("id: ").append(to_text(epoch_)).append(":").append(std::to_string(update.offset())).append("\ndata: ");
-  else ws::append_header(out, ws::opcode_of(door), size);
+  if (door == Door::sse)
+    out.append("id: ")
+        .append(to_text(epoch_))
+        .append(":")
+        .append(std::to_string(update.offset()))
+        .append("\ndata: ");
+  else
+    ws::append_header(out, ws::opcode_of(door), size);
   out.append(prefix).append(body).append(suffix);
   if (door == Door::sse) out.append("\n\n");
 }
@@ -99,7 +107,8 @@ void AudienceLog::prepend(Offset from, const std::deque<SharedUpdate>& updates) 
 }
 
 std::size_t AudienceLog::first_frame(Cursor from) const {
-  const auto it = std::upper_bound(frames_.begin(), frames_.end(), from, [](Cursor c, const Frame& f) { return c < f.end; });
+  const auto it = std::upper_bound(frames_.begin(), frames_.end(), from,
+                                   [](Cursor c, const Frame& f) { return c < f.end; });
   return static_cast<std::size_t>(it - frames_.begin());
 }
 
@@ -115,11 +124,14 @@ std::string_view AudienceLog::batch(Cursor from, std::size_t max) const {
   return std::string_view(buffer_).substr(start, size);
 }
 
-std::size_t AudienceLog::frames_between(Cursor from, Cursor to) const { return first_frame(to) - first_frame(from); }
+std::size_t AudienceLog::frames_between(Cursor from, Cursor to) const {
+  return first_frame(to) - first_frame(from);
+}
 
 std::string_view AudienceLog::bytes(const Frame& frame, std::size_t index) const {
   const Cursor start = index == 0 ? begin_ : frames_[index - 1].end;
-  return std::string_view(buffer_).substr(front_ + static_cast<std::size_t>(start - begin_), static_cast<std::size_t>(frame.end - start));
+  return std::string_view(buffer_).substr(front_ + static_cast<std::size_t>(start - begin_),
+                                          static_cast<std::size_t>(frame.end - start));
 }
 
 Offset AudienceLog::position_at(Cursor cursor) const {
@@ -129,7 +141,8 @@ Offset AudienceLog::position_at(Cursor cursor) const {
 
 std::optional<AudienceLog::Place> AudienceLog::find(Offset after) const {
   if (after < floor_ || after > covered_) return std::nullopt;
-  const auto it = std::upper_bound(frames_.begin(), frames_.end(), after, [](Offset o, const Frame& f) { return o < f.to; });
+  const auto it = std::upper_bound(frames_.begin(), frames_.end(), after,
+                                   [](Offset o, const Frame& f) { return o < f.to; });
   if (it == frames_.end()) return Place{end(), 0};
   if (it->from <= after) return Place{it->end, it->to};
   return Place{it == frames_.begin() ? begin_ : std::prev(it)->end, 0};

@@ -1,10 +1,10 @@
 #pragma once
-// AudienceLog: the ready-made frames of one audience, contiguous, with an index of where each ends. A client's whole queue is a
-// cursor into it.
+// AudienceLog: the ready-made frames of one audience, contiguous, with an index of where each ends. A
+// client's whole queue is a cursor into it.
 //
-// Invariant: frames cover the offsets (floor(), covered()] without a hole, in order, each once; begin() <= every cursor <= end().
-// Cursors are absolute and survive trimming at the front as well as frames put in front (prepend).
-// Thread: the loop.
+// Invariant: frames cover the offsets (floor(), covered()] without a hole, in order, each once; begin() <=
+// every cursor <= end(). Cursors are absolute and survive trimming at the front as well as frames put in
+// front (prepend). Thread: the loop.
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -46,7 +46,8 @@ class AudienceLog {
   /// Puts the matching updates of (from, floor()] in front. `updates` are those, oldest first.
   void prepend(Offset from, const std::deque<SharedUpdate>& updates);
 
-  /// Whole frames from `from`: as many as fit in `max` bytes, at least one if there is any. Valid until the log changes.
+  /// Whole frames from `from`: as many as fit in `max` bytes, at least one if there is any. Valid until the
+  /// log changes.
   [[nodiscard]] std::string_view batch(Cursor from, std::size_t max) const;
   /// Number of frames in [from, to).
   [[nodiscard]] std::size_t frames_between(Cursor from, Cursor to) const;
@@ -60,7 +61,8 @@ class AudienceLog {
     Cursor cursor;
     Offset skip_to = 0;  ///< not 0: declare (after, skip_to] privately first, the frame there began earlier
   };
-  /// Where a client that has everything up to `after` goes on. nullopt when the log does not reach back or forth so far.
+  /// Where a client that has everything up to `after` goes on. nullopt when the log does not reach back or
+  /// forth so far.
   [[nodiscard]] std::optional<Place> find(Offset after) const;
 
   /// Frees the frames before `cursor`, which is a frame boundary.
@@ -71,7 +73,9 @@ class AudienceLog {
  private:
   void frame_update(std::string& out, const FeedUpdate& update) const;
   void frame_skip(std::string& out, Offset from, Offset to) const;
-  void add_frame(Offset from, Offset to, const SharedUpdate& update) { frames_.push_back({end(), from, to, update}); }
+  void add_frame(Offset from, Offset to, const SharedUpdate& update) {
+    frames_.push_back({end(), from, to, update});
+  }
 
   Encoding encoding_;
   std::uint32_t sub_;

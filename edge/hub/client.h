@@ -1,6 +1,6 @@
 #pragma once
-// Client and Sub: what the hub keeps of one socket and of one of its subscriptions. Plain data; the verbs are in fanout.h (bytes
-// out), joiner.h (how a subscription becomes live) and hub.h.
+// Client and Sub: what the hub keeps of one socket and of one of its subscriptions. Plain data; the verbs are
+// in fanout.h (bytes out), joiner.h (how a subscription becomes live) and hub.h.
 //
 // A subscription's way:
 //
@@ -50,23 +50,23 @@ struct Sub {
   bool snapshot = false;
   bool restored = false;         ///< came back with its session: never `live`
   bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
-  bool announced = false;  ///< `subscribed` was sent
-  bool ready = false;      ///< in its client's list of subscriptions with news
-  bool slow = false;       ///< conflated until it reaches the head again
+  bool announced = false;        ///< `subscribed` was sent
+  bool ready = false;            ///< in its client's list of subscriptions with news
+  bool slow = false;             ///< conflated until it reaches the head again
   Outcome outcome = Outcome::live;
   LostReason reason = LostReason::none;
   std::uint32_t max_rate = 0;  ///< runs a second; 0: no limit
   Instant due{};               ///< its next run may go out then
   std::uint32_t falls = 0;     ///< off the log since it was last at the head
   std::optional<Since> since;
-  std::uint32_t member = 0;     ///< index in audience->members while live
-  std::uint32_t join_slot = 0;  ///< index in the joiner's list while not live
-  Position position;            ///< declared up to here, while not live
-  Position confirmed;           ///< the client surely has everything up to here; no epoch: nothing is sure
+  std::uint32_t member = 0;        ///< index in audience->members while live
+  std::uint32_t join_slot = 0;     ///< index in the joiner's list while not live
+  Position position;               ///< declared up to here, while not live
+  Position confirmed;              ///< the client surely has everything up to here; no epoch: nothing is sure
   std::optional<Position> marked;  ///< handed to the kernel before the ping under way
   Instant deadline{};
   Instant retry_at{};
-  Instant behind_since{};  ///< zero: at the head
+  Instant behind_since{};                    ///< zero: at the head
   std::unique_ptr<std::string> page_cursor;  ///< where its own snapshot goes on; null before the first page
   std::uint64_t page_ask = 0;  ///< the question for a page of its own snapshot that is under way; 0: none
 };
@@ -77,18 +77,18 @@ struct Client {
   std::uint64_t serial = 0;
   Encoding encoding;
   bool blocked = false;
-  bool dead = false;    ///< nothing may be written any more
+  bool dead = false;        ///< nothing may be written any more
   bool overflowed = false;  ///< a private frame found no room: its streams are no longer whole, it must go
-  bool queued = false;  ///< in the list of clients to flush
-  bool pumping = false; ///< some subscription is not live
-  bool rated = false;   ///< some subscription has a max_rate
-  bool changed = false; ///< in the hub's list of resume records to write
+  bool queued = false;      ///< in the list of clients to flush
+  bool pumping = false;     ///< some subscription is not live
+  bool rated = false;       ///< some subscription has a max_rate
+  bool changed = false;     ///< in the hub's list of resume records to write
   std::size_t max_batch = 0;
-  Instant stalled_since{};  ///< when it was blocked
+  Instant stalled_since{};            ///< when it was blocked
   std::unique_ptr<PrivateTail> tail;  ///< null while there is nothing private
   std::vector<std::unique_ptr<Sub>> subs;
-  std::vector<Sub*> ready;  ///< those a sweep found news for since the last flush
-  bool look_at_all = false; ///< the next flush looks at every subscription, not only at the ready ones
+  std::vector<Sub*> ready;   ///< those a sweep found news for since the last flush
+  bool look_at_all = false;  ///< the next flush looks at every subscription, not only at the ready ones
 
   [[nodiscard]] bool tail_empty() const noexcept { return !tail || tail->empty(); }
 };

@@ -11,8 +11,8 @@
 namespace tocsin::edge {
 namespace {
 
-constexpr std::size_t kAhead = 8;           // busy() of these first: their cache misses overlap
-constexpr int kBatchesPerTurn = 4;          // of one client; then the loop looks at its sockets
+constexpr std::size_t kAhead = 8;   // busy() of these first: their cache misses overlap
+constexpr int kBatchesPerTurn = 4;  // of one client; then the loop looks at its sockets
 constexpr std::size_t kKeepScratch = 1 << 20;
 
 /// Has news that may go out now.
@@ -46,7 +46,8 @@ void Fanout::queue(Client& client) {
   queued_.push_back(&client);
 }
 
-/// A sweep found news for one of several subscriptions: the flush looks at those only, however many the client has.
+/// A sweep found news for one of several subscriptions: the flush looks at those only, however many the
+/// client has.
 void Fanout::queue_sub(Sub& sub) {
   Client& client = *sub.client;
   if (!sub.ready) {
@@ -210,14 +211,16 @@ void Fanout::gather_live(Client& client, Sub& sub, std::string_view& only) {
   if (used > 0) return;  // a conflated batch goes alone
   conflated_.bytes.clear();
   conflated_.ends.clear();
-  const auto result = conflate(log, client.encoding, sub.audience->number, sub.audience->feed.epoch, member.cursor, room, conflated_);
+  const auto result = conflate(log, client.encoding, sub.audience->number, sub.audience->feed.epoch,
+                               member.cursor, room, conflated_);
   scratch_.swap(conflated_.bytes);
   member.cursor = result.cursor;
   delivered_ += result.updates;
   metrics_.conflated.add(static_cast<std::int64_t>(result.dropped));
 }
 
-/// The next write of the client: its private frames, then its audiences'. Cursors are moved: the outlet takes everything or is dead.
+/// The next write of the client: its private frames, then its audiences'. Cursors are moved: the outlet takes
+/// everything or is dead.
 std::string_view Fanout::gather(Client& client, const std::vector<Sub*>& subs) {
   scratch_.clear();
   std::string_view only;
@@ -231,7 +234,8 @@ std::string_view Fanout::gather(Client& client, const std::vector<Sub*>& subs) {
   }
   if (!client.tail_empty()) return scratch_;
   const std::size_t count = subs.size();
-  for (std::size_t i = 0; i < count; ++i) {  // another one first each turn: a busy channel must not starve the rest
+  for (std::size_t i = 0; i < count;
+       ++i) {  // another one first each turn: a busy channel must not starve the rest
     Sub& sub = *subs[(turns_ + i) % count];
     if (sub.mode == Mode::live && sub.max_rate == 0) gather_live(client, sub, only);
   }

@@ -1,14 +1,15 @@
 #pragma once
-// Fanout: the pass. Once per loop turn every member of an audience with news gets everything from its cursor to the head in one
-// write; clients with private frames, several subscriptions or a backlog to conflate are gathered into one write each.
+// Fanout: the pass. Once per loop turn every member of an audience with news gets everything from its cursor
+// to the head in one write; clients with private frames, several subscriptions or a backlog to conflate are
+// gathered into one write each.
 //
-// Invariant: what a client is sent of one subscription is in order and each byte once; private frames go before what its audiences
-// have for it. Only audiences with news are touched. Nothing here calls up: what it finds out waits in lists for the hub.
-// Thread: the loop.
+// Invariant: what a client is sent of one subscription is in order and each byte once; private frames go
+// before what its audiences have for it. Only audiences with news are touched. Nothing here calls up: what it
+// finds out waits in lists for the hub. Thread: the loop.
 #include <cstdint>
-#include <string>
 #include <optional>
 #include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -31,8 +32,8 @@ class Fanout {
   /// The client has something to send that the sweep will not find: all its subscriptions are looked at.
   void queue(Client& client);
   [[nodiscard]] bool has_room(const Client& client, std::size_t size) const;
-  /// Appends a private frame, framed for the client's door. False when its tail is full: nothing is written to it any more, it must
-  /// be closed as slow.
+  /// Appends a private frame, framed for the client's door. False when its tail is full: nothing is written
+  /// to it any more, it must be closed as slow.
   bool send(Client& client, std::string_view json, Position id = {});
   void send_run(Client& client, std::shared_ptr<const FrameRun> run);
   /// Ready-made bytes (a ping) as one private frame.
@@ -40,7 +41,8 @@ class Fanout {
   /// Writes what is private at once, for a last word before a close.
   void flush_tail(Client& client);
 
-  /// The socket takes bytes again. A client that stood still or is far behind is conflated from here to the head.
+  /// The socket takes bytes again. A client that stood still or is far behind is conflated from here to the
+  /// head.
   void unblock(Client& client);
   /// Nothing is written to it any more.
   static void kill(Client& client);
@@ -104,7 +106,7 @@ class Fanout {
   std::vector<Client*> drained_;
   std::vector<Sub*> fallen_;
   std::set<std::pair<Instant, Sub*>> held_;  ///< by when they may go on
-  std::vector<Audience*> touched_;  ///< to be trimmed at the end of the pass
+  std::vector<Audience*> touched_;           ///< to be trimmed at the end of the pass
   Batch memo_;
   /// The last run made for a rate; dashboards with one view and rate share it.
   struct RatedRun {
@@ -117,9 +119,9 @@ class Fanout {
     std::size_t dropped = 0;
   };
   RatedRun rated_;
-  FrameRun conflated_;   ///< scratch
+  FrameRun conflated_;          ///< scratch
   std::vector<Sub*> flushing_;  ///< scratch: the subscriptions of the client being flushed
-  std::string scratch_;  ///< a gathered write
+  std::string scratch_;         ///< a gathered write
   std::size_t delivered_ = 0;
   std::size_t turns_ = 0;
   bool more_ = false;

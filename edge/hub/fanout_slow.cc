@@ -1,8 +1,10 @@
-// The slow-client ladder's first rungs, and max_rate: who is behind gets the newest state of each incident; whose place was overwritten
-// falls off the log (the joiner gives it a snapshot, Hub::stuck() sees those who do not get up).
+// The slow-client ladder's first rungs, and max_rate: who is behind gets the newest state of each incident;
+// whose place was overwritten falls off the log (the joiner gives it a snapshot, Hub::stuck() sees those who
+// do not get up).
 //
-//   normal --(far behind and stood still, or behind for long | over half the log's bound)--> conflated --(at the head)--> normal
-//   either --(over the log's bound)--> fallen: snapshot, or history for those who are never conflated
+//   normal --(far behind and stood still, or behind for long | over half the log's bound)--> conflated --(at
+//   the head)--> normal either --(over the log's bound)--> fallen: snapshot, or history for those who are
+//   never conflated
 #include <algorithm>
 
 #include "edge/hub/conflate.h"
@@ -34,24 +36,30 @@ void Fanout::unblock(Client& client) {
     member.flags &= ~Member::kBlocked;
     const auto lag = sub->audience->log.end() - member.cursor;
     const bool far = lag > static_cast<std::uint64_t>(config_.conflate_bytes);
-    const bool old = stalled >= config_.conflate_stalled || now - sub->behind_since >= config_.conflate_behind;
+    const bool old =
+        stalled >= config_.conflate_stalled || now - sub->behind_since >= config_.conflate_behind;
     const bool due = (far && old) || lag > cap / 2;
-    if (lag > 0 && (sub->conflate == Conflate::when_behind || (sub->conflate == Conflate::when_stalled && due))) sub->slow = true;
+    if (lag > 0 &&
+        (sub->conflate == Conflate::when_behind || (sub->conflate == Conflate::when_stalled && due)))
+      sub->slow = true;
   }
   queue(client);
 }
 
 std::size_t Fanout::log_cap() const {
-  const auto share = static_cast<std::size_t>(config_.audiences_max_bytes / std::max<std::int64_t>(1, metrics_.audiences.value()));
+  const auto share = static_cast<std::size_t>(config_.audiences_max_bytes /
+                                              std::max<std::int64_t>(1, metrics_.audiences.value()));
   return std::min(static_cast<std::size_t>(config_.audience_max_bytes), std::max(share, kLogLeast));
 }
 
-/// Members that read, but are further than `far` behind, are conflated from now on, before the bound throws them off. Who takes nothing
-/// now is looked at when it does.
+/// Members that read, but are further than `far` behind, are conflated from now on, before the bound throws
+/// them off. Who takes nothing now is looked at when it does.
 void Fanout::slow_down(Audience& audience, std::size_t far) {
   const auto end = audience.log.end();
   for (auto& member : audience.members) {
-    if (end - member.cursor <= far || (member.flags & Member::kBlocked) != 0 || member.sub->conflate == Conflate::never) continue;
+    if (end - member.cursor <= far || (member.flags & Member::kBlocked) != 0 ||
+        member.sub->conflate == Conflate::never)
+      continue;
     member.sub->slow = true;
     member.flags |= Member::kGather;
   }
@@ -115,10 +123,13 @@ void Fanout::release_due() {
 /// What stands for everything from `cursor` on, and moves the cursor behind it.
 std::shared_ptr<const FrameRun> Fanout::rated_run(Sub& sub, AudienceLog::Cursor& cursor) {
   Audience& audience = *sub.audience;
-  if (rated_.log != &audience.log || rated_.from != cursor || rated_.end != audience.log.end() || !rated_.run) {
+  if (rated_.log != &audience.log || rated_.from != cursor || rated_.end != audience.log.end() ||
+      !rated_.run) {
     auto run = std::make_shared<FrameRun>();
-    const auto result = conflate(audience.log, audience.encoding, audience.number, audience.feed.epoch, cursor, kRatedBytes, *run);
-    rated_ = {&audience.log, cursor, result.cursor, audience.log.end(), std::move(run), result.updates, result.dropped};
+    const auto result = conflate(audience.log, audience.encoding, audience.number, audience.feed.epoch,
+                                 cursor, kRatedBytes, *run);
+    rated_ = {&audience.log,  cursor,         result.cursor, audience.log.end(),
+              std::move(run), result.updates, result.dropped};
   }
   cursor = rated_.to;
   delivered_ += rated_.updates;
@@ -141,7 +152,8 @@ void Fanout::release_rated(Client& client) {
     }
     send_run(client, rated_run(*sub, member.cursor));
     // Rounded up: never more than max_rate runs in a second.
-    if (member.cursor == sub->audience->log.end()) sub->due = now + Millis{(kSecondMs + sub->max_rate - 1) / sub->max_rate};
+    if (member.cursor == sub->audience->log.end())
+      sub->due = now + Millis{(kSecondMs + sub->max_rate - 1) / sub->max_rate};
   }
 }
 

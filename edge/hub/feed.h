@@ -1,8 +1,9 @@
 #pragma once
-// Feed: one channel as this edge sees it - its extent, its recent updates and current state (both caches), and its audiences.
+// Feed: one channel as this edge sees it - its extent, its recent updates and current state (both caches),
+// and its audiences.
 //
-// Invariant: head is the offset of the newest update told by the link; every audience's log covers at most head.
-// Thread: the loop.
+// Invariant: head is the offset of the newest update told by the link; every audience's log covers at most
+// head. Thread: the loop.
 #include <deque>
 #include <memory>
 #include <string>

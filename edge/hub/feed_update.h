@@ -1,6 +1,6 @@
 #pragma once
-// FeedUpdate: one update as the hub keeps it - its shared JSON, and what filters and conflation look at. Made once per update
-// and shared by the channel's ring, the audience logs and replays.
+// FeedUpdate: one update as the hub keeps it - its shared JSON, and what filters and conflation look at. Made
+// once per update and shared by the channel's ring, the audience logs and replays.
 //
 // Thread: the loop.
 #include <array>
@@ -23,11 +23,11 @@ class FeedUpdate {
   [[nodiscard]] Offset offset() const noexcept { return offset_; }
   /// update_members_json(): the same for every door of JSON and audience.
   [[nodiscard]] const std::string& members() const noexcept { return members_; }
-  /// What an update's frame says for a door beside the audience's number and the offset. Ready made for the proto door when the channel had
-  /// such an audience as the update came; else it is made in `scratch`.
+  /// What an update's frame says for a door beside the audience's number and the offset. Ready made for the
+  /// proto door when the channel had such an audience as the update came; else it is made in `scratch`.
   [[nodiscard]] std::string_view body(Door door, std::string& scratch) const;
-  /// The body and what stands behind it, compressed (edge/codec/deflate.h). Made when first asked for and kept until
-  /// forget_blocks(): all audiences of an update share one compression.
+  /// The body and what stands behind it, compressed (edge/codec/deflate.h). Made when first asked for and
+  /// kept until forget_blocks(): all audiences of an update share one compression.
   [[nodiscard]] const std::string& blocks(Door door) const;
   void forget_blocks() const noexcept { blocks_.reset(); }
   [[nodiscard]] const std::string& key() const noexcept { return key_; }
@@ -39,7 +39,9 @@ class FeedUpdate {
   [[nodiscard]] std::string merge_key() const;
   /// P0 and the end of an incident are never dropped.
   [[nodiscard]] bool droppable() const;
-  [[nodiscard]] std::size_t footprint() const noexcept { return members_.size() + proto_body_.size() + key_.size() + sizeof(*this) + 64; }
+  [[nodiscard]] std::size_t footprint() const noexcept {
+    return members_.size() + proto_body_.size() + key_.size() + sizeof(*this) + 64;
+  }
 
  private:
   Offset offset_;

@@ -29,7 +29,9 @@ std::uint64_t mixed(std::uint64_t key, std::uint64_t value) noexcept {
   return key ^ (key >> 29U);
 }
 std::uint64_t hash_of(std::string_view value) noexcept { return std::hash<std::string_view>{}(value); }
-std::uint64_t label_hash(std::string_view name, std::string_view value) noexcept { return mixed(mixed(1, hash_of(name)), hash_of(value)); }
+std::uint64_t label_hash(std::string_view name, std::string_view value) noexcept {
+  return mixed(mixed(1, hash_of(name)), hash_of(value));
+}
 
 constexpr bool has(unsigned shape, std::size_t member) noexcept { return (shape >> member & 1U) != 0; }
 
@@ -44,9 +46,11 @@ std::vector<FilterIndex::Key> FilterIndex::label_values(const Filter& filter) co
     std::size_t uses = 0;
     for (const auto& value : values) {
       keys.push_back(label_hash(name, value));
-      if (const auto it = label_uses_.find(keys.back()); it != label_uses_.end()) uses = std::max(uses, it->second);
+      if (const auto it = label_uses_.find(keys.back()); it != label_uses_.end())
+        uses = std::max(uses, it->second);
     }
-    if (keys.empty() || (!best.empty() && std::pair(keys.size(), uses) >= std::pair(best.size(), best_uses))) continue;
+    if (keys.empty() || (!best.empty() && std::pair(keys.size(), uses) >= std::pair(best.size(), best_uses)))
+      continue;
     best = std::move(keys);
     best_uses = uses;
   }
@@ -59,7 +63,8 @@ FilterIndex::Place FilterIndex::place_of(const Filter& filter) const {
   std::size_t combinations = 1;
   for (std::size_t member = 0; member < kRows.size(); ++member) {
     auto& mine = values[member];
-    if (member == kLabels) mine = label_values(filter);
+    if (member == kLabels)
+      mine = label_values(filter);
     else
       for (const auto& value : filter.*kRows[member].values) mine.push_back(hash_of(value));
     if (mine.empty()) continue;
@@ -117,7 +122,8 @@ void FilterIndex::remove(Audience& audience, const Filter& filter) {
     if (it->second.empty()) buckets_.erase(it);
   }
   for (const Key label : place.labels)
-    if (const auto it = label_uses_.find(label); it != label_uses_.end() && --it->second == 0) label_uses_.erase(it);
+    if (const auto it = label_uses_.find(label); it != label_uses_.end() && --it->second == 0)
+      label_uses_.erase(it);
   places_.erase(at);
 }
 
@@ -131,7 +137,8 @@ void FilterIndex::candidates(const Facts& facts, std::vector<Audience*>& out) co
     Key key = shape;
     for (std::size_t member = 0; member < kRows.size(); ++member)
       if (has(shape, member)) key = mixed(key, member == kLabels ? label : hashes[member]);
-    if (const auto it = buckets_.find(key); it != buckets_.end()) out.insert(out.end(), it->second.begin(), it->second.end());
+    if (const auto it = buckets_.find(key); it != buckets_.end())
+      out.insert(out.end(), it->second.begin(), it->second.end());
   };
   for (const Shape shape : shapes_)
     if (!has(shape, kLabels)) look_up(shape, 0);

@@ -1,10 +1,11 @@
 #pragma once
-// FilterIndex: which audiences of a channel an update may concern. A filter stands under one key for each combination of the values of
-// its exact members (severity, incident, one label, ...), so an update finds it by one look-up per shape of filters in use, whatever
-// their number. What the key leaves out - further labels, long lists, `active` - Filter::matches decides.
+// FilterIndex: which audiences of a channel an update may concern. A filter stands under one key for each
+// combination of the values of its exact members (severity, incident, one label, ...), so an update finds it
+// by one look-up per shape of filters in use, whatever their number. What the key leaves out - further
+// labels, long lists, `active` - Filter::matches decides.
 //
-// Invariant: candidates() names every audience whose filter matches; twice only if the update repeats a label or hashes collide.
-// Thread: the loop.
+// Invariant: candidates() names every audience whose filter matches; twice only if the update repeats a label
+// or hashes collide. Thread: the loop.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -32,7 +33,8 @@ class FilterIndex {
   void candidates(const Facts& facts, std::vector<Audience*>& out) const;
 
  private:
-  static constexpr std::size_t kMembers = 9;  ///< incident, labels, team, environment, source, category, kind, status, severity
+  static constexpr std::size_t kMembers =
+      9;  ///< incident, labels, team, environment, source, category, kind, status, severity
   /// Bit i: member i is in the key.
   using Shape = std::uint16_t;
   using Key = std::uint64_t;

@@ -9,8 +9,8 @@
 namespace tocsin::edge {
 namespace {
 constexpr std::uint32_t kMaxFalls = 3;  // off the log without reaching its head between
-constexpr unsigned kCountEvery = 10;  // ticks between two looks at every log's size
-}
+constexpr unsigned kCountEvery = 10;    // ticks between two looks at every log's size
+}  // namespace
 
 Hub::Hub(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Metrics& metrics)
     : config_(config),
@@ -52,20 +52,25 @@ void Hub::remove_client(Client& client) {
 Feed& Hub::feed(const std::string& name) {
   auto& slot = feeds_[name];
   if (!slot) {
-    slot = std::make_unique<Feed>(name, ++serials_, static_cast<std::size_t>(config_.recent_max_bytes), static_cast<std::size_t>(config_.state_max_bytes));
+    slot = std::make_unique<Feed>(name, ++serials_, static_cast<std::size_t>(config_.recent_max_bytes),
+                                  static_cast<std::size_t>(config_.state_max_bytes));
     metrics_.channels.add(1);
     broker_.want(name);
   }
   return *slot;
 }
 
-/// The audience for this encoding and filter. A client that subscribes twice to the same gets a second one: `sub` tells its streams apart.
+/// The audience for this encoding and filter. A client that subscribes twice to the same gets a second one:
+/// `sub` tells its streams apart.
 Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
   const std::string canonical = filter.canonical();
   for (unsigned twin = 0;; ++twin) {
-    std::string key = std::string(name_of(client.encoding.door)) + (client.encoding.deflate ? "~" : "") + std::to_string(twin) + canonical;
+    std::string key = std::string(name_of(client.encoding.door)) + (client.encoding.deflate ? "~" : "") +
+                      std::to_string(twin) + canonical;
     const auto it = feed.audiences.find(key);
-    const bool taken = it != feed.audiences.end() && std::any_of(client.subs.begin(), client.subs.end(), [&](const auto& sub) { return sub->audience == it->second.get(); });
+    const bool taken = it != feed.audiences.end() &&
+                       std::any_of(client.subs.begin(), client.subs.end(),
+                                   [&](const auto& sub) { return sub->audience == it->second.get(); });
     if (taken) continue;
     if (it != feed.audiences.end()) return *it->second;
     auto made = std::make_unique<Audience>(feed, key, std::move(filter), client.encoding, ++numbers_);
@@ -83,7 +88,8 @@ Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {
 
 Status Hub::subscribe(Client& client, Subscribe request) {
   if (client.subs.size() >= static_cast<std::size_t>(config_.subscriptions_max))
-    return Error{Errc::too_many, "at most " + std::to_string(config_.subscriptions_max) + " subscriptions for one client"};
+    return Error{Errc::too_many,
+                 "at most " + std::to_string(config_.subscriptions_max) + " subscriptions for one client"};
   for (const auto& sub : client.subs)
     if (sub->id == request.id) return Error{Errc::invalid_argument, "\"id\" is in use by a subscription"};
   Feed& channel = feed(request.channel);
@@ -170,7 +176,8 @@ Feed* Hub::find_feed(const std::string& name, std::uint64_t serial) {
 void Hub::fail(Sub& sub, const Error& error) {
   Client& client = *sub.client;
   fanout_.send(client, frame::error(client.encoding.door, error, {sub.id, {}}));
-  const auto it = std::find_if(client.subs.begin(), client.subs.end(), [&sub](const auto& other) { return other.get() == &sub; });
+  const auto it = std::find_if(client.subs.begin(), client.subs.end(),
+                               [&sub](const auto& other) { return other.get() == &sub; });
   drop_sub(client, static_cast<std::size_t>(it - client.subs.begin()));
   changed(client);
 }
@@ -188,9 +195,12 @@ std::vector<Client*> Hub::take_changed() {
 
 bool Hub::stuck(const Client& client) const {
   const auto now = clock_.steady();
-  if (client.overflowed || (client.blocked && !client.dead && now - client.stalled_since >= config_.slow_close)) return true;
+  if (client.overflowed ||
+      (client.blocked && !client.dead && now - client.stalled_since >= config_.slow_close))
+    return true;
   return std::any_of(client.subs.begin(), client.subs.end(), [&](const auto& sub) {
-    return sub->falls > kMaxFalls || (sub->mode == Mode::live && sub->behind_since != Instant{} && now - sub->behind_since >= config_.behind_close);
+    return sub->falls > kMaxFalls || (sub->mode == Mode::live && sub->behind_since != Instant{} &&
+                                      now - sub->behind_since >= config_.behind_close);
   });
 }
 
@@ -199,9 +209,12 @@ bool Hub::stuck(const Client& client) const {
 void Hub::mark_sent(Client& client) {
   if (!client.tail_empty()) return;
   for (auto& sub : client.subs) {
-    const bool whole = sub->mode == Mode::live || sub->mode == Mode::catching_up || sub->mode == Mode::reading || sub->mode == Mode::backfilling;
+    const bool whole = sub->mode == Mode::live || sub->mode == Mode::catching_up ||
+                       sub->mode == Mode::reading || sub->mode == Mode::backfilling;
     if (!sub->announced || !whole) continue;  // a snapshot in pieces confirms nothing
-    sub->marked = sub->mode == Mode::live ? Position{sub->feed->epoch, sub->audience->log.position_at(member_of(*sub).cursor)} : sub->position;
+    sub->marked = sub->mode == Mode::live
+                      ? Position{sub->feed->epoch, sub->audience->log.position_at(member_of(*sub).cursor)}
+                      : sub->position;
   }
 }
 
@@ -209,7 +222,8 @@ bool Hub::confirm(Client& client) {
   bool moved = false;
   for (auto& sub : client.subs) {
     const auto marked = std::exchange(sub->marked, std::nullopt);
-    if (!marked || (marked->epoch == sub->confirmed.epoch && marked->offset <= sub->confirmed.offset)) continue;
+    if (!marked || (marked->epoch == sub->confirmed.epoch && marked->offset <= sub->confirmed.offset))
+      continue;
     sub->confirmed = *marked;
     moved = true;
   }
@@ -224,8 +238,10 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     s.id = sub->id;
     s.channel = sub->feed->name;
     s.filter = sub->audience->filter.canonical();
-    if (sub->confirmed.epoch != Epoch{}) s.position = sub->confirmed;
-    else if (sub->since && !sub->since->malformed) s.position = sub->since->position;
+    if (sub->confirmed.epoch != Epoch{})
+      s.position = sub->confirmed;
+    else if (sub->since && !sub->since->malformed)
+      s.position = sub->since->position;
     s.conflate = sub->conflate == Conflate::when_behind;
     s.max_rate = sub->max_rate;
     s.door = name_of(client.encoding.door);
@@ -252,7 +268,8 @@ bool Hub::turn() {
 
 void Hub::tick() {
   const auto now = clock_.steady();
-  const double share = static_cast<double>((now - last_tick_).count()) / (0.9 * static_cast<double>(config_.beacon.count()));
+  const double share =
+      static_cast<double>((now - last_tick_).count()) / (0.9 * static_cast<double>(config_.beacon.count()));
   last_tick_ = now;
   joiner_.tick();
   if (++ticks_ % kCountEvery == 0) count_members();
@@ -279,8 +296,10 @@ void Hub::count_members() {
       if (audience->log.size() == 0) continue;  // nobody is behind
       for (const Member& member : audience->members) {
         furthest = std::max(furthest, audience->log.end() - member.cursor);
-        if ((member.flags & Member::kHeld) != 0) ++waiting;
-        else if ((member.flags & Member::kGather) != 0 && member.sub->slow) ++conflated;
+        if ((member.flags & Member::kHeld) != 0)
+          ++waiting;
+        else if ((member.flags & Member::kGather) != 0 && member.sub->slow)
+          ++conflated;
       }
     }
   std::int64_t private_bytes = 0;
@@ -297,7 +316,8 @@ void Hub::count_members() {
 /// Each audience once per period, spread evenly over it.
 void Hub::beacon(Feed& feed, double share) {
   if (!feed.attached) return;
-  feed.beacon_credit = std::min(feed.beacon_credit + share * static_cast<double>(feed.beacon_order.size()), static_cast<double>(feed.beacon_order.size()));
+  feed.beacon_credit = std::min(feed.beacon_credit + share * static_cast<double>(feed.beacon_order.size()),
+                                static_cast<double>(feed.beacon_order.size()));
   for (; feed.beacon_credit >= 1; feed.beacon_credit -= 1) {
     feed.beacon_next = feed.beacon_next + 1 < feed.beacon_order.size() ? feed.beacon_next + 1 : 0;
     Audience& audience = *feed.beacon_order[feed.beacon_next];

@@ -1,10 +1,10 @@
 #pragma once
-// Hub: from a channel's updates to its clients' bytes. Owns the feeds, the clients and their subscriptions; the pass is fanout.h, the
-// way of a subscription to live is joiner.h.
+// Hub: from a channel's updates to its clients' bytes. Owns the feeds, the clients and their subscriptions;
+// the pass is fanout.h, the way of a subscription to live is joiner.h.
 //
-// Invariant: a feed is wanted from the broker while it has subscriptions, and cache.linger_ms longer. An update touches only audiences
-// that may match it. What concerns sessions waits in lists (changed, stuck): nothing here calls up.
-// Thread: the loop.
+// Invariant: a feed is wanted from the broker while it has subscriptions, and cache.linger_ms longer. An
+// update touches only audiences that may match it. What concerns sessions waits in lists (changed, stuck):
+// nothing here calls up. Thread: the loop.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,11 +27,14 @@ class Hub final : private SubOwner {
   Client& add_client(Socket socket, Encoding encoding);
   /// Frees it; its subscriptions end.
   void remove_client(Client& client);
-  [[nodiscard]] Client* client(std::uint32_t slot) const noexcept { return slot < clients_.size() ? clients_[slot].get() : nullptr; }
+  [[nodiscard]] Client* client(std::uint32_t slot) const noexcept {
+    return slot < clients_.size() ? clients_[slot].get() : nullptr;
+  }
   /// One past the highest slot in use.
   [[nodiscard]] std::uint32_t slots() const noexcept { return static_cast<std::uint32_t>(clients_.size()); }
 
-  /// Fails with too_many, or invalid_argument when the id is in use. Everything else is told to the client when it is known.
+  /// Fails with too_many, or invalid_argument when the id is in use. Everything else is told to the client
+  /// when it is known.
   Status subscribe(Client& client, Subscribe request);
   /// Fails with not_found.
   Status unsubscribe(Client& client, std::string_view id);
@@ -51,8 +54,9 @@ class Hub final : private SubOwner {
   [[nodiscard]] static std::vector<link::SessionSub> describe(const Client& client);
   [[nodiscard]] std::vector<Client*> take_changed();
   void note_changed(Client& client) { changed(client); }
-  /// The ladder's end, to be closed as slow: blocked for fanout.slow_close_ms, behind for fanout.behind_close_ms, off the log again and
-  /// again without reaching the head, or its private frames overflowed.
+  /// The ladder's end, to be closed as slow: blocked for fanout.slow_close_ms, behind for
+  /// fanout.behind_close_ms, off the log again and again without reaching the head, or its private frames
+  /// overflowed.
   [[nodiscard]] bool stuck(const Client& client) const;
 
   // ---- the link

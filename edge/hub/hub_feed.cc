@@ -14,7 +14,9 @@ void Hub::attached(const link::Head& head, std::string_view lost) {
   const bool again = feed.attached;
   const LostReason reason = feed.epoch != head.epoch ? LostReason::epoch_changed : LostReason::too_old;
   if (again && feed.epoch == head.epoch && feed.head == head.last) return;
-  if (again) log::warn("a channel's history changed under its subscribers", {{"channel", head.channel}, {"lost", lost}, {"reason", name_of(reason)}});
+  if (again)
+    log::warn("a channel's history changed under its subscribers",
+              {{"channel", head.channel}, {"lost", lost}, {"reason", name_of(reason)}});
   feed.attached = true;
   // What was written but not sent of the old history goes out first, while its audience still knows it.
   if (again) {
@@ -35,7 +37,8 @@ void Hub::attached(const link::Head& head, std::string_view lost) {
   joiner_.feed_attached(feed);
 }
 
-/// Moves what a member has not got yet to the client's private frames, if they have room: otherwise `lost` says what it lacks.
+/// Moves what a member has not got yet to the client's private frames, if they have room: otherwise `lost`
+/// says what it lacks.
 void Hub::settle(Audience& audience, Sub& sub) {
   Member& member = member_of(sub);
   const auto rest = audience.log.batch(member.cursor, audience.log.size());
@@ -70,14 +73,18 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
   metrics_.updates_in.add(static_cast<std::int64_t>(records.size()));
   for (const auto& record : records) {
     if (record.offset != feed.head + 1) {
-      log::error("the link told updates out of order", {{"channel", channel}, {"head", feed.head}, {"offset", record.offset}});
+      log::error("the link told updates out of order",
+                 {{"channel", channel}, {"head", feed.head}, {"offset", record.offset}});
       continue;
     }
     feed.head = record.offset;
     if (auto update = link::decode_update(record)) {
-      deliver(feed, std::make_shared<FeedUpdate>(*update, feed.proto_audiences > 0 ? FeedUpdate::Forms::json_and_proto : FeedUpdate::Forms::json));
+      deliver(feed, std::make_shared<FeedUpdate>(*update, feed.proto_audiences > 0
+                                                              ? FeedUpdate::Forms::json_and_proto
+                                                              : FeedUpdate::Forms::json));
     } else {
-      log::error("an update cannot be read", {{"channel", channel}, {"offset", record.offset}, {"detail", update.error().detail}});
+      log::error("an update cannot be read",
+                 {{"channel", channel}, {"offset", record.offset}, {"detail", update.error().detail}});
       feed.recent.push_hole(record.offset);
     }
   }
@@ -98,7 +105,8 @@ void Hub::deliver(Feed& feed, const SharedUpdate& update) {
     candidates_.clear();
     feed.index.candidates(update->facts(), candidates_);
     for (Audience* audience : candidates_)
-      if (audience->log.covered() < update->offset() && audience->filter.matches(update->facts())) append(*audience, update);
+      if (audience->log.covered() < update->offset() && audience->filter.matches(update->facts()))
+        append(*audience, update);
   }
   update->forget_blocks();
 }

@@ -9,7 +9,7 @@
 namespace tocsin::edge {
 namespace {
 
-constexpr std::size_t kTailLowWater = 32 * 1024;       // a replay goes on below this
+constexpr std::size_t kTailLowWater = 32 * 1024;  // a replay goes on below this
 constexpr std::size_t kReplayChunk = 128 * 1024;
 constexpr std::uint64_t kExtendMaxUpdates = 50'000;
 constexpr Millis kRetain{5'000};
@@ -17,7 +17,8 @@ constexpr Millis kRetry{200};
 
 }  // namespace
 
-Joiner::Joiner(const Config& config, const Clock& clock, BrokerPort& broker, Fanout& fanout, Metrics& metrics, SubOwner& owner)
+Joiner::Joiner(const Config& config, const Clock& clock, BrokerPort& broker, Fanout& fanout, Metrics& metrics,
+               SubOwner& owner)
     : config_(config),
       clock_(clock),
       broker_(broker),
@@ -43,8 +44,9 @@ void Joiner::leave(Sub& sub) {
   joining_.pop_back();
   by_serial_.erase(sub.serial);
   --sub.audience->joining;
-  sub.client->pumping = std::any_of(sub.client->subs.begin(), sub.client->subs.end(),
-                                    [&sub](const auto& other) { return other.get() != &sub && other->mode != Mode::live; });
+  sub.client->pumping =
+      std::any_of(sub.client->subs.begin(), sub.client->subs.end(),
+                  [&sub](const auto& other) { return other.get() != &sub && other->mode != Mode::live; });
 }
 
 void Joiner::set_mode(Sub& sub, Mode mode) {
@@ -68,7 +70,8 @@ void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
 void Joiner::start(Sub& sub) {
   assert(sub.feed->attached);
   if (!sub.since) {
-    if (sub.snapshot) return begin_snapshot(sub, sub.restored ? Outcome::snapshot : Outcome::live, LostReason::none);
+    if (sub.snapshot)
+      return begin_snapshot(sub, sub.restored ? Outcome::snapshot : Outcome::live, LostReason::none);
     return go_live(sub, Outcome::live, LostReason::none);
   }
   if (sub.since->malformed) return refuse(sub, LostReason::malformed);
@@ -79,14 +82,17 @@ void Joiner::start(Sub& sub) {
   catch_up(sub);
 }
 
-void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position position, bool snapshot_follows) {
+void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position position,
+                      bool snapshot_follows) {
   sub.announced = true;
   sub.position = position;
   sub.marked.reset();
-  // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the older position stands.
+  // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the
+  // older position stands.
   if (!snapshot_follows && outcome != Outcome::lost) sub.confirmed = position;
   metrics_.outcomes[outcome].add();
-  const auto json = frame::subscribed(sub.client->encoding.door, {sub.id, sub.audience->number, sub.feed->name, position, outcome, reason});
+  const auto json = frame::subscribed(
+      sub.client->encoding.door, {sub.id, sub.audience->number, sub.feed->name, position, outcome, reason});
   fanout_.send(*sub.client, json, snapshot_follows ? Position{} : position);
   owner_.changed(*sub.client);
 }
@@ -117,7 +123,8 @@ void Joiner::await_head(Sub& sub) {
 void Joiner::channel_info(Sub& sub, Result<link::ChannelInfo> info) {
   if (sub.mode != Mode::awaiting_head) return;
   if (!info || !info->fault.ok()) return put_off(sub);
-  if (info->head.epoch == sub.position.epoch && info->head.last < sub.position.offset) refuse(sub, LostReason::future);
+  if (info->head.epoch == sub.position.epoch && info->head.last < sub.position.offset)
+    refuse(sub, LostReason::future);
 }
 
 void Joiner::feed_advanced(Feed& feed) {
@@ -143,12 +150,16 @@ void Joiner::feed_attached(Feed& feed) {
   const auto waiting = joining_;
   for (Sub* sub : waiting) {
     if (sub->feed != &feed) continue;
-    if (sub->mode == Mode::attaching || !sub->announced) start(*sub);
-    else refuse(*sub, sub->position.epoch != feed.epoch ? LostReason::epoch_changed : LostReason::too_old);
+    if (sub->mode == Mode::attaching || !sub->announced)
+      start(*sub);
+    else
+      refuse(*sub, sub->position.epoch != feed.epoch ? LostReason::epoch_changed : LostReason::too_old);
   }
 }
 
-bool Joiner::has_room(const Sub& sub) const { return sub.client->tail_empty() || sub.client->tail->unsent() < kTailLowWater; }
+bool Joiner::has_room(const Sub& sub) const {
+  return sub.client->tail_empty() || sub.client->tail->unsent() < kTailLowWater;
+}
 
 /// From sub.position to live: by the log, by the ring, by the broker's history, whichever is nearest.
 void Joiner::catch_up(Sub& sub) {
@@ -162,7 +173,8 @@ void Joiner::catch_up(Sub& sub) {
   if (!has_room(sub)) return;  // pump() comes back when it is written
   if (in_ring) return replay_recent(sub);
   const auto missing = feed.recent.floor() - sub.position.offset;
-  if (!sub.private_history && missing <= kBackfillMaxUpdates && feed.recent.footprint() < static_cast<std::size_t>(config_.recent_max_bytes) / 2) {
+  if (!sub.private_history && missing <= kBackfillMaxUpdates &&
+      feed.recent.footprint() < static_cast<std::size_t>(config_.recent_max_bytes) / 2) {
     set_mode(sub, Mode::backfilling);
     return begin_backfill(feed, sub.position.offset);
   }
@@ -177,7 +189,11 @@ bool Joiner::join_log(Sub& sub) {
   }
   const auto place = audience.log.find(sub.position.offset);
   if (!place) return false;
-  if (place->skip_to != 0) fanout_.send(*sub.client, frame::skip(audience.encoding.door, audience.number, sub.position.offset + 1, place->skip_to), {sub.feed->epoch, place->skip_to});
+  if (place->skip_to != 0)
+    fanout_.send(
+        *sub.client,
+        frame::skip(audience.encoding.door, audience.number, sub.position.offset + 1, place->skip_to),
+        {sub.feed->epoch, place->skip_to});
   admit(sub, place->cursor);
   return true;
 }
@@ -236,8 +252,12 @@ void Joiner::append_updates(Sub& sub, const std::vector<SharedUpdate>& updates, 
   for (const auto& update : updates) {
     if (update->offset() <= at || update->offset() > to) continue;
     if (!audience.filter.empty() && !audience.filter.matches(update->facts())) continue;
-    if (update->offset() > at + 1) put(frame::skip(audience.encoding.door, audience.number, at + 1, update->offset() - 1), update->offset() - 1);
-    put(frame::update(audience.encoding.door, audience.number, update->offset(), update->body(audience.encoding.door, scratch)), update->offset());
+    if (update->offset() > at + 1)
+      put(frame::skip(audience.encoding.door, audience.number, at + 1, update->offset() - 1),
+          update->offset() - 1);
+    put(frame::update(audience.encoding.door, audience.number, update->offset(),
+                      update->body(audience.encoding.door, scratch)),
+        update->offset());
   }
   if (at < to) put(frame::skip(audience.encoding.door, audience.number, at + 1, to), to);
   sub.position.offset = at;
@@ -281,9 +301,12 @@ void Joiner::wait_failed(Sub& sub) {
 void Joiner::tick_sub(Sub& sub, Instant now) {
   if (sub.retry_at != Instant{} && now >= sub.retry_at) {
     sub.retry_at = Instant{};
-    if (sub.mode == Mode::awaiting_head) await_head(sub);
-    else if (sub.mode == Mode::paging) next_page(sub);
-    else if (sub.mode == Mode::catching_up) catch_up(sub);
+    if (sub.mode == Mode::awaiting_head)
+      await_head(sub);
+    else if (sub.mode == Mode::paging)
+      next_page(sub);
+    else if (sub.mode == Mode::catching_up)
+      catch_up(sub);
     return;
   }
   if (sub.mode == Mode::awaiting_state) {
@@ -292,7 +315,8 @@ void Joiner::tick_sub(Sub& sub, Instant now) {
     if (feed.state.ready(feed.head) && has_room(sub)) return give_snapshot(sub);
   }
   const bool waits_for_broker = sub.mode != Mode::catching_up || sub.retry_at != Instant{};
-  if (now >= sub.deadline && waits_for_broker && !(sub.mode == Mode::paging && !has_room(sub))) wait_failed(sub);
+  if (now >= sub.deadline && waits_for_broker && !(sub.mode == Mode::paging && !has_room(sub)))
+    wait_failed(sub);
 }
 
 void Joiner::tick() {

@@ -1,10 +1,10 @@
 #pragma once
-// Joiner: brings subscriptions from "asked for" to "live" - attach, snapshot, resume - and back on when their place in the log was
-// overwritten or the channel's history changed. The table of modes stands in client.h.
+// Joiner: brings subscriptions from "asked for" to "live" - attach, snapshot, resume - and back on when their
+// place in the log was overwritten or the channel's history changed. The table of modes stands in client.h.
 //
-// Invariant: between `subscribed` at position p and the first frame from the audience's log, a subscription is given every offset
-// after p up to its cursor exactly once, as update, skip or snapshot. At most one snapshot is held for a client at a time.
-// Thread: the loop.
+// Invariant: between `subscribed` at position p and the first frame from the audience's log, a subscription
+// is given every offset after p up to its cursor exactly once, as update, skip or snapshot. At most one
+// snapshot is held for a client at a time. Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,7 +42,8 @@ inline constexpr std::uint64_t kBackfillMaxUpdates = 20'000;
 
 class Joiner {
  public:
-  Joiner(const Config& config, const Clock& clock, BrokerPort& broker, Fanout& fanout, Metrics& metrics, SubOwner& owner);
+  Joiner(const Config& config, const Clock& clock, BrokerPort& broker, Fanout& fanout, Metrics& metrics,
+         SubOwner& owner);
 
   /// A new subscription, or one whose place was lost: mode says where it stands.
   void enter(Sub& sub);
@@ -108,10 +109,12 @@ class Joiner {
   }
   template <typename T>
   Answer<T> for_feed(const Feed& feed, void (Joiner::*then)(Feed&, Result<T>)) {
-    return [self = std::weak_ptr<Joiner*>(self_), name = feed.name, serial = feed.serial, then](Result<T> answer) {
+    return [self = std::weak_ptr<Joiner*>(self_), name = feed.name, serial = feed.serial,
+            then](Result<T> answer) {
       const auto alive = self.lock();
       if (!alive) return;
-      if (Feed* found = (*alive)->owner_.find_feed(name, serial)) ((*alive)->*then)(*found, std::move(answer));
+      if (Feed* found = (*alive)->owner_.find_feed(name, serial))
+        ((*alive)->*then)(*found, std::move(answer));
     };
   }
 

@@ -1,4 +1,5 @@
-// History for resumes: the ring is extended backwards once for all who wait, or a client alone reads pages of the log.
+// History for resumes: the ring is extended backwards once for all who wait, or a client alone reads pages of
+// the log.
 #include <algorithm>
 
 #include "common/log/log.h"
@@ -30,7 +31,8 @@ std::vector<SharedUpdate> Joiner::decode(const std::vector<Record>& records) con
     if (update)
       out.push_back(std::make_shared<FeedUpdate>(*update));
     else
-      log::error("a stored update cannot be read", {{"offset", record.offset}, {"detail", update.error().detail}});
+      log::error("a stored update cannot be read",
+                 {{"offset", record.offset}, {"detail", update.error().detail}});
   }
   return out;
 }
@@ -40,7 +42,8 @@ void Joiner::begin_backfill(Feed& feed, Offset from) {
   feed.backfill = {true, from, feed.recent.floor(), {}};
   // Others who wait may need more.
   for (const Sub* sub : joining_)
-    if (sub->feed == &feed && sub->mode == Mode::backfilling) feed.backfill.from = std::min(feed.backfill.from, sub->position.offset);
+    if (sub->feed == &feed && sub->mode == Mode::backfilling)
+      feed.backfill.from = std::min(feed.backfill.from, sub->position.offset);
   continue_backfill(feed);
 }
 
@@ -86,8 +89,10 @@ void Joiner::history_page(Sub& sub, Result<link::ReadResult> page) {
   set_mode(sub, Mode::catching_up);
   if (!ok(page)) {
     const Error error = failure_of(page);
-    if (error.code == Errc::position_lost && error.detail == name_of(LostReason::too_old)) return refuse(sub, LostReason::too_old);
-    // A position of another epoch, or of the future: this feed is about to hear of it and starts over with all its subscriptions.
+    if (error.code == Errc::position_lost && error.detail == name_of(LostReason::too_old))
+      return refuse(sub, LostReason::too_old);
+    // A position of another epoch, or of the future: this feed is about to hear of it and starts over with
+    // all its subscriptions.
     if (clock_.steady() >= sub.deadline) return wait_failed(sub);
     return put_off(sub);
   }
@@ -95,7 +100,8 @@ void Joiner::history_page(Sub& sub, Result<link::ReadResult> page) {
   if (page->records.front().offset != sub.position.offset + 1) return refuse(sub, LostReason::too_old);
   if (!sub.announced) announce(sub, sub.outcome, LostReason::none, sub.position, false);
   // Never past this edge's own head: the live log goes on from there.
-  append_updates(sub, decode(page->records), std::min(page->records.back().offset, std::max(sub.feed->head, sub.position.offset)));
+  append_updates(sub, decode(page->records),
+                 std::min(page->records.back().offset, std::max(sub.feed->head, sub.position.offset)));
   fanout_.queue(*sub.client);
 }
 

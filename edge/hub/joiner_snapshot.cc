@@ -1,5 +1,5 @@
-// Snapshots: from the feed's state cache, made once per audience and shared; or, when the state is too big to keep, streamed page
-// by page from the broker to the one client.
+// Snapshots: from the feed's state cache, made once per audience and shared; or, when the state is too big to
+// keep, streamed page by page from the broker to the one client.
 #include "common/json/json.h"
 #include "edge/codec/server_frame.h"
 #include "edge/hub/joiner.h"
@@ -15,7 +15,8 @@ constexpr unsigned kStateAttempts = 5;
 /// Collects incidents into frames of bounded size.
 class SnapshotWriter {
  public:
-  SnapshotWriter(FrameRun& run, Encoding encoding, std::uint32_t sub) : run_(run), encoding_(encoding), sub_(sub) {}
+  SnapshotWriter(FrameRun& run, Encoding encoding, std::uint32_t sub)
+      : run_(run), encoding_(encoding), sub_(sub) {}
 
   void add(std::string_view incident) {
     if (!inside_.empty() && inside_.size() + incident.size() > kSnapshotFrame) flush(false, {});
@@ -68,7 +69,8 @@ void Joiner::give_snapshot(Sub& sub) {
   Feed& feed = *sub.feed;
   Audience& audience = *sub.audience;
   const auto now = clock_.steady();
-  const bool usable = audience.snapshot && audience.snapshot_position.epoch == feed.epoch && now - audience.snapshot_made < kSnapshotFresh &&
+  const bool usable = audience.snapshot && audience.snapshot_position.epoch == feed.epoch &&
+                      now - audience.snapshot_made < kSnapshotFresh &&
                       audience.snapshot_position.offset >= feed.recent.floor();
   if (!usable) {
     audience.snapshot = make_snapshot(audience);
@@ -105,7 +107,8 @@ void Joiner::state_page(Feed& feed, Result<link::SnapshotPage> page) {
     feed.state_cursor = page->cursor;
     return fill_state(feed);
   }
-  if (feed.state.phase() == StateCache::Phase::too_big && !page->last) broker_.cancel_snapshot(feed.name, page->cursor);
+  if (feed.state.phase() == StateCache::Phase::too_big && !page->last)
+    broker_.cancel_snapshot(feed.name, page->cursor);
   if (!feed.state.complete(page->position.offset, feed.recent)) {
     // The feed ran faster than the pages: once more, and in the end each client pages for itself.
     feed.state.reset();
@@ -119,12 +122,14 @@ void Joiner::state_page(Feed& feed, Result<link::SnapshotPage> page) {
 void Joiner::next_page(Sub& sub) {
   sub.page_ask = ++page_asks_;
   broker_.snapshot(sub.feed->name, sub.page_cursor ? *sub.page_cursor : std::string(),
-                   [self = std::weak_ptr<Joiner*>(self_), ask = sub.page_ask, serial = sub.serial, channel = sub.feed->name](Result<link::SnapshotPage> page) {
+                   [self = std::weak_ptr<Joiner*>(self_), ask = sub.page_ask, serial = sub.serial,
+                    channel = sub.feed->name](Result<link::SnapshotPage> page) {
                      const auto alive = self.lock();
                      if (!alive) return;
                      Joiner& joiner = **alive;
                      const auto it = joiner.by_serial_.find(serial);
-                     if (it != joiner.by_serial_.end() && it->second->page_ask == ask) return joiner.snapshot_page(*it->second, std::move(page));
+                     if (it != joiner.by_serial_.end() && it->second->page_ask == ask)
+                       return joiner.snapshot_page(*it->second, std::move(page));
                      // A page of a snapshot that was begun again, or that nobody waits for.
                      if (page && !page->cursor.empty()) joiner.broker_.cancel_snapshot(channel, page->cursor);
                    });
@@ -151,16 +156,19 @@ void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
   auto run = std::make_shared<FrameRun>();
   SnapshotWriter writer(*run, sub.audience->encoding, sub.audience->number);
   for (const auto& incident : page->incidents)
-    if (sub.audience->filter.matches_state(facts_of_incident(incident.key, incident.json))) writer.add(incident.json);
+    if (sub.audience->filter.matches_state(facts_of_incident(incident.key, incident.json)))
+      writer.add(incident.json);
   if (page->last || !writer.empty()) writer.flush(page->last, page->last ? page->position : Position{});
   fanout_.send_run(*sub.client, std::move(run));
-  sub.page_cursor = page->last || page->cursor.empty() ? nullptr : std::make_unique<std::string>(page->cursor);
+  sub.page_cursor =
+      page->last || page->cursor.empty() ? nullptr : std::make_unique<std::string>(page->cursor);
   if (!page->last) {
     if (has_room(sub)) next_page(sub);
     return;
   }
   metrics_.snapshots.add();
-  if (page->position.offset > sub.feed->head) return set_mode(sub, Mode::awaiting_head);  // the feed is a moment late
+  if (page->position.offset > sub.feed->head)
+    return set_mode(sub, Mode::awaiting_head);  // the feed is a moment late
   catch_up(sub);
 }
 

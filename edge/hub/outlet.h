@@ -1,6 +1,6 @@
 #pragma once
-// Outlet: what the hub may do to a socket. Implemented by edge/net on libwebsockets, and by recorders in tests and the
-// simulation. The handle is whatever net gave to Gateway::open; the hub never looks inside.
+// Outlet: what the hub may do to a socket. Implemented by edge/net on libwebsockets, and by recorders in
+// tests and the simulation. The handle is whatever net gave to Gateway::open; the hub never looks inside.
 //
 // Thread: the loop. Nothing here calls back; Gateway::writable and Gateway::closed come on a later turn.
 #include <cstddef>
@@ -14,9 +14,9 @@ namespace tocsin::edge {
 using Socket = void*;
 
 enum class Sent : std::uint8_t {
-  all,    ///< taken by the kernel, more may follow
-  queued, ///< taken, but a part waits for the socket: write nothing more until Gateway::writable
-  dead,   ///< the socket is beyond use; Gateway::closed will follow
+  all,     ///< taken by the kernel, more may follow
+  queued,  ///< taken, but a part waits for the socket: write nothing more until Gateway::writable
+  dead,    ///< the socket is beyond use; Gateway::closed will follow
 };
 
 class Outlet {

@@ -8,7 +8,8 @@ constexpr std::size_t kPieceBytes = 64 * 1024;
 }
 
 void PrivateTail::append(std::string_view frame) {
-  if (pieces_.empty() || pieces_.back().shared || pieces_.back().own.bytes.size() > kPieceBytes) pieces_.emplace_back();
+  if (pieces_.empty() || pieces_.back().shared || pieces_.back().own.bytes.size() > kPieceBytes)
+    pieces_.emplace_back();
   auto& own = pieces_.back().own;
   own.bytes.append(frame);
   own.close_frame();
@@ -38,7 +39,8 @@ void PrivateTail::take(std::size_t size) {
   piece.sent += size;
   unsent_ -= size;
   const auto& ends = piece.run().ends;
-  piece.next = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), piece.sent) - ends.begin());
+  piece.next =
+      static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), piece.sent) - ends.begin());
   if (!piece.shared) own_bytes_ -= size;
   if (piece.next == ends.size()) pieces_.pop_front();
 }

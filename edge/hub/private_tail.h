@@ -1,6 +1,7 @@
 #pragma once
-// PrivateTail: frames that are one client's own (replies, replays, snapshots), in order, ahead of what its audiences have for it.
-// Snapshots that several clients get are shared pieces and count once, for whoever holds them.
+// PrivateTail: frames that are one client's own (replies, replays, snapshots), in order, ahead of what its
+// audiences have for it. Snapshots that several clients get are shared pieces and count once, for whoever
+// holds them.
 //
 // Invariant: pieces hold whole frames; own_bytes() is what this client alone keeps alive. Thread: the loop.
 #include <cstdint>

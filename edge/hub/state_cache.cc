@@ -50,7 +50,8 @@ bool StateCache::complete(Offset position, const RecentUpdates& recent) {
 }
 
 void StateCache::apply(const FeedUpdate& update) {
-  if (phase_ == Phase::ready && !update.incident().empty()) put(update.key(), update.offset(), update.incident());
+  if (phase_ == Phase::ready && !update.incident().empty())
+    put(update.key(), update.offset(), update.incident());
 }
 
 const Facts& StateCache::facts_of_entry(const std::string& key, const Entry& entry) {

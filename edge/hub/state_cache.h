@@ -1,10 +1,12 @@
 #pragma once
-// StateCache: the current incidents of a channel, filled from one consistent snapshot of the broker and kept up by the feed, so
-// that snapshots are served without the broker.
+// StateCache: the current incidents of a channel, filled from one consistent snapshot of the broker and kept
+// up by the feed, so that snapshots are served without the broker.
 //
-//   empty --begin()--> filling --complete()--> ready      any --give_up()--> too_big     any --reset()--> empty
+//   empty --begin()--> filling --complete()--> ready      any --give_up()--> too_big     any --reset()-->
+//   empty
 //
-// Invariant: when ready() at head h, entries are exactly the channel's incidents after update h. Thread: the loop.
+// Invariant: when ready() at head h, entries are exactly the channel's incidents after update h. Thread: the
+// loop.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,13 +34,16 @@ class StateCache {
 
   [[nodiscard]] Phase phase() const noexcept { return phase_; }
   /// True when the entries stand at `head`.
-  [[nodiscard]] bool ready(Offset head) const noexcept { return phase_ == Phase::ready && head >= valid_from_; }
+  [[nodiscard]] bool ready(Offset head) const noexcept {
+    return phase_ == Phase::ready && head >= valid_from_;
+  }
 
   void reset();
   void begin();
   /// A page of the snapshot. Over the bound it gives up.
   void add_page(const std::vector<link::IncidentState>& incidents);
-  /// The snapshot was of `position`; later updates are taken from `recent`. False: they are no longer there; begin again.
+  /// The snapshot was of `position`; later updates are taken from `recent`. False: they are no longer there;
+  /// begin again.
   bool complete(Offset position, const RecentUpdates& recent);
   void give_up();
   /// An update of the feed. Only when ready.

@@ -50,15 +50,16 @@ std::uint64_t ref_of(const M& message) {
 struct EdgeLink::State {
   enum class Stage : std::uint8_t { offline, greeting, online };
 
-  State(const Config& config_in, const Clock& clock_in, LinkWire& wire_in, Random random_in, Metrics& metrics_in)
+  State(const Config& config_in, const Clock& clock_in, LinkWire& wire_in, Random random_in,
+        Metrics& metrics_in)
       : config(config_in),
         clock(clock_in),
         wire(wire_in),
         random(std::move(random_in)),
         metrics(metrics_in),
         instance(random()),
-        requests({config.link_request_timeout, static_cast<std::size_t>(config.link_publish_queue_bytes)}, clock, wire,
-                 (random() >> 2) | 1, metrics),
+        requests({config.link_request_timeout, static_cast<std::size_t>(config.link_publish_queue_bytes)},
+                 clock, wire, (random() >> 2) | 1, metrics),
         feeds(config, clock, wire, requests, metrics),
         puts(clock, wire) {}
 
@@ -80,7 +81,7 @@ struct EdgeLink::State {
   void on(M message) {
     const std::uint64_t ref = ref_of(message);
     if (ref == 0) return metrics.link_bad_messages.add();  // an edge's own kind of message, sent to an edge
-    requests.answer(ref, std::move(message));              // nobody waits: it came twice, or after its deadline
+    requests.answer(ref, std::move(message));  // nobody waits: it came twice, or after its deadline
   }
 
   /// Asks a question that may be repeated.
@@ -155,7 +156,8 @@ void EdgeLink::State::fill_event_id(Draft& draft) const {
 }
 
 void EdgeLink::State::on(link::Welcome welcome) {
-  // A second Welcome in a session answers a Hello that came twice: the broker forgot our interest, not our requests.
+  // A second Welcome in a session answers a Hello that came twice: the broker forgot our interest, not our
+  // requests.
   const bool fresh = stage != Stage::online || welcome.instance != broker_instance;
   stage = Stage::online;
   broker_instance = welcome.instance;
@@ -169,7 +171,8 @@ void EdgeLink::State::on(link::Welcome welcome) {
   canary_seen = false;
   broker_not_ready.clear();
   metrics.link_sessions.add();
-  log::info("the broker welcomed this edge", {{"cluster", cluster}, {"channels", feeds.size()}, {"unanswered", requests.unanswered()}});
+  log::info("the broker welcomed this edge",
+            {{"cluster", cluster}, {"channels", feeds.size()}, {"unanswered", requests.unanswered()}});
   beat();
   requests.online(welcome.publish_window);
   puts.online();
@@ -178,10 +181,12 @@ void EdgeLink::State::on(link::Welcome welcome) {
 void EdgeLink::State::on(const link::Refused& refused) {
   const bool forgotten = stage == Stage::online;
   if (refusal != refused.fault.detail)
-    log::warn("the broker refused this edge", {{"code", refused.fault.code}, {"detail", refused.fault.detail}});
+    log::warn("the broker refused this edge",
+              {{"code", refused.fault.code}, {"detail", refused.fault.detail}});
   refusal = refused.fault.detail;
   go_offline();
-  // Forgotten (a pause longer than its patience, or a restart the transport hid): introduce ourselves again at once.
+  // Forgotten (a pause longer than its patience, or a restart the transport hid): introduce ourselves again
+  // at once.
   if (forgotten) say_hello();
 }
 
@@ -264,17 +269,22 @@ void EdgeLink::publish(std::vector<Draft> drafts, Answer<std::vector<link::Publi
   State& s = *state_;
   const std::size_t count = drafts.size();
   for (Draft& draft : drafts) s.fill_event_id(draft);
-  auto handler = expect<link::PublishResult>([answer = std::move(answer), count](Result<link::PublishResult> result) {
-    if (!result) return answer(result.error());
-    if (result->outcomes.size() != count) return answer(Error{Errc::internal, "the broker answered for another number of updates"});
-    answer(std::move(result->outcomes));
-  });
-  if (count == 0) return s.requests.refuse({Errc::invalid_argument, "nothing to publish"}, std::move(handler));
+  auto handler =
+      expect<link::PublishResult>([answer = std::move(answer), count](Result<link::PublishResult> result) {
+        if (!result) return answer(result.error());
+        if (result->outcomes.size() != count)
+          return answer(Error{Errc::internal, "the broker answered for another number of updates"});
+        answer(std::move(result->outcomes));
+      });
+  if (count == 0)
+    return s.requests.refuse({Errc::invalid_argument, "nothing to publish"}, std::move(handler));
   const std::uint64_t ref = s.requests.next_ref();
-  s.requests.publish(ref, link::encode(link::Publish{ref, std::move(drafts)}), static_cast<std::uint32_t>(count), std::move(handler));
+  s.requests.publish(ref, link::encode(link::Publish{ref, std::move(drafts)}),
+                     static_cast<std::uint32_t>(count), std::move(handler));
 }
 
-void EdgeLink::read(const std::string& channel, Position after, std::uint32_t max_bytes, Answer<link::ReadResult> answer) {
+void EdgeLink::read(const std::string& channel, Position after, std::uint32_t max_bytes,
+                    Answer<link::ReadResult> answer) {
   State& s = *state_;
   State::ReadKey key{channel, after, max_bytes};
   auto& waiting = s.shared_reads[key];
@@ -288,12 +298,14 @@ void EdgeLink::read(const std::string& channel, Position after, std::uint32_t ma
                           });
 }
 
-void EdgeLink::snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) {
+void EdgeLink::snapshot(const std::string& channel, const std::string& cursor,
+                        Answer<link::SnapshotPage> answer) {
   state_->ask(link::SnapshotNext{0, channel, cursor, false}, std::move(answer));
 }
 void EdgeLink::cancel_snapshot(const std::string& channel, const std::string& cursor) {
   State& s = *state_;
-  if (s.stage == State::Stage::online) s.wire.send(link::encode(link::SnapshotNext{s.requests.next_ref(), channel, cursor, true}));
+  if (s.stage == State::Stage::online)
+    s.wire.send(link::encode(link::SnapshotNext{s.requests.next_ref(), channel, cursor, true}));
 }
 void EdgeLink::list_incidents(link::ListIncidents query, Answer<link::IncidentsPage> answer) {
   state_->ask(std::move(query), std::move(answer));
@@ -305,8 +317,12 @@ void EdgeLink::get_channel(const std::string& channel, Answer<link::ChannelInfo>
   state_->ask(link::GetChannel{0, channel}, std::move(answer));
 }
 
-void EdgeLink::put_sessions(std::vector<link::SessionRecord> records) { state_->puts.put(std::move(records)); }
-void EdgeLink::put_session(link::SessionRecord record, bool connected) { state_->puts.put(std::move(record), connected); }
+void EdgeLink::put_sessions(std::vector<link::SessionRecord> records) {
+  state_->puts.put(std::move(records));
+}
+void EdgeLink::put_session(link::SessionRecord record, bool connected) {
+  state_->puts.put(std::move(record), connected);
+}
 void EdgeLink::claim_session(const std::string& id, Answer<link::SessionState> answer) {
   State& s = *state_;
   const std::uint64_t ref = s.requests.next_ref();

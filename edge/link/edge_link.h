@@ -1,9 +1,11 @@
 #pragma once
-// EdgeLink: the edge's side of the reliable link (architecture section 4, proto/LINK.md) over a wire that loses, repeats
-// and reorders. Says Hello, keeps heartbeats, declares interest again on every new session with the broker, repairs gaps
-// by reading the log, sends unanswered requests again, and knows whether the edge is ready.
+// EdgeLink: the edge's side of the reliable link (architecture section 4, proto/LINK.md) over a wire that
+// loses, repeats and reorders. Says Hello, keeps heartbeats, declares interest again on every new session
+// with the broker, repairs gaps by reading the log, sends unanswered requests again, and knows whether the
+// edge is ready.
 //
-//   offline --(on_connected or tick: Hello)--> greeting --(Welcome)--> online --(silence, Refused, on_disconnected)--> offline
+//   offline --(on_connected or tick: Hello)--> greeting --(Welcome)--> online --(silence, Refused,
+//   on_disconnected)--> offline
 //
 // Invariant: what FeedSink is told of a channel is contiguous from on_attached's head, each offset once.
 // Sans-IO. Thread: the loop.
@@ -56,8 +58,10 @@ class EdgeLink final : public BrokerPort {
   void want(const std::string& channel) override;
   void unwant(const std::string& channel) override;
   void publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) override;
-  void read(const std::string& channel, Position after, std::uint32_t max_bytes, Answer<link::ReadResult> answer) override;
-  void snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) override;
+  void read(const std::string& channel, Position after, std::uint32_t max_bytes,
+            Answer<link::ReadResult> answer) override;
+  void snapshot(const std::string& channel, const std::string& cursor,
+                Answer<link::SnapshotPage> answer) override;
   void cancel_snapshot(const std::string& channel, const std::string& cursor) override;
   void list_incidents(link::ListIncidents query, Answer<link::IncidentsPage> answer) override;
   void get_incident(link::GetIncident query, Answer<link::IncidentsPage> answer) override;

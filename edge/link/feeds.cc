@@ -71,7 +71,8 @@ void Feeds::on_head(const link::Head& head) {
 void Feeds::on_updates(link::Updates updates) {
   const auto it = channels_.find(updates.channel);
   if (it == channels_.end()) {
-    // The broker did not hear that we lost interest. Said once a second at most: what is under way goes on arriving.
+    // The broker did not hear that we lost interest. Said once a second at most: what is under way goes on
+    // arriving.
     const Instant now = clock_.steady();
     if (online_ && now - stray_said_at_ >= kAskAgain) {
       stray_said_at_ = now;
@@ -80,7 +81,8 @@ void Feeds::on_updates(link::Updates updates) {
     return;
   }
   Channel& channel = it->second;
-  if (!channel.attached || updates.records.empty()) return;  // before the head is known: the head tells of them
+  if (!channel.attached || updates.records.empty())
+    return;  // before the head is known: the head tells of them
   if (updates.epoch != channel.epoch) {
     channel.suspect = true;
     return repair(updates.channel, channel);
@@ -145,7 +147,8 @@ void Feeds::keep_behind_gap(Channel& channel, Record record) {
     metrics_.link_dropped_behind_gap.add();
     return;
   }
-  if (!channel.waiting.emplace(record.offset, std::move(record)).second) return metrics_.link_duplicates.add();
+  if (!channel.waiting.emplace(record.offset, std::move(record)).second)
+    return metrics_.link_duplicates.add();
   set_waiting_bytes(waiting_bytes_ + size);
 }
 
@@ -170,7 +173,8 @@ void Feeds::attach(const std::string& name, const link::Head& head, std::string_
   channel.known = std::max(channel.known, head.last);
   if (!lost.empty()) {
     metrics_.link_reattached.add();
-    log::warn("history of a channel could not be repaired", {{"channel", name}, {"why", lost}, {"offset", head.last}});
+    log::warn("history of a channel could not be repaired",
+              {{"channel", name}, {"why", lost}, {"offset", head.last}});
   }
   if (sink_ != nullptr) sink_->on_attached(head, lost);
   deliver(name, life, {});
@@ -182,8 +186,10 @@ void Feeds::repair(const std::string& name, Channel& channel) {
   metrics_.link_repairs.add();
   const std::uint64_t ref = requests_.next_ref();
   const auto page = static_cast<std::uint32_t>(config_.link_page_bytes);
-  requests_.ask(ref, link::encode(link::Read{ref, name, channel.epoch, channel.next - 1, 0, page}), Requests::Again::yes,
-                [this, name, life = channel.life](Result<link::Message> answer) { on_read(name, life, std::move(answer)); });
+  requests_.ask(ref, link::encode(link::Read{ref, name, channel.epoch, channel.next - 1, 0, page}),
+                Requests::Again::yes, [this, name, life = channel.life](Result<link::Message> answer) {
+                  on_read(name, life, std::move(answer));
+                });
 }
 
 void Feeds::on_read(const std::string& name, std::uint64_t life, Result<link::Message> answer) {
@@ -202,7 +208,8 @@ void Feeds::on_page(const std::string& name, std::uint64_t life, link::ReadResul
   Channel& channel = *find(name, life);
   const bool other_epoch = page.head.epoch != channel.epoch;
   const bool lost = page.fault.code == describe(Errc::position_lost).name;
-  if (lost && (page.head.epoch == Epoch{} || page.head.last > kMaxOffset)) {  // no head to go on from: ask for it
+  if (lost &&
+      (page.head.epoch == Epoch{} || page.head.last > kMaxOffset)) {  // no head to go on from: ask for it
     channel.attached = false;
     channel.was_lost = true;
     return ask(name, channel);

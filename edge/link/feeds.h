@@ -1,10 +1,11 @@
 #pragma once
-// Feeds: the channels of interest, each made whole. Live updates, heads and pages of the log come in as the wire gives
-// them; what goes to FeedSink is contiguous and once.
+// Feeds: the channels of interest, each made whole. Live updates, heads and pages of the log come in as the
+// wire gives them; what goes to FeedSink is contiguous and once.
 //
 //   want() -> asking --(head)--> attached: next offset, updates that wait behind a gap
-//                                  |  a gap, a head ahead of us, or a foreign epoch: read the log after next - 1
-//                                  |    -> records: deliver, then what waited     -> nothing new: again later
+//                                  |  a gap, a head ahead of us, or a foreign epoch: read the log after next
+//                                  - 1 |    -> records: deliver, then what waited     -> nothing new: again
+//                                  later
 //                                  '--  -> position_lost: attach anew at the broker's head, say why
 //
 // Only an answer to our own read decides that an epoch changed: a message that was late must not undo it.
@@ -48,7 +49,7 @@ class Feeds {
   struct Channel {
     std::uint64_t life = 0;  ///< tells this want() from an earlier one of the same name
     bool attached = false;
-    bool asked = false;     ///< Interest was sent in this session
+    bool asked = false;  ///< Interest was sent in this session
     bool reading = false;
     bool suspect = false;   ///< another epoch was seen; a read will tell
     bool was_lost = false;  ///< history fell away while the head was unknown

@@ -9,12 +9,14 @@ namespace {
 constexpr Millis kRepeatAfter{1'500};
 }  // namespace
 
-Requests::Requests(Limits limits, const Clock& clock, LinkWire& wire, std::uint64_t first_ref, Metrics& metrics)
+Requests::Requests(Limits limits, const Clock& clock, LinkWire& wire, std::uint64_t first_ref,
+                   Metrics& metrics)
     : limits_(limits), clock_(clock), wire_(wire), metrics_(metrics), next_ref_(first_ref) {}
 
 void Requests::ask(std::uint64_t ref, std::string bytes, Again again, Handler handler) {
   const Instant now = clock_.steady();
-  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, 0, again, Stage::waiting, ref});
+  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, 0, again,
+                          Stage::waiting, ref});
   waiting_.push_back(ref);
   pump(waiting_);
 }
@@ -28,12 +30,15 @@ void Requests::publish(std::uint64_t ref, std::string bytes, std::uint32_t draft
   publish_bytes_ += bytes.size();
   metrics_.link_publish_bytes.set(static_cast<std::int64_t>(publish_bytes_));
   const Instant now = clock_.steady();
-  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, drafts, Again::yes, Stage::waiting, ref});
+  open_.emplace(ref, Open{std::move(bytes), std::move(handler), now + limits_.timeout, now, drafts,
+                          Again::yes, Stage::waiting, ref});
   waiting_publishes_.push_back(ref);
   pump(waiting_publishes_);
 }
 
-void Requests::refuse(Error error, Handler handler) { refused_.emplace_back(std::move(error), std::move(handler)); }
+void Requests::refuse(Error error, Handler handler) {
+  refused_.emplace_back(std::move(error), std::move(handler));
+}
 
 bool Requests::answer(std::uint64_t ref, link::Message message) {
   const auto renamed = renamed_.find(ref);
@@ -54,7 +59,8 @@ void Requests::online(std::uint32_t publish_window) {
   for (auto it = open_.begin(); it != open_.end();) {
     auto& [ref, open] = *it;
     if (open.stage == Stage::sent && open.again == Again::never) {
-      refuse({Errc::unavailable, "the connection to the broker broke before the answer came"}, std::move(open.handler));
+      refuse({Errc::unavailable, "the connection to the broker broke before the answer came"},
+             std::move(open.handler));
       it = open_.erase(it);
       continue;
     }
@@ -105,7 +111,8 @@ void Requests::rename(std::uint64_t ref, Open& open) {
   publish_bytes_ += open.bytes.size();
 }
 
-/// Sends in order what the wire and, for publishes, the broker's window take. Entries that are gone are skipped.
+/// Sends in order what the wire and, for publishes, the broker's window take. Entries that are gone are
+/// skipped.
 void Requests::pump(std::deque<std::uint64_t>& queue) {
   while (online_ && !queue.empty()) {
     const auto it = open_.find(queue.front());
@@ -135,7 +142,8 @@ Requests::Open Requests::take(std::map<std::uint64_t, Open>::iterator it) {
   if (open.drafts > 0) {
     publish_bytes_ -= open.bytes.size();
     metrics_.link_publish_bytes.set(static_cast<std::int64_t>(publish_bytes_));
-    if (open.stage == Stage::sent) publish_in_flight_ -= std::min<std::uint64_t>(open.drafts, publish_in_flight_);
+    if (open.stage == Stage::sent)
+      publish_in_flight_ -= std::min<std::uint64_t>(open.drafts, publish_in_flight_);
   }
   return open;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Requests: what the edge asked of the broker and has no answer to yet. Gives refs, repeats what is safe to repeat, keeps
-// publishes within the broker's window, and answers `unavailable` itself at the deadline.
+// Requests: what the edge asked of the broker and has no answer to yet. Gives refs, repeats what is safe to
+// repeat, keeps publishes within the broker's window, and answers `unavailable` itself at the deadline.
 //
 //   ask() -> waiting --(online, window)--> sent --(answer | deadline)--> gone
 //              ^-------- online() again, or silence of kRepeatAfter --------|
@@ -46,7 +46,8 @@ class Requests {
 
   /// An answer came. False when nobody waits for it (any more).
   bool answer(std::uint64_t ref, link::Message message);
-  /// A new session with the broker: everything unanswered is sent again; what may not be is answered `unavailable`.
+  /// A new session with the broker: everything unanswered is sent again; what may not be is answered
+  /// `unavailable`.
   void online(std::uint32_t publish_window);
   void offline() noexcept { online_ = false; }
   void tick();
@@ -70,8 +71,8 @@ class Requests {
   bool send(Open& open);
   Open take(std::map<std::uint64_t, Open>::iterator it);
   void repeat_silent(Instant now);
-  /// A publish that is sent again gets a new ref: the answer to the first copy may say `conflict` while the second is
-  /// accepted, and only the last copy's answer is the truth.
+  /// A publish that is sent again gets a new ref: the answer to the first copy may say `conflict` while the
+  /// second is accepted, and only the last copy's answer is the truth.
   void rename(std::uint64_t ref, Open& open);
 
   const Limits limits_;

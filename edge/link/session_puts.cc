@@ -4,7 +4,8 @@
 
 namespace tocsin::edge {
 namespace {
-/// A message that was handed to the wire is through, or its connection is known to be broken, after this long.
+/// A message that was handed to the wire is through, or its connection is known to be broken, after this
+/// long.
 constexpr Millis kKeep{5'000};
 }  // namespace
 
@@ -13,10 +14,15 @@ SessionPuts::Put* SessionPuts::keep(link::SessionRecord record, bool connected) 
   const std::uint64_t fence = record.fence;
   if (const auto it = kept_.find(id); it != kept_.end() && it->second.fence > fence) return nullptr;
   ages_.push_back({clock_.steady(), id, ++numbers_});
-  const auto kept = kept_.insert_or_assign(id, Put{link::encode(link::SessionPut{std::move(record), connected}), fence, numbers_, false}).first;
+  const auto kept =
+      kept_
+          .insert_or_assign(
+              id, Put{link::encode(link::SessionPut{std::move(record), connected}), fence, numbers_, false})
+          .first;
   if (ages_.size() > kMax) {
     const Age& oldest = ages_.front();
-    if (const auto it = kept_.find(oldest.id); it != kept_.end() && it->second.number == oldest.number) kept_.erase(it);
+    if (const auto it = kept_.find(oldest.id); it != kept_.end() && it->second.number == oldest.number)
+      kept_.erase(it);
     ages_.pop_front();
   }
   return &kept->second;

@@ -1,9 +1,10 @@
 #pragma once
-// SessionPuts: the session records written lately. The broker does not acknowledge them, so those of the last seconds are
-// said again on a new session with it, and those written while it was away are kept for its return.
+// SessionPuts: the session records written lately. The broker does not acknowledge them, so those of the last
+// seconds are said again on a new session with it, and those written while it was away are kept for its
+// return.
 //
-// Bound: one record per session, kMax in all; above, the oldest goes (its session then resumes from an older position).
-// Thread: the loop.
+// Bound: one record per session, kMax in all; above, the oldest goes (its session then resumes from an older
+// position). Thread: the loop.
 #include <cstdint>
 #include <deque>
 #include <string>

@@ -7,12 +7,17 @@ namespace tocsin::edge {
 namespace {
 
 constexpr std::int64_t kLongestWait = 30;  // seconds; who waits longer had better try another edge
-constexpr double kWithoutRate = 1'000;     // refusals a second that are assumed to find room, when nothing limits the rate
+constexpr double kWithoutRate =
+    1'000;  // refusals a second that are assumed to find room, when nothing limits the rate
 
 }  // namespace
 
 Admission::Admission(const Clock& clock, std::int64_t per_second)
-    : clock_(clock), rate_(static_cast<double>(per_second)), filled_(clock.steady()), serve_(rate_), refuse_(rate_) {}
+    : clock_(clock),
+      rate_(static_cast<double>(per_second)),
+      filled_(clock.steady()),
+      serve_(rate_),
+      refuse_(rate_) {}
 
 void Admission::refill() {
   const Instant now = clock_.steady();
@@ -43,7 +48,8 @@ Admission::Verdict Admission::arrived() {
 std::int64_t Admission::retry_after() {
   refill();
   debt_ += 1;
-  return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(debt_ / (rate_ > 0 ? rate_ : kWithoutRate))), 1, kLongestWait);
+  return std::clamp<std::int64_t>(
+      static_cast<std::int64_t>(std::ceil(debt_ / (rate_ > 0 ? rate_ : kWithoutRate))), 1, kLongestWait);
 }
 
 }  // namespace tocsin::edge

@@ -1,11 +1,11 @@
 #pragma once
-// Admission: how many new connections are served, refused with an honest answer, or left waiting in the system's queue. Two
-// token buckets of one second's worth each: one for those served, one for those told 503. When both are empty nothing is
-// accepted until they fill again, so a storm costs a bounded share of the loop whatever its size.
+// Admission: how many new connections are served, refused with an honest answer, or left waiting in the
+// system's queue. Two token buckets of one second's worth each: one for those served, one for those told 503.
+// When both are empty nothing is accepted until they fill again, so a storm costs a bounded share of the loop
+// whatever its size.
 //
-// Invariant: those refused are told to come back when the bucket will have room for them, in the order of their refusals:
-// each adds to a debt that is paid off at the rate.
-// Thread: the loop.
+// Invariant: those refused are told to come back when the bucket will have room for them, in the order of
+// their refusals: each adds to a debt that is paid off at the rate. Thread: the loop.
 #include <cstdint>
 
 #include "common/clock.h"

@@ -1,6 +1,6 @@
 #pragma once
-// Connection: what edge/net knows of one socket beside the library's own struct. Small, since there is one per client; what
-// only a request, a message in pieces or a close needs hangs off it while it lasts.
+// Connection: what edge/net knows of one socket beside the library's own struct. Small, since there is one
+// per client; what only a request, a message in pieces or a close needs hangs off it while it lasts.
 //
 //   fresh --(request)--> HTTP: Exchange, answered, fresh again
 //     |        '--(GET /v1/events)--> streaming --.
@@ -42,9 +42,9 @@ struct Connection {
   bool closing = false;  ///< we close once what is queued is out
   bool close_sent = false;
   bool receiving = false;  ///< in the list of those that sent something in this turn
-  bool deflate = false;       ///< permessage-deflate was agreed on
-  bool inflate = false;       ///< the message under way is compressed
-  std::uint8_t offer = 0;     ///< offers of permessage-deflate to pass over, and then the one to take; 0: none
+  bool deflate = false;    ///< permessage-deflate was agreed on
+  bool inflate = false;    ///< the message under way is compressed
+  std::uint8_t offer = 0;  ///< offers of permessage-deflate to pass over, and then the one to take; 0: none
   std::uint8_t retry_after = 0;  ///< seconds; not 0: only told to come back then
   CloseReason reason{};
   DueList* list = nullptr;  ///< that `due` is in

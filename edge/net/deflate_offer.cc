@@ -22,10 +22,12 @@ std::string_view next(std::string_view& rest, char separator) {
 bool is_window(std::string_view value) {
   unsigned bits = 0;
   const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), bits);
-  return failed == std::errc{} && end == value.data() + value.size() && bits >= 8 && bits <= 15 && value.front() != '0';
+  return failed == std::errc{} && end == value.data() + value.size() && bits >= 8 && bits <= 15 &&
+         value.front() != '0';
 }
 
-/// server_max_window_bits is never acceptable: the library cannot answer it, and a smaller window would bind every client.
+/// server_max_window_bits is never acceptable: the library cannot answer it, and a smaller window would bind
+/// every client.
 bool acceptable(std::string_view parameters) {
   bool server_takeover = false;
   bool client_takeover = false;
@@ -49,7 +51,8 @@ bool is_broken_safari(std::string_view agent) {
   const auto version = agent.find("Version/15.");
   if (version == std::string_view::npos || agent.find("Safari/") == std::string_view::npos) return false;
   const auto minor = agent.substr(version + 11);
-  return !minor.empty() && minor[0] >= '0' && minor[0] <= '3' && (minor.size() == 1 || minor[1] < '0' || minor[1] > '9');
+  return !minor.empty() && minor[0] >= '0' && minor[0] <= '3' &&
+         (minor.size() == 1 || minor[1] < '0' || minor[1] > '9');
 }
 
 }  // namespace
@@ -58,7 +61,8 @@ std::size_t choose_offer(std::string_view offers, std::string_view user_agent) {
   if (offers.find_first_of("\t\"") != std::string_view::npos || is_broken_safari(user_agent)) return 0;
   std::size_t number = 0;
   std::size_t chosen = 0;
-  bool bare = false;  // the chosen one has no parameters: the library reads on, and drops the connection at a second offer
+  bool bare = false;  // the chosen one has no parameters: the library reads on, and drops the connection at a
+                      // second offer
   while (!offers.empty()) {
     std::string_view offer = next(offers, ',');
     const bool with_parameters = offer.find(';') != std::string_view::npos;

@@ -7,14 +7,16 @@
 namespace tocsin::edge {
 namespace {
 
-/// Bodies that nobody wants are read and thrown away for this long, so that the answer is not lost in a reset.
+/// Bodies that nobody wants are read and thrown away for this long, so that the answer is not lost in a
+/// reset.
 constexpr int kDiscardSeconds = 5;
 /// An answer that the client does not take is held no longer than this.
 constexpr int kUnreadSeconds = 30;
 
 int write_raw(lws* wsi, const std::string& text) {
   // LWS_WRITE_HTTP only reads the buffer; its signature is older than that.
-  return lws_write(wsi, reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), text.size(), LWS_WRITE_HTTP);
+  return lws_write(wsi, reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), text.size(),
+                   LWS_WRITE_HTTP);
 }
 
 }  // namespace
@@ -37,7 +39,8 @@ int HttpFront::on_request(Connection& connection, Result<RequestHead> head) {
     return send(connection);
   }
   if (head->framing == Framing::unsupported) {
-    HttpReply reply = problem(Error{Errc::invalid_argument, "send the body with a content-length; chunked bodies are not taken"});
+    HttpReply reply = problem(
+        Error{Errc::invalid_argument, "send the body with a content-length; chunked bodies are not taken"});
     reply.status = 411;
     return refuse(connection, reply);
   }
@@ -50,7 +53,8 @@ int HttpFront::start_body(Connection& connection, const RequestHead& head) {
   if (api_->takes_upload(exchange.request))
     exchange.upload = api_->upload(exchange.request, reply_to(connection.exchange));
   else if (head.content_length > static_cast<std::uint64_t>(config_.body_max_bytes))
-    return refuse(connection, problem(Error{Errc::too_large, "the body is larger than limits.body_max_bytes"}));
+    return refuse(connection,
+                  problem(Error{Errc::too_large, "the body is larger than limits.body_max_bytes"}));
   if (exchange.answered) return send(connection);
   if (head.expects_continue && write_raw(connection.wsi, "HTTP/1.1 100 Continue\r\n\r\n") < 0) return -1;
   lws_set_timeout(connection.wsi, PENDING_TIMEOUT_HTTP_CONTENT, kDiscardSeconds);
@@ -116,7 +120,8 @@ HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) {
     alive->output = response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body);
     alive->answered = true;
     if (alive->wsi == nullptr) return;
-    lws_rx_flow_control(alive->wsi, 1);  // first: the library does not look at writability while reading is held
+    lws_rx_flow_control(alive->wsi,
+                        1);  // first: the library does not look at writability while reading is held
     lws_callback_on_writable(alive->wsi);
   };
 }

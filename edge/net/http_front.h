@@ -1,9 +1,9 @@
 #pragma once
-// HttpFront: requests of one connection after the other, between libwebsockets' callbacks and HttpApi. Answers are written
-// whole and raw; the library keeps the connection for the next request.
+// HttpFront: requests of one connection after the other, between libwebsockets' callbacks and HttpApi.
+// Answers are written whole and raw; the library keeps the connection for the next request.
 //
-// Invariant: a connection has at most one Exchange; while its answer is awaited nothing is read from the socket.
-// Each on_...() returns what the callback returns: 0, or -1 to close. Thread: the loop.
+// Invariant: a connection has at most one Exchange; while its answer is awaited nothing is read from the
+// socket. Each on_...() returns what the callback returns: 0, or -1 to close. Thread: the loop.
 #include <cstdint>
 #include <list>
 #include <memory>

@@ -6,10 +6,13 @@ namespace {
 constexpr std::string_view kCors = "access-control-allow-origin: *\r\n";
 
 bool unreserved(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
-bool fits_a_header(std::string_view text) noexcept { return text.find_first_of(std::string_view{"\r\n\0", 3}) == std::string_view::npos; }
+bool fits_a_header(std::string_view text) noexcept {
+  return text.find_first_of(std::string_view{"\r\n\0", 3}) == std::string_view::npos;
+}
 
 std::string_view connection_line(KeepAlive keep_alive) noexcept {
   return keep_alive == KeepAlive::yes ? "connection: keep-alive\r\n" : "connection: close\r\n";
@@ -19,36 +22,59 @@ std::string_view connection_line(KeepAlive keep_alive) noexcept {
 
 std::string_view status_text(unsigned status) noexcept {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 204: return "No Content";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 426: return "Upgrade Required";
-    case 429: return "Too Many Requests";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    case 507: return "Insufficient Storage";
-    default: return "Status";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 426:
+      return "Upgrade Required";
+    case 429:
+      return "Too Many Requests";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return "Status";
   }
 }
 
 std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body) {
   std::string out = "HTTP/1.1 " + std::to_string(reply.status);
   out.append(" ").append(status_text(reply.status)).append("\r\n");
-  if (!reply.content_type.empty() && reply.status != 204) out.append("content-type: ").append(reply.content_type).append("\r\n");
-  if (reply.status != 204) out.append("content-length: ").append(std::to_string(reply.body.size())).append("\r\n");
+  if (!reply.content_type.empty() && reply.status != 204)
+    out.append("content-type: ").append(reply.content_type).append("\r\n");
+  if (reply.status != 204)
+    out.append("content-length: ").append(std::to_string(reply.body.size())).append("\r\n");
   for (const auto& [name, value] : reply.headers)
-    if (fits_a_header(name) && fits_a_header(value)) out.append(name).append(": ").append(value).append("\r\n");
+    if (fits_a_header(name) && fits_a_header(value))
+      out.append(name).append(": ").append(value).append("\r\n");
   out.append(kCors).append(connection_line(keep_alive)).append("\r\n");
   if (body == Body::send && reply.status != 204) out.append(reply.body);
   return out;

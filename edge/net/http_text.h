@@ -1,6 +1,7 @@
 #pragma once
-// The text of HTTP/1.1 responses, and request targets put back into their percent-encoded form: the library below hands them
-// out decoded, and joining decoded arguments would lose what separates them. Pure; any thread.
+// The text of HTTP/1.1 responses, and request targets put back into their percent-encoded form: the library
+// below hands them out decoded, and joining decoded arguments would lose what separates them. Pure; any
+// thread.
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,8 @@ namespace tocsin::edge {
 enum class KeepAlive : std::uint8_t { no, yes };
 enum class Body : std::uint8_t { send, omit };  ///< omit: the answer to HEAD, or 204
 
-/// Head and body of a response, with date-free headers: status line, content-type, content-length, the reply's own, CORS.
+/// Head and body of a response, with date-free headers: status line, content-type, content-length, the
+/// reply's own, CORS.
 [[nodiscard]] std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body);
 /// Head of an event stream. Its end is the end of the connection.
 [[nodiscard]] std::string event_stream_head();

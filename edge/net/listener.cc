@@ -19,14 +19,20 @@ namespace {
 
 constexpr int kBacklog = 4'096;
 
-void set_option(int fd, int level, int name, int value) noexcept { (void)setsockopt(fd, level, name, &value, sizeof value); }
+void set_option(int fd, int level, int name, int value) noexcept {
+  (void)setsockopt(fd, level, name, &value, sizeof value);
+}
 
 std::string system_text() { return std::strerror(errno); }
 
 }  // namespace
 
 Listener::Listener(loop::Loop& loop, Settings settings, Metrics& metrics, Gate gate, Accepted accepted)
-    : loop_(loop), settings_(std::move(settings)), metrics_(metrics), gate_(std::move(gate)), accepted_(std::move(accepted)) {}
+    : loop_(loop),
+      settings_(std::move(settings)),
+      metrics_(metrics),
+      gate_(std::move(gate)),
+      accepted_(std::move(accepted)) {}
 
 Listener::~Listener() { close(); }
 
@@ -37,7 +43,8 @@ Status Listener::listen() {
   addrinfo* found = nullptr;
   const std::string port = std::to_string(settings_.port);
   if (getaddrinfo(settings_.address.c_str(), port.c_str(), &hints, &found) != 0)
-    return Error{Errc::invalid_argument, "listen.address must be an IP address, not \"" + settings_.address + "\""};
+    return Error{Errc::invalid_argument,
+                 "listen.address must be an IP address, not \"" + settings_.address + "\""};
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
   return bind_to(found->ai_addr, found->ai_addrlen, found->ai_family);
 }
@@ -52,13 +59,15 @@ Status Listener::bind_to(const sockaddr* address, socklen_t size, int family) {
   if (bind(fd_, address, size) != 0 || ::listen(fd_, kBacklog) != 0) {
     const std::string why = system_text();
     close();
-    return Error{Errc::io, "cannot listen on " + settings_.address + " port " + std::to_string(settings_.port) + ": " + why +
+    return Error{Errc::io, "cannot listen on " + settings_.address + " port " +
+                               std::to_string(settings_.port) + ": " + why +
                                "; choose another with --listen-port, or 0 for any free one"};
   }
   sockaddr_storage bound{};
   socklen_t bound_size = sizeof bound;
   getsockname(fd_, reinterpret_cast<sockaddr*>(&bound), &bound_size);
-  port_ = ntohs(family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  port_ = ntohs(family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
+                                   : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
   spare_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   poll_.emplace(loop_, fd_, [this](loop::Events) { accept_some(); });
   poll_->watch({.readable = true});

@@ -1,10 +1,10 @@
 #pragma once
-// Listener: the edge's own listening socket. The library's has no SO_REUSEPORT in Debian's build, accepts without a bound,
-// and spins when descriptors run out.
+// Listener: the edge's own listening socket. The library's has no SO_REUSEPORT in Debian's build, accepts
+// without a bound, and spins when descriptors run out.
 //
-// Invariant: every accepted descriptor is non-blocking, close-on-exec, without Nagle's delay and with a bounded send buffer,
-// and is handed on once. Out of descriptors: waiting connections are accepted on a spare one and closed, so that they learn
-// of it and the loop does not spin. Thread: the loop.
+// Invariant: every accepted descriptor is non-blocking, close-on-exec, without Nagle's delay and with a
+// bounded send buffer, and is handed on once. Out of descriptors: waiting connections are accepted on a spare
+// one and closed, so that they learn of it and the loop does not spin. Thread: the loop.
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -38,7 +38,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// Fails with invalid_argument (no such address) or io (port in use); the detail is a sentence for the operator.
+  /// Fails with invalid_argument (no such address) or io (port in use); the detail is a sentence for the
+  /// operator.
   Status listen();
   /// New connections are refused by the system from now on.
   void close();

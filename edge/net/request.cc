@@ -24,7 +24,8 @@ std::string custom_header(lws* wsi, std::string_view name_with_colon) {
   const int length = lws_hdr_custom_length(wsi, name_with_colon.data(), name_length);
   if (length <= 0) return {};
   std::string out(static_cast<std::size_t>(length) + 1, '\0');
-  const int copied = lws_hdr_custom_copy(wsi, out.data(), static_cast<int>(out.size()), name_with_colon.data(), name_length);
+  const int copied =
+      lws_hdr_custom_copy(wsi, out.data(), static_cast<int>(out.size()), name_with_colon.data(), name_length);
   out.resize(copied > 0 ? static_cast<std::size_t>(copied) : 0);
   return out;
 }
@@ -35,7 +36,8 @@ std::string query_of(lws* wsi, std::string* token) {
   const int length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
   std::string argument(static_cast<std::size_t>(length > 0 ? length : 0) + 1, '\0');
   for (int i = 0; length > 0; ++i) {
-    const int copied = lws_hdr_copy_fragment(wsi, argument.data(), static_cast<int>(argument.size()), WSI_TOKEN_HTTP_URI_ARGS, i);
+    const int copied = lws_hdr_copy_fragment(wsi, argument.data(), static_cast<int>(argument.size()),
+                                             WSI_TOKEN_HTTP_URI_ARGS, i);
     if (copied < 0) break;
     const std::string_view decoded{argument.data(), static_cast<std::size_t>(copied)};
     if (decoded.starts_with(kToken)) {
@@ -49,14 +51,22 @@ std::string query_of(lws* wsi, std::string* token) {
 
 std::string_view method_name(int method) noexcept {
   switch (method) {
-    case LWSHUMETH_GET: return "GET";
-    case LWSHUMETH_POST: return "POST";
-    case LWSHUMETH_OPTIONS: return "OPTIONS";
-    case LWSHUMETH_PUT: return "PUT";
-    case LWSHUMETH_PATCH: return "PATCH";
-    case LWSHUMETH_DELETE: return "DELETE";
-    case LWSHUMETH_HEAD: return "HEAD";
-    default: return {};
+    case LWSHUMETH_GET:
+      return "GET";
+    case LWSHUMETH_POST:
+      return "POST";
+    case LWSHUMETH_OPTIONS:
+      return "OPTIONS";
+    case LWSHUMETH_PUT:
+      return "PUT";
+    case LWSHUMETH_PATCH:
+      return "PATCH";
+    case LWSHUMETH_DELETE:
+      return "DELETE";
+    case LWSHUMETH_HEAD:
+      return "HEAD";
+    default:
+      return {};
   }
 }
 
@@ -79,7 +89,8 @@ Status read_framing(lws* wsi, RequestHead& head) {
   }
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), head.content_length);
   // Above 2^53 nobody means it, and the library counts in signed 64 bits.
-  if (failed != std::errc{} || end != text.data() + text.size() || head.content_length > (std::uint64_t{1} << 53))
+  if (failed != std::errc{} || end != text.data() + text.size() ||
+      head.content_length > (std::uint64_t{1} << 53))
     return Error{Errc::invalid_argument, "content-length is not a length"};
   head.framing = Framing::length;
   return Done{};
@@ -92,7 +103,8 @@ Result<RequestHead> read_request(lws* wsi) {
   char* path = nullptr;
   int path_length = 0;
   head.request.method = method_name(lws_http_get_uri_and_method(wsi, &path, &path_length));
-  if (head.request.method.empty() || path == nullptr) return Error{Errc::invalid_argument, "the method is not known"};
+  if (head.request.method.empty() || path == nullptr)
+    return Error{Errc::invalid_argument, "the method is not known"};
   append_encoded(head.request.path, {path, static_cast<std::size_t>(path_length)}, "/:@!$&'()*+,;=");
   head.request.query = query_of(wsi, nullptr);
   head.request.content_type = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE);

@@ -1,6 +1,6 @@
 #pragma once
-// What a request says, read out of libwebsockets' header table. Only valid inside the callback of that request.
-// Thread: the loop.
+// What a request says, read out of libwebsockets' header table. Only valid inside the callback of that
+// request. Thread: the loop.
 #include <cstdint>
 #include <optional>
 #include <string>

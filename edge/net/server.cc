@@ -19,15 +19,18 @@
 namespace tocsin::edge {
 namespace {
 
-/// One write sends at most this much without a copy; edge/hub cuts its batches to it. Protocols below say the same.
+/// One write sends at most this much without a copy; edge/hub cuts its batches to it. Protocols below say the
+/// same.
 constexpr std::size_t kBatch = 65'536;
 /// Over TLS the same, and one record: a stalled client holds at most one in the library and one in OpenSSL.
 constexpr std::size_t kRecord = 16'384;
-/// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per client.
+/// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per
+/// client.
 constexpr std::size_t kReadBuffer = 128;
 /// Longest wait for a slow client to take what is queued and answer our close.
 constexpr Millis kClosePatience{5'000};
-/// The library closes its handles in the turns that follow its first destroy call, and frees itself in the second.
+/// The library closes its handles in the turns that follow its first destroy call, and frees itself in the
+/// second.
 constexpr int kClosingTurns = 8;
 constexpr int kHandshakeSeconds = 10;
 constexpr std::size_t kManyClients = 1'000;
@@ -38,12 +41,15 @@ constexpr rlim_t kOwnDescriptors = 256;
 /// Connections beyond those that are served, which are told so.
 constexpr std::size_t kRefusalRoom = 128;
 
-/// All zero: the library keeps no validity timer per connection. Its timers are one sorted list, walked on every PONG.
+/// All zero: the library keeps no validity timer per connection. Its timers are one sorted list, walked on
+/// every PONG.
 constexpr lws_retry_bo_t kNoRetry{};
 
 const lws_protocols kProtocols[] = {
-    {Server::State::kJsonProtocol, &Server::State::on_event, 0, kReadBuffer, 0, nullptr, kBatch},  // also when none is offered
-    {Server::State::kProtoProtocol, &Server::State::on_event, 0, kReadBuffer, static_cast<unsigned>(Door::proto), nullptr, kBatch},
+    {Server::State::kJsonProtocol, &Server::State::on_event, 0, kReadBuffer, 0, nullptr,
+     kBatch},  // also when none is offered
+    {Server::State::kProtoProtocol, &Server::State::on_event, 0, kReadBuffer,
+     static_cast<unsigned>(Door::proto), nullptr, kBatch},
     {nullptr, nullptr, 0, 0, 0, nullptr, 0},
 };
 
@@ -63,7 +69,8 @@ std::size_t room_for(const Config& config) {
 
 Connection* connection_of(Socket socket) { return static_cast<Connection*>(socket); }
 
-/// Sends what the kernel takes now; past the library, whose own bookkeeping costs a tenth of a small send. -1: the socket is broken.
+/// Sends what the kernel takes now; past the library, whose own bookkeeping costs a tenth of a small send.
+/// -1: the socket is broken.
 ssize_t send_now(int fd, std::string_view bytes) {
   const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : sent;
@@ -84,11 +91,13 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
       metrics(metrics_in),
       http(config_in, metrics_in),
       admission(clock_in, config_in.handshakes_per_s),
-      listener(loop_in,
-               {config.listen_address, static_cast<std::uint16_t>(config.listen_port),
-                config.listen_share ? PortSharing::shared : PortSharing::alone, static_cast<int>(config.send_buffer_bytes),
-                static_cast<int>(config.accepts_per_turn)},
-               metrics_in, [this] { return admission.open(); }, [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
+      listener(
+          loop_in,
+          {config.listen_address, static_cast<std::uint16_t>(config.listen_port),
+           config.listen_share ? PortSharing::shared : PortSharing::alone,
+           static_cast<int>(config.send_buffer_bytes), static_cast<int>(config.accepts_per_turn)},
+          metrics_in, [this] { return admission.open(); },
+          [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
 
 Status Server::State::open_context() {
   const bool with_tls = tls::wanted(config);
@@ -101,7 +110,8 @@ Status Server::State::open_context() {
   info.protocols = kProtocols;
   info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME;
   if (with_tls)
-    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
+                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
   info.foreign_loops = loops;
   if (config.deflate) info.extensions = kExtensions;
   info.user = this;
@@ -114,7 +124,8 @@ Status Server::State::open_context() {
   info.alpn = "http/1.1";  // raw frames must never meet HTTP/2 framing
   info.vhost_name = "edge";
   context = lws_create_context(&info);
-  if (context == nullptr) return Error{Errc::io, "libwebsockets could not start; is the package libwebsockets-evlib-uv installed?"};
+  if (context == nullptr)
+    return Error{Errc::io, "libwebsockets could not start; is the package libwebsockets-evlib-uv installed?"};
   vhost = lws_get_vhost_by_name(context, "edge");
   return vhost != nullptr ? Status{Done{}} : Status{Error{Errc::internal, "no virtual host"}};
 }
@@ -137,8 +148,9 @@ void Server::State::accept(int fd, const sockaddr_storage&) {
   metrics.net_connections.set(static_cast<std::int64_t>(++count));
 }
 
-/// What a new connection is told when it asks for something; 0: it is served. The answer waits for the request, or it would be
-/// lost in a reset; and health is told to everybody, since a busy edge is not a sick one.
+/// What a new connection is told when it asks for something; 0: it is served. The answer waits for the
+/// request, or it would be lost in a reset; and health is told to everybody, since a busy edge is not a sick
+/// one.
 std::uint8_t Server::State::refusal() {
   const bool served = admission.arrived() == Admission::Verdict::serve && count < room;
   return served ? std::uint8_t{0} : static_cast<std::uint8_t>(admission.retry_after());
@@ -155,8 +167,9 @@ void Server::State::expire(DueList& list) {
   }
 }
 
-/// What clients had is freed in small pieces, which the allocator would keep. When half of many have left, and what is kept of them
-/// for a moment has gone as well, it is asked to return them; that takes a few milliseconds, so not for less.
+/// What clients had is freed in small pieces, which the allocator would keep. When half of many have left,
+/// and what is kept of them for a moment has gone as well, it is asked to return them; that takes a few
+/// milliseconds, so not for less.
 void Server::State::give_back() {
   peak = std::max(peak, count);
   if (peak < kManyClients || count > peak / 2) {
@@ -191,7 +204,8 @@ Status Server::set_descriptor_limit(const Config& config) {
   const rlim_t wanted = static_cast<rlim_t>(config.clients_max) + kOwnDescriptors;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   if (limit.rlim_cur < wanted)
-    log::warn("the limit of open files is below limits.clients_max", {{"open_files", limit.rlim_cur}, {"wanted", wanted}});
+    log::warn("the limit of open files is below limits.clients_max",
+              {{"open_files", limit.rlim_cur}, {"wanted", wanted}});
   // The library's tables grow with the limit, so a limit of a million costs 16 MB: lowered as well as raised.
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{Errc::io, "the limit of open files cannot be set"};
   return Done{};
@@ -232,8 +246,9 @@ void Server::turn() {
   state_->http.resume();
 }
 
-// The library drains what it holds before anything else on that socket, so its own pong or close can only follow a whole
-// frame; but it may also hold half a pong of its own, hence the question before every write. No system call.
+// The library drains what it holds before anything else on that socket, so its own pong or close can only
+// follow a whole frame; but it may also hold half a pong of its own, hence the question before every write.
+// No system call.
 bool Server::busy(Socket socket) const { return lws_partial_buffered(connection_of(socket)->wsi) != 0; }
 
 Sent Server::write(Socket socket, std::string_view frames) {
@@ -243,8 +258,9 @@ Sent Server::write(Socket socket, std::string_view frames) {
   state_->metrics.net_writes.add();
   state_->metrics.net_written_bytes.add(static_cast<std::int64_t>(frames.size()));
   if (sent == static_cast<ssize_t>(frames.size())) return Sent::all;
-  // Raw: no header is put in front, no extension sees it, the buffer is only read. What the kernel does not take is copied
-  // and sent before anything else, so that a pong or close of the library only follows a whole frame.
+  // Raw: no header is put in front, no extension sees it, the buffer is only read. What the kernel does not
+  // take is copied and sent before anything else, so that a pong or close of the library only follows a whole
+  // frame.
   frames.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
   const auto* bytes = reinterpret_cast<const unsigned char*>(frames.data());
   if (sent < 0 || lws_write(c.wsi, const_cast<unsigned char*>(bytes), frames.size(), LWS_WRITE_RAW) < 0) {

@@ -1,10 +1,12 @@
 #pragma once
-// Server: every client socket of the edge. libwebsockets runs as a guest on the loop; the listener, keepalive and fan-out are
-// ours (see ARCHITECTURE.md, "the socket"). Bytes go in to Gateway and HttpApi; ready-made frames come out through Outlet.
+// Server: every client socket of the edge. libwebsockets runs as a guest on the loop; the listener, keepalive
+// and fan-out are ours (see ARCHITECTURE.md, "the socket"). Bytes go in to Gateway and HttpApi; ready-made
+// frames come out through Outlet.
 //
 // Invariants that keep frames whole, each with its reason in server.cc:
-//   nothing is written to a socket while the library holds unsent bytes for it, nor after a close has begun on either side;
-//   only unfragmented messages are written, in the form the socket's protocol wants; one thread.
+//   nothing is written to a socket while the library holds unsent bytes for it, nor after a close has begun
+//   on either side; only unfragmented messages are written, in the form the socket's protocol wants; one
+//   thread.
 // Thread: the loop.
 #include <cstdint>
 #include <memory>
@@ -31,13 +33,14 @@ class Server final : public Outlet {
   /// Shuts down if that was not done.
   ~Server() override;
 
-  /// Starts to listen. Fails with invalid_argument or io and a sentence for the operator. `gateway` and `api` outlive the
-  /// last connection.
+  /// Starts to listen. Fails with invalid_argument or io and a sentence for the operator. `gateway` and `api`
+  /// outlive the last connection.
   Status start(Gateway& gateway, HttpApi& api);
   [[nodiscard]] std::uint16_t port() const;
   /// No new connections; those there stay.
   void stop_accepting();
-  /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from inside one.
+  /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from
+  /// inside one.
   void shut_down();
   [[nodiscard]] std::size_t connections() const;
 

@@ -61,7 +61,8 @@ int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void* user, v
       state->forget(static_cast<Connection*>(lws_get_opaque_user_data(wsi)));
       lws_set_opaque_user_data(wsi, nullptr);
       return 0;
-    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:  // the one moment at which the library shows its SSL_CTX
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:  // the one moment at which the library shows
+                                                               // its SSL_CTX
       return tls::set_up(static_cast<ssl_ctx_st*>(user), state->config) ? 0 : -1;
     case LWS_CALLBACK_RAW_ADOPT:
     case LWS_CALLBACK_RAW_RX:
@@ -73,20 +74,24 @@ int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void* user, v
   if (c == nullptr) return 0;
   if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE) return state->on_upgrade(*c, static_cast<const char*>(in));
   if (reason == LWS_CALLBACK_CONFIRM_EXTENSION_OKAY) return state->takes_offer(*c) ? 0 : -1;
-  if (reason == LWS_CALLBACK_ADD_HEADERS) return finish_answer(*c, *static_cast<lws_process_html_args*>(in)), 0;
+  if (reason == LWS_CALLBACK_ADD_HEADERS)
+    return finish_answer(*c, *static_cast<lws_process_html_args*>(in)), 0;
   return state->on_connection_event(*c, reason, {static_cast<const char*>(in), in == nullptr ? 0 : size});
 }
 
 int Server::State::on_connection_event(Connection& c, lws_callback_reasons reason, std::string_view bytes) {
   switch (reason) {
-    case LWS_CALLBACK_RECEIVE: return on_receive(c, bytes);
-    case LWS_CALLBACK_SERVER_WRITEABLE: return on_ws_writable(c);
+    case LWS_CALLBACK_RECEIVE:
+      return on_receive(c, bytes);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+      return on_ws_writable(c);
     case LWS_CALLBACK_RECEIVE_PONG:
       if (c.known) gateway->pong(c.client);
       return 0;
-    case LWS_CALLBACK_ESTABLISHED: return on_established(c);
-    // Either is followed by the library's close frame, after which no data frame may come. A client that answers our own
-    // close gets no second one.
+    case LWS_CALLBACK_ESTABLISHED:
+      return on_established(c);
+    // Either is followed by the library's close frame, after which no data frame may come. A client that
+    // answers our own close gets no second one.
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
       c.mute = true;
       return c.close_sent ? -1 : 0;
@@ -97,11 +102,16 @@ int Server::State::on_connection_event(Connection& c, lws_callback_reasons reaso
     case LWS_CALLBACK_CLOSED_HTTP:
       on_gone(c);
       return 0;
-    case LWS_CALLBACK_HTTP: return on_http(c);
-    case LWS_CALLBACK_HTTP_BODY: return http.on_body(c, bytes);
-    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return http.on_body_end(c);
-    case LWS_CALLBACK_HTTP_WRITEABLE: return on_http_writable(c);
-    default: return 0;
+    case LWS_CALLBACK_HTTP:
+      return on_http(c);
+    case LWS_CALLBACK_HTTP_BODY:
+      return http.on_body(c, bytes);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+      return http.on_body_end(c);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+      return on_http_writable(c);
+    default:
+      return 0;
   }
 }
 
@@ -124,7 +134,8 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   else if (head->request.method != "GET")
     reply = problem(Error{Errc::method_not_allowed, "a WebSocket opens with GET"});
   else if (!offered.empty() && !offers(offered, kJsonProtocol) && !offers(offered, kProtoProtocol))
-    reply = problem(Error{Errc::invalid_argument, "the subprotocols here are tocsin.v1.json and tocsin.v1.proto"});
+    reply = problem(
+        Error{Errc::invalid_argument, "the subprotocols here are tocsin.v1.json and tocsin.v1.proto"});
   else if (extensions.size() > kMaxOffers)
     reply = problem(Error{Errc::invalid_argument, "too many extensions are offered"});
   else
@@ -133,10 +144,11 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   return -1;
 }
 
-int Server::State::on_extension(lws_context*, const lws_extension*, lws*, lws_extension_callback_reasons reason, void*, void* in, std::size_t) {
+int Server::State::on_extension(lws_context*, const lws_extension*, lws*,
+                                lws_extension_callback_reasons reason, void*, void* in, std::size_t) {
   static constexpr lws_ext_options kNone[] = {{nullptr, EXTARG_NONE}};
-  // The answer's parameters are finish_answer's. The library would only repeat what was offered, and its inflater loses the
-  // end of messages that shrink much: what is left in zlib when its buffer is full.
+  // The answer's parameters are finish_answer's. The library would only repeat what was offered, and its
+  // inflater loses the end of messages that shrink much: what is left in zlib when its buffer is full.
   if (reason == LWS_EXT_CB_CONSTRUCT && in != nullptr) *static_cast<const lws_ext_options**>(in) = kNone;
   return 0;
 }
@@ -149,11 +161,14 @@ bool Server::State::takes_offer(Connection& c) const {
   return true;
 }
 
-/// The answer ends with the extension's line: our parameters belong to it. A server may demand both unasked (RFC 7692, 7.1.1).
+/// The answer ends with the extension's line: our parameters belong to it. A server may demand both unasked
+/// (RFC 7692, 7.1.1).
 void Server::State::finish_answer(const Connection& c, lws_process_html_args& args) {
   constexpr std::string_view kName = "permessage-deflate\r\n";
   constexpr std::string_view kParameters = "; server_no_context_takeover; client_no_context_takeover\r\n";
-  if (!c.deflate || args.max_len < static_cast<int>(kParameters.size()) || std::memcmp(args.p - kName.size(), kName.data(), kName.size()) != 0) return;
+  if (!c.deflate || args.max_len < static_cast<int>(kParameters.size()) ||
+      std::memcmp(args.p - kName.size(), kName.data(), kName.size()) != 0)
+    return;
   args.p -= 2;
   std::memcpy(args.p, kParameters.data(), kParameters.size());
   args.p += kParameters.size();
@@ -179,8 +194,9 @@ int Server::State::on_established(Connection& c) {
   return 0;
 }
 
-/// Written here, since a close that begins in WRITEABLE is dropped by the library without its frame. The client's answer, or
-/// the end of our patience, ends the connection. False: later, when the socket has taken what is queued.
+/// Written here, since a close that begins in WRITEABLE is dropped by the library without its frame. The
+/// client's answer, or the end of our patience, ends the connection. False: later, when the socket has taken
+/// what is queued.
 bool Server::State::send_close(Connection& c) {
   if (c.close_sent) return true;
   if (lws_partial_buffered(c.wsi) != 0) return false;
@@ -196,7 +212,8 @@ int Server::State::on_http(Connection& c) {
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));
   const HttpRequest& request = head->request;
-  if (c.retry_after != 0 && !request.path.starts_with("/health") && request.path != "/metrics") return refuse_new(c);
+  if (c.retry_after != 0 && !request.path.starts_with("/health") && request.path != "/metrics")
+    return refuse_new(c);
   if (request.path == kEventsPath && request.method == "GET") return on_events_request(c, *head);
   if (request.path == kStreamPath) {
     HttpReply reply = problem(Error{Errc::invalid_argument, "this path speaks WebSocket: send an upgrade"});
@@ -217,7 +234,8 @@ int Server::State::refuse_new(Connection& c) {
 int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   Opening opening = read_opening(c.wsi, {Door::sse}, head);
   opening.remote = remote_of(c.wsi);
-  if (auto query = parse_event_query(opening.query, opening.last_event_id); !query) return http.refuse(c, problem(query.error()));
+  if (auto query = parse_event_query(opening.query, opening.last_event_id); !query)
+    return http.refuse(c, problem(query.error()));
   const auto client = gateway->open(&c, opening);
   if (!client) return http.refuse(c, problem(client.error()));
   c.client = *client;
@@ -225,7 +243,8 @@ int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   c.kind = Connection::Kind::events;
   lws_set_timeout(c.wsi, NO_PENDING_TIMEOUT, 0);
   std::string text = event_stream_head();
-  if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0) return -1;
+  if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0)
+    return -1;
   hold_input(c);
   return 0;
 }
@@ -254,12 +273,14 @@ int Server::State::on_receive(Connection& c, std::string_view bytes) {
   return 0;
 }
 
-/// The library reads a small buffer per connection and turn of the loop, which keeps idle clients cheap and would make a
-/// publisher slow: who has sent something is read again, until nothing more comes or it has had its share of the turn.
+/// The library reads a small buffer per connection and turn of the loop, which keeps idle clients cheap and
+/// would make a publisher slow: who has sent something is read again, until nothing more comes or it has had
+/// its share of the turn.
 void Server::State::read_on() {
   for (int round = 0; round < kReadsPerTurn && !receiving.empty(); ++round) {
     reading.swap(receiving);
-    for (std::size_t i = 0; i < reading.size(); ++i) {  // the library may close any of them meanwhile: forget() makes it null
+    for (std::size_t i = 0; i < reading.size();
+         ++i) {  // the library may close any of them meanwhile: forget() makes it null
       if (reading[i] == nullptr || !std::exchange(reading[i]->receiving, false) || reading[i]->mute) continue;
       lws_pollfd ready{lws_get_socket_fd(reading[i]->wsi), LWS_POLLIN, LWS_POLLIN};
       (void)lws_service_fd(context, &ready);
@@ -281,9 +302,11 @@ void Server::State::on_whole(Connection& c, std::string_view bytes) {
 void Server::State::on_message(Connection& c, std::string_view message) {
   const bool binary = door_of(c.wsi) == Door::proto;
   if ((lws_frame_is_binary(c.wsi) != 0) != binary)
-    return gateway->reject(c.client, CloseReason::bad_request,
-                           binary ? "tocsin.v1.proto takes binary frames only" : "tocsin.v1.json takes text frames only");
-  if (!binary && !is_utf8(message)) return gateway->reject(c.client, CloseReason::bad_request, "the message is not UTF-8");
+    return gateway->reject(
+        c.client, CloseReason::bad_request,
+        binary ? "tocsin.v1.proto takes binary frames only" : "tocsin.v1.json takes text frames only");
+  if (!binary && !is_utf8(message))
+    return gateway->reject(c.client, CloseReason::bad_request, "the message is not UTF-8");
   gateway->message(c.client, message);
 }
 
@@ -303,9 +326,9 @@ int Server::State::on_http_writable(Connection& c) {
   return 0;
 }
 
-/// A client of an event stream says nothing more. The library would not read its hang-up, yet be woken for it for ever; nor
-/// does it look at writability while reading is held. So reading is held whenever nothing waits to be written, and a hang-up
-/// is noticed at the next write.
+/// A client of an event stream says nothing more. The library would not read its hang-up, yet be woken for it
+/// for ever; nor does it look at writability while reading is held. So reading is held whenever nothing waits
+/// to be written, and a hang-up is noticed at the next write.
 void Server::State::hold_input(Connection& c) const {
   const bool hold = lws_partial_buffered(c.wsi) == 0 && !c.closing;
   lws_rx_flow_control(c.wsi, hold ? 0 : 1);

@@ -1,6 +1,6 @@
 #pragma once
-// The inside of Server: the library's context, its callbacks for WebSocket and event-stream connections, and the accept path.
-// Thread: the loop.
+// The inside of Server: the library's context, its callbacks for WebSocket and event-stream connections, and
+// the accept path. Thread: the loop.
 #include <libwebsockets.h>
 #include <uv.h>
 
@@ -25,9 +25,10 @@ struct Server::State {
 
   /// The one callback of all protocols: routes to the members below. Null connection: not one of ours yet.
   static int on_event(lws* wsi, lws_callback_reasons reason, void* user, void* in, std::size_t size);
-  /// permessage-deflate as the library sees it: agreed on, and nothing done to payloads. Both directions are ours.
-  static int on_extension(lws_context* context, const lws_extension* extension, lws* wsi, lws_extension_callback_reasons reason, void* user, void* in,
-                          std::size_t size);
+  /// permessage-deflate as the library sees it: agreed on, and nothing done to payloads. Both directions are
+  /// ours.
+  static int on_extension(lws_context* context, const lws_extension* extension, lws* wsi,
+                          lws_extension_callback_reasons reason, void* user, void* in, std::size_t size);
 
   Status open_context();
   void accept(int fd, const sockaddr_storage& from);
@@ -63,15 +64,16 @@ struct Server::State {
   HttpFront http;
   Admission admission;
   Listener listener;
-  ws::Inflater inflater;  ///< for every client's messages: none refers to an earlier one
-  DueList handshakes;  ///< connections without a complete request
-  DueList closes;      ///< connections we close
+  ws::Inflater inflater;               ///< for every client's messages: none refers to an earlier one
+  DueList handshakes;                  ///< connections without a complete request
+  DueList closes;                      ///< connections we close
   std::vector<Connection*> receiving;  ///< sent something: read again at the end of the turn
   std::vector<Connection*> reading;    ///< those just being read again; null when gone
   std::size_t count = 0;
   std::size_t peak = 0;  ///< of count, since memory was given back
   Instant trim_at{};     ///< when it may be
-  std::size_t room = 0;  ///< connections that are served at once: limits.clients_max, or fewer by the limit of descriptors
+  std::size_t room =
+      0;  ///< connections that are served at once: limits.clients_max, or fewer by the limit of descriptors
   lws_context* context = nullptr;
   lws_vhost* vhost = nullptr;
 };

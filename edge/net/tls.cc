@@ -16,7 +16,8 @@
 namespace tocsin::edge::tls {
 namespace {
 
-constexpr const char* kSuites13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* kSuites13 =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* kGroups = "X25519:P-256:P-384";
 constexpr int kWarnDays = 14;
 
@@ -53,7 +54,10 @@ Status load_certificate(SSL_CTX* context, const std::string& file) {
   if (SSL_CTX_use_certificate_chain_file(context, file.c_str()) == 1) return Done{};
   const bool no_pem = ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE;
   const std::string why = reason();
-  if (no_pem) return wrong("tls.cert_file", file, "holds no certificate in PEM form; it begins with -----BEGIN CERTIFICATE-----, the server's own first");
+  if (no_pem)
+    return wrong(
+        "tls.cert_file", file,
+        "holds no certificate in PEM form; it begins with -----BEGIN CERTIFICATE-----, the server's own first");
   return wrong("tls.cert_file", file, "holds no usable certificate: " + why);
 }
 
@@ -62,17 +66,22 @@ Status load_key(SSL_CTX* context, const Config& config) {
   if (auto there = readable("tls.key_file", file); !there) return there;
   const std::unique_ptr<BIO, decltype(&BIO_free)> in(BIO_new_file(file.c_str(), "r"), BIO_free);
   bool encrypted = false;
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(in ? PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, &encrypted) : nullptr,
-                                                                EVP_PKEY_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      in ? PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, &encrypted) : nullptr, EVP_PKEY_free);
   if (!key && encrypted)
-    return wrong("tls.key_file", file, "is protected by a passphrase, which nobody can type here; store it without: openssl pkey -in KEY -out NEW");
+    return wrong(
+        "tls.key_file", file,
+        "is protected by a passphrase, which nobody can type here; store it without: openssl pkey -in KEY -out NEW");
   if (!key) {
     ERR_clear_error();
-    return wrong("tls.key_file", file, "holds no private key in PEM form; it begins with -----BEGIN PRIVATE KEY-----");
+    return wrong("tls.key_file", file,
+                 "holds no private key in PEM form; it begins with -----BEGIN PRIVATE KEY-----");
   }
   if (X509_check_private_key(SSL_CTX_get0_certificate(context), key.get()) != 1) {
     ERR_clear_error();
-    return wrong("tls.key_file", file, "is not the key of the certificate in " + config.tls_cert_file + "; the files of one pair belong together");
+    return wrong("tls.key_file", file,
+                 "is not the key of the certificate in " + config.tls_cert_file +
+                     "; the files of one pair belong together");
   }
   if (SSL_CTX_use_PrivateKey(context, key.get()) == 1) return Done{};
   return wrong("tls.key_file", file, "cannot be used: " + reason());
@@ -82,19 +91,24 @@ void warn_of_the_end(const SSL_CTX* context, const std::string& file) {
   const X509* certificate = SSL_CTX_get0_certificate(context);
   int days = 0;
   int seconds = 0;
-  if (certificate == nullptr || ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1) return;
-  if (days < 0 || seconds < 0) log::warn("the certificate has ended, clients will refuse it", {{"file", file}, {"days_ago", -days}});
-  else if (days < kWarnDays) log::warn("the certificate ends soon", {{"file", file}, {"days", days}});
+  if (certificate == nullptr ||
+      ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1)
+    return;
+  if (days < 0 || seconds < 0)
+    log::warn("the certificate has ended, clients will refuse it", {{"file", file}, {"days_ago", -days}});
+  else if (days < kWarnDays)
+    log::warn("the certificate ends soon", {{"file", file}, {"days", days}});
 }
 
 void tune(SSL_CTX* context) {
   // Idle connections are what there is most of: their record buffers (2 x 17 KiB) go back after each record.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  // A cached session costs memory per client. Tickets cost a signature's worth per handshake (9 % measured) and save a
-  // returning TLS 1.3 client next to nothing, since the key exchange is done anyway.
+  // A cached session costs memory per client. Tickets cost a signature's worth per handshake (9 % measured)
+  // and save a returning TLS 1.3 client next to nothing, since the key exchange is done anyway.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 0);
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
   // All ciphers that are left are strong: the client knows best which one its hardware likes.
   SSL_CTX_clear_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
@@ -102,14 +116,19 @@ void tune(SSL_CTX* context) {
 }  // namespace
 
 Status set_up(SSL_CTX* context, const Config& config) {
-  if (config.tls_key_file.empty()) return Error{Errc::invalid_argument, "tls.key_file is missing: tls.cert_file needs the certificate's private key"};
-  if (config.tls_cert_file.empty()) return Error{Errc::invalid_argument, "tls.cert_file is missing: tls.key_file needs its certificate"};
+  if (config.tls_key_file.empty())
+    return Error{Errc::invalid_argument,
+                 "tls.key_file is missing: tls.cert_file needs the certificate's private key"};
+  if (config.tls_cert_file.empty())
+    return Error{Errc::invalid_argument, "tls.cert_file is missing: tls.key_file needs its certificate"};
   ERR_clear_error();
   tune(context);
-  SSL_CTX_set_min_proto_version(context, config.tls_min_version == TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_min_proto_version(context,
+                                config.tls_min_version == TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   if (SSL_CTX_set_cipher_list(context, config.tls_ciphers.c_str()) != 1) {
     ERR_clear_error();
-    return Error{Errc::invalid_argument, "tls.ciphers: OpenSSL knows none of \"" + config.tls_ciphers + "\"; see openssl ciphers"};
+    return Error{Errc::invalid_argument,
+                 "tls.ciphers: OpenSSL knows none of \"" + config.tls_ciphers + "\"; see openssl ciphers"};
   }
   if (SSL_CTX_set_ciphersuites(context, kSuites13) != 1 || SSL_CTX_set1_groups_list(context, kGroups) != 1)
     return Error{Errc::internal, "OpenSSL refuses TLS 1.3: " + reason()};

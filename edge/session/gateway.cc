@@ -14,11 +14,18 @@ constexpr std::uint32_t kSseRetryMs = 1'000;
 
 struct Gateway::State final : FeedSink {
   State(const Config& c, const Clock& clock, BrokerPort& broker, Outlet& o, Random random, Metrics& metrics)
-      : config(c), outlet(o), hub(c, clock, broker, o, metrics), sessions(c, clock, broker, o, hub, std::move(random), metrics) {}
+      : config(c),
+        outlet(o),
+        hub(c, clock, broker, o, metrics),
+        sessions(c, clock, broker, o, hub, std::move(random), metrics) {}
 
   void on_attached(const link::Head& head, std::string_view lost) override { hub.attached(head, lost); }
-  void on_updates(const std::string& channel, const std::vector<Record>& records) override { hub.updates(channel, records); }
-  void on_session_fenced(const std::string& session, std::uint64_t fence) override { sessions.fenced(session, fence); }
+  void on_updates(const std::string& channel, const std::vector<Record>& records) override {
+    hub.updates(channel, records);
+  }
+  void on_session_fenced(const std::string& session, std::uint64_t fence) override {
+    sessions.fenced(session, fence);
+  }
 
   Client* find(ClientId id) { return hub.client(static_cast<std::uint32_t>(id)); }
 
@@ -29,7 +36,8 @@ struct Gateway::State final : FeedSink {
   std::size_t open = 0;
 };
 
-Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random, Metrics& metrics)
+Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random,
+                 Metrics& metrics)
     : state_(std::make_unique<State>(config, clock, broker, outlet, std::move(random), metrics)) {}
 
 Gateway::~Gateway() = default;
@@ -37,7 +45,8 @@ Gateway::~Gateway() = default;
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
-  if (state_->open >= static_cast<std::size_t>(state_->config.clients_max)) return Error{Errc::overloaded, "limits.clients_max is reached"};
+  if (state_->open >= static_cast<std::size_t>(state_->config.clients_max))
+    return Error{Errc::overloaded, "limits.clients_max is reached"};
   Subscribe subscribe;
   if (opening.encoding.door == Door::sse) {
     auto parsed = parse_event_query(opening.query, opening.last_event_id);

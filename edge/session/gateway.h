@@ -1,6 +1,7 @@
 #pragma once
-// Gateway: the edge without its sockets. edge/net feeds it openings, messages and ticks; the simulation does the same in
-// virtual time. Owns the sessions and the hub; speaks to the broker through BrokerPort and to sockets through Outlet.
+// Gateway: the edge without its sockets. edge/net feeds it openings, messages and ticks; the simulation does
+// the same in virtual time. Owns the sessions and the hub; speaks to the broker through BrokerPort and to
+// sockets through Outlet.
 //
 // Thread: the loop.
 #include <cstdint>
@@ -37,7 +38,8 @@ class Gateway {
   /// Random numbers for session ids: cryptographic in a process, seeded in the simulation.
   using Random = std::function<std::uint64_t()>;
 
-  Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random, Metrics& metrics);
+  Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random,
+          Metrics& metrics);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -45,7 +47,8 @@ class Gateway {
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
-  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded) before anything is kept.
+  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded)
+  /// before anything is kept.
   Result<ClientId> open(Socket socket, const Opening& opening);
   /// One whole message of the client.
   void message(ClientId client, std::string_view bytes);
@@ -56,8 +59,9 @@ class Gateway {
   /// The socket is gone; `client` is invalid afterwards. Exactly once per successful open().
   void closed(ClientId client);
 
-  /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client. True when it stopped early to
-  /// let the loop look at its sockets: call again on the next turn without waiting for an event.
+  /// End of a loop turn: the pass. Everything the turn produced goes out, one write per client. True when it
+  /// stopped early to let the loop look at its sockets: call again on the next turn without waiting for an
+  /// event.
   bool turn();
   /// Another turn is wanted by then: updates wait for a max_rate.
   [[nodiscard]] std::optional<Instant> next_due() const;

@@ -1,8 +1,9 @@
 #pragma once
-// SessionIndex: session id -> slot. The ids stay with the sessions; this keeps slots only, in one array of twice their number, where
-// a map of strings would cost 120 bytes per client.
+// SessionIndex: session id -> slot. The ids stay with the sessions; this keeps slots only, in one array of
+// twice their number, where a map of strings would cost 120 bytes per client.
 //
-// Invariant: open addressing with linear probing; between an entry's home and its place there is no hole. Thread: the loop.
+// Invariant: open addressing with linear probing; between an entry's home and its place there is no hole.
+// Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -25,7 +26,8 @@ class SessionIndex {
     return kNone;
   }
 
-  /// The session in `slot`, whose id is set, is found from now on. An entry of another slot with the same id is replaced.
+  /// The session in `slot`, whose id is set, is found from now on. An entry of another slot with the same id
+  /// is replaced.
   void insert(std::uint32_t slot) {
     if ((count_ + 1) * 2 > table_.size()) grow();
     const auto id = id_of_(slot);
@@ -55,10 +57,13 @@ class SessionIndex {
  private:
   [[nodiscard]] std::size_t mask() const noexcept { return table_.size() - 1; }
   [[nodiscard]] std::size_t next(std::size_t at) const noexcept { return (at + 1) & mask(); }
-  [[nodiscard]] std::size_t home(std::string_view id) const { return std::hash<std::string_view>{}(id) & mask(); }
+  [[nodiscard]] std::size_t home(std::string_view id) const {
+    return std::hash<std::string_view>{}(id)&mask();
+  }
 
   void grow() {
-    const auto old = std::exchange(table_, std::vector<std::uint32_t>(table_.empty() ? 64 : table_.size() * 2, kNone));
+    const auto old =
+        std::exchange(table_, std::vector<std::uint32_t>(table_.empty() ? 64 : table_.size() * 2, kNone));
     count_ = 0;
     for (const std::uint32_t slot : old)
       if (slot != kNone) insert(slot);

@@ -19,7 +19,8 @@ constexpr std::size_t kMaxBatchBytes = std::size_t{512} << 10U;
 
 }  // namespace
 
-Sessions::Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub, Random random, Metrics& metrics)
+Sessions::Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub,
+                   Random random, Metrics& metrics)
     : config_(config),
       clock_(clock),
       broker_(broker),
@@ -84,13 +85,15 @@ void Sessions::refuse(Client& client, const Error& error, std::string_view id, s
 
 std::string Sessions::ticket(const Session& session) const {
   if (session.id.empty()) return {};
-  return sign({session.id, session.fence, clock_.wall_ms() + config_.ticket_ttl.count()}, broker_.ticket_key());
+  return sign({session.id, session.fence, clock_.wall_ms() + config_.ticket_ttl.count()},
+              broker_.ticket_key());
 }
 
 void Sessions::welcome(Client& client, bool resumed) {
   const Session& session = of(client);
   const std::string signed_ticket = ticket(session);
-  reply(client, frame::welcome(client.encoding.door, {session.id, signed_ticket, config_.id, config_.keepalive.count(), clock_.wall_ms(), resumed}));
+  reply(client, frame::welcome(client.encoding.door, {session.id, signed_ticket, config_.id,
+                                                      config_.keepalive.count(), clock_.wall_ms(), resumed}));
 }
 
 void Sessions::message(Client& client, std::string_view bytes) {
@@ -102,7 +105,8 @@ void Sessions::message(Client& client, std::string_view bytes) {
       close(client, CloseReason::too_many, "too much was sent before the session was resumed");
     return;
   }
-  auto command = parse_command(client.encoding.door, bytes, static_cast<std::size_t>(config_.frame_max_bytes));
+  auto command =
+      parse_command(client.encoding.door, bytes, static_cast<std::size_t>(config_.frame_max_bytes));
   const bool connects = std::holds_alternative<Connect>(command);
   if (session.phase == Phase::fresh && !connects) {
     move(client, SessionEvent::command);
@@ -124,7 +128,10 @@ void Sessions::on(Client& client, Unsubscribe& command) {
 void Sessions::on(Client& client, PublishOne& command) {
   Session& session = of(client);
   if (session.publishing >= static_cast<std::uint64_t>(config_.client_publish_inflight))
-    return refuse(client, {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) + " publishes without an answer"}, {}, command.ref);
+    return refuse(client,
+                  {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) +
+                                       " publishes without an answer"},
+                  {}, command.ref);
   ++session.publishing;
   metrics_.publishes.add();
   askers_.push_back({client.slot, client.serial, std::move(command.ref), command.draft.channel});
@@ -133,11 +140,13 @@ void Sessions::on(Client& client, PublishOne& command) {
   if (drafts_.size() >= kMaxBatch || draft_bytes_ >= kMaxBatchBytes) flush_publishes();
 }
 
-/// What clients published in one turn travels together: one message to the broker and one answer, however many they are.
+/// What clients published in one turn travels together: one message to the broker and one answer, however
+/// many they are.
 void Sessions::flush_publishes() {
   if (drafts_.empty()) return;
   draft_bytes_ = 0;
-  broker_.publish(std::exchange(drafts_, {}), [self = std::weak_ptr<Sessions*>(self_), askers = std::exchange(askers_, {})](
+  broker_.publish(std::exchange(drafts_, {}), [self = std::weak_ptr<Sessions*>(self_),
+                                               askers = std::exchange(askers_, {})](
                                                   Result<std::vector<link::PublishOutcome>> answer) {
     const auto alive = self.lock();
     if (!alive) return;
@@ -145,15 +154,17 @@ void Sessions::flush_publishes() {
     for (std::size_t i = 0; i < askers.size(); ++i) {
       Client* found = (*alive)->find(askers[i].slot, askers[i].serial);
       if (found == nullptr) continue;
-      const auto one = !answer ? Result<link::PublishOutcome>(answer.error())
-                       : fits  ? Result<link::PublishOutcome>(std::move((*answer)[i]))
-                               : Result<link::PublishOutcome>(Error{Errc::internal, "the broker's answer does not fit"});
+      const auto one =
+          !answer ? Result<link::PublishOutcome>(answer.error())
+          : fits  ? Result<link::PublishOutcome>(std::move((*answer)[i]))
+                  : Result<link::PublishOutcome>(Error{Errc::internal, "the broker's answer does not fit"});
       (*alive)->published(*found, askers[i].ref, askers[i].channel, one);
     }
   });
 }
 
-void Sessions::published(Client& client, const std::string& ref, const std::string& channel, const Result<link::PublishOutcome>& answer) {
+void Sessions::published(Client& client, const std::string& ref, const std::string& channel,
+                         const Result<link::PublishOutcome>& answer) {
   --of(client).publishing;
   if (!answer) return refuse(client, answer.error(), {}, ref);
   if (!answer->fault.ok()) return refuse(client, link::error_of(answer->fault), {}, ref);
@@ -165,7 +176,9 @@ void Sessions::on(Client& client, Refresh& command) {
   if (command.token.empty()) refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
 }
 
-void Sessions::on(Client& client, Ping& command) { reply(client, frame::pong(client.encoding.door, command.ref)); }
+void Sessions::on(Client& client, Ping& command) {
+  reply(client, frame::pong(client.encoding.door, command.ref));
+}
 
 void Sessions::on(Client& client, Bye&) {
   Session& session = of(client);
@@ -177,7 +190,8 @@ void Sessions::on(Client& client, Bye&) {
 void Sessions::on(Client& client, Malformed& command) {
   metrics_.bad_frames.add();
   refuse(client, command.error, command.id, command.ref);
-  if (++of(client).bad_frames >= kMaxBadFrames) close(client, CloseReason::bad_request, "too many frames in a row could not be understood");
+  if (++of(client).bad_frames >= kMaxBadFrames)
+    close(client, CloseReason::bad_request, "too many frames in a row could not be understood");
 }
 
 void Sessions::close(Client& client, CloseReason reason, std::string_view detail) {

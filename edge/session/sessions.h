@@ -1,9 +1,9 @@
 #pragma once
-// Sessions: what clients say, turned into subscriptions, publishes and replies; who they are across sockets; and every reason to
-// close one. The phases stand in phase.h.
+// Sessions: what clients say, turned into subscriptions, publishes and replies; who they are across sockets;
+// and every reason to close one. The phases stand in phase.h.
 //
-// Invariant: one session per client of the hub, under the same slot; a session id belongs to at most one open client here. After
-// close() nothing is written to the client. Thread: the loop.
+// Invariant: one session per client of the hub, under the same slot; a session id belongs to at most one open
+// client here. After close() nothing is written to the client. Thread: the loop.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,10 +21,10 @@ namespace tocsin::edge {
 
 struct Session {
   Phase phase = Phase::fresh;
-  bool stored = false;        ///< the broker has a resume record of it
-  bool over = false;          ///< said bye, or another socket has it: leaves no record behind
-  bool ping_open = false;     ///< a ping without its pong
-  std::string id;             ///< empty for SSE: Last-Event-ID does it
+  bool stored = false;     ///< the broker has a resume record of it
+  bool over = false;       ///< said bye, or another socket has it: leaves no record behind
+  bool ping_open = false;  ///< a ping without its pong
+  std::string id;          ///< empty for SSE: Last-Event-ID does it
   std::uint64_t fence = 0;
   Instant opened{};
   Instant heard{};
@@ -40,7 +40,8 @@ struct Session {
 class Sessions {
  public:
   using Random = std::function<std::uint64_t()>;
-  Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub, Random random, Metrics& metrics);
+  Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub,
+           Random random, Metrics& metrics);
   ~Sessions();
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
@@ -75,9 +76,11 @@ class Sessions {
   void begin_claim(Client& client);
   void try_claim(Client& client);
   void claimed(Client& client, Result<link::SessionState> answer);
-  void restore(Client& client, const link::SessionRecord& record, const std::vector<std::pair<std::string, Since>>& since);
+  void restore(Client& client, const link::SessionRecord& record,
+               const std::vector<std::pair<std::string, Since>>& since);
   void flush_publishes();
-  void published(Client& client, const std::string& ref, const std::string& channel, const Result<link::PublishOutcome>& answer);
+  void published(Client& client, const std::string& ref, const std::string& channel,
+                 const Result<link::PublishOutcome>& answer);
   void reply(Client& client, std::string_view json);
   void refuse(Client& client, const Error& error, std::string_view id, std::string_view ref);
   [[nodiscard]] bool keeps_record(const Client& client);
@@ -106,8 +109,8 @@ class Sessions {
     std::string ref;
     std::string channel;
   };
-  std::vector<Draft> drafts_;    ///< published in this turn
-  std::vector<Asker> askers_;    ///< one for each
+  std::vector<Draft> drafts_;  ///< published in this turn
+  std::vector<Asker> askers_;  ///< one for each
   std::size_t draft_bytes_ = 0;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty

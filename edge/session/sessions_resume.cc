@@ -1,5 +1,5 @@
-// Resume: a session is claimed from the broker, fenced elsewhere, and its subscriptions come back; records and keepalive that make
-// this possible.
+// Resume: a session is claimed from the broker, fenced elsewhere, and its subscriptions come back; records
+// and keepalive that make this possible.
 #include <algorithm>
 #include <utility>
 
@@ -21,10 +21,12 @@ constexpr std::size_t kSmallRecord = 16;
 void Sessions::on(Client& client, Connect& command) {
   Session& session = of(client);
   if (command.ticket.empty() && command.session.empty()) {
-    if (!move(client, SessionEvent::connect)) return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
+    if (!move(client, SessionEvent::connect))
+      return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
     return welcome(client, false);
   }
-  if (!move(client, SessionEvent::connect_resuming)) return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
+  if (!move(client, SessionEvent::connect_resuming))
+    return refuse(client, {Errc::invalid_argument, "connect is the first frame, and said once"}, {}, {});
   session.resume = std::make_unique<Session::Resume>();
   session.resume->session = std::move(command.session);
   session.resume->ticket = std::move(command.ticket);
@@ -42,12 +44,14 @@ void Sessions::try_claim(Client& client) {
     const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
     const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
     if (!agrees) {
-      const Error error = ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
+      const Error error =
+          ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
       return claimed(client, error);
     }
     resume.session = ticket->session;
   }
-  if (!is_session_id(resume.session)) return claimed(client, Error{Errc::unauthorized, "\"session\" is no session id"});
+  if (!is_session_id(resume.session))
+    return claimed(client, Error{Errc::unauthorized, "\"session\" is no session id"});
   begin_claim(client);
 }
 
@@ -65,7 +69,9 @@ void Sessions::begin_claim(Client& client) {
 void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
   Session& session = of(client);
   if (session.phase != Phase::claiming) return;
-  if (!answer && answer.error().code != Errc::unauthorized) return close(client, CloseReason::try_later, "the session could not be fetched: " + answer.error().detail);
+  if (!answer && answer.error().code != Errc::unauthorized)
+    return close(client, CloseReason::try_later,
+                 "the session could not be fetched: " + answer.error().detail);
   const auto resume = std::exchange(session.resume, nullptr);
   move(client, SessionEvent::claimed);
   if (!answer) {
@@ -90,7 +96,8 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
   }
 }
 
-void Sessions::restore(Client& client, const link::SessionRecord& record, const std::vector<std::pair<std::string, Since>>& since) {
+void Sessions::restore(Client& client, const link::SessionRecord& record,
+                       const std::vector<std::pair<std::string, Since>>& since) {
   for (const auto& kept : record.subs) {
     Subscribe subscribe;
     subscribe.id = kept.id;
@@ -98,13 +105,17 @@ void Sessions::restore(Client& client, const link::SessionRecord& record, const 
     subscribe.restored = true;
     auto filter = Filter::parse(kept.filter);
     if (!filter) {  // never without: the client would be given what it did not ask for
-      refuse(client, {Errc::position_lost, "the filter kept for this subscription cannot be read, subscribe again: " + filter.error().detail}, kept.id, {});
+      refuse(client,
+             {Errc::position_lost, "the filter kept for this subscription cannot be read, subscribe again: " +
+                                       filter.error().detail},
+             kept.id, {});
       continue;
     }
     subscribe.filter = *std::move(filter);
     subscribe.conflate = kept.conflate ? Conflate::when_behind : Conflate::when_stalled;
     subscribe.max_rate = kept.max_rate;
-    const auto stated = std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });
+    const auto stated =
+        std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });
     if (stated != since.end())
       subscribe.since = stated->second;
     else if (kept.position.epoch != Epoch{})
@@ -126,7 +137,8 @@ link::SessionRecord Sessions::record_of(const Client& client, const Session& ses
 
 bool Sessions::keeps_record(const Client& client) {
   const Session& session = of(client);
-  return !session.id.empty() && !session.over && session.phase == Phase::active && (!client.subs.empty() || session.stored);
+  return !session.id.empty() && !session.over && session.phase == Phase::active &&
+         (!client.subs.empty() || session.stored);
 }
 
 link::SessionRecord Sessions::record(Client& client) {
@@ -170,21 +182,26 @@ void Sessions::tick() {
 void Sessions::look_after(Client& client, Instant now) {
   Session& session = of(client);
   if (session.phase == Phase::closing) return;
-  if (session.phase == Phase::fresh && now - session.opened >= config_.connect_timeout) return close(client, CloseReason::connect_timeout, {});
+  if (session.phase == Phase::fresh && now - session.opened >= config_.connect_timeout)
+    return close(client, CloseReason::connect_timeout, {});
   if (session.phase == Phase::claiming) {
-    if (now - session.opened >= config_.broker_wait + config_.connect_timeout) return close(client, CloseReason::try_later, "the broker cannot be reached");
+    if (now - session.opened >= config_.broker_wait + config_.connect_timeout)
+      return close(client, CloseReason::try_later, "the broker cannot be reached");
     try_claim(client);
     return;
   }
   if (hub_.stuck(client)) return close(client, CloseReason::slow_consumer, {});
-  if (client.encoding.door == Door::sse && client.subs.empty()) return close(client, CloseReason::try_later, {});
-  if (std::exchange(session.record_due, false) && keeps_record(client)) broker_.put_session(record(client), true);
+  if (client.encoding.door == Door::sse && client.subs.empty())
+    return close(client, CloseReason::try_later, {});
+  if (std::exchange(session.record_due, false) && keeps_record(client))
+    broker_.put_session(record(client), true);
   keep_alive(client, now);
 }
 
 void Sessions::keep_alive(Client& client, Instant now) {
   Session& session = of(client);
-  if (client.encoding.door != Door::sse && now - session.heard >= 2 * config_.keepalive) return close(client, CloseReason::keepalive_timeout, {});
+  if (client.encoding.door != Door::sse && now - session.heard >= 2 * config_.keepalive)
+    return close(client, CloseReason::keepalive_timeout, {});
   if (now - session.pinged < config_.keepalive) return;
   session.pinged = now;
   if (client.encoding.door == Door::sse) {

@@ -11,8 +11,13 @@ std::string sign(const Ticket& ticket, std::string_view key) {
   if (key.empty()) return {};
   std::string payload = "{\"s\":";
   json::append_quoted(payload, ticket.session);
-  payload.append(",\"f\":").append(std::to_string(ticket.fence)).append(",\"x\":").append(std::to_string(ticket.expires_ms)).append("}");
-  return crypto::base64url_encode(payload) + "." + crypto::base64url_encode(crypto::hmac_sha256(key, payload));
+  payload.append(",\"f\":")
+      .append(std::to_string(ticket.fence))
+      .append(",\"x\":")
+      .append(std::to_string(ticket.expires_ms))
+      .append("}");
+  return crypto::base64url_encode(payload) + "." +
+         crypto::base64url_encode(crypto::hmac_sha256(key, payload));
 }
 
 Result<Ticket> verify(std::string_view text, std::string_view key, std::int64_t now_ms) {
@@ -21,7 +26,8 @@ Result<Ticket> verify(std::string_view text, std::string_view key, std::int64_t 
   if (key.empty() || dot == std::string_view::npos) return refused;
   const auto payload = crypto::base64url_decode(text.substr(0, dot));
   const auto mac = crypto::base64url_decode(text.substr(dot + 1));
-  if (!payload || !mac || !crypto::constant_time_equal(*mac, crypto::hmac_sha256(key, *payload))) return refused;
+  if (!payload || !mac || !crypto::constant_time_equal(*mac, crypto::hmac_sha256(key, *payload)))
+    return refused;
   const auto doc = json::parse(*payload);
   if (!doc) return refused;
   const auto session = json::string_member(*doc, "s");
@@ -34,7 +40,9 @@ Result<Ticket> verify(std::string_view text, std::string_view key, std::int64_t 
 }
 
 bool is_session_id(std::string_view text) noexcept {
-  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 }  // namespace tocsin::edge

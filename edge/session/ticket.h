@@ -1,6 +1,8 @@
 #pragma once
-// Ticket: signed text in a client's hand that names its session: base64url(payload) "." base64url(HMAC-SHA256(payload)), payload
-// {"s":session,"f":fence,"x":expiry in ms}. Every edge of the cluster has the key. Pure functions; any thread.
+// Ticket: signed text in a client's hand that names its session: base64url(payload) "."
+// base64url(HMAC-SHA256(payload)), payload
+// {"s":session,"f":fence,"x":expiry in ms}. Every edge of the cluster has the key. Pure functions; any
+// thread.
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -89,15 +89,28 @@ std::string ClusterFile::to_json() const {
   std::string out;
   Members root(out);
   root.lead("broker");
-  Members(out).number("pid", broker.pid).text("ingest", broker.ingest).text("http", broker.http)
-      .text("public_key", broker.public_key).end();
+  Members(out)
+      .number("pid", broker.pid)
+      .text("ingest", broker.ingest)
+      .text("http", broker.http)
+      .text("public_key", broker.public_key)
+      .end();
   root.lead("supervisor");
-  Members(out).number("pid", supervisor.pid).text("http", supervisor.http).text("token_file", supervisor.token_file).end();
+  Members(out)
+      .number("pid", supervisor.pid)
+      .text("http", supervisor.http)
+      .text("token_file", supervisor.token_file)
+      .end();
   root.lead("edges");
   out += '[';
   for (const Edge& edge : edges) {
     if (out.back() != '[') out += ',';
-    Members(out).text("id", edge.id).number("pid", edge.pid).text("ws", edge.ws).text("http", edge.http).end();
+    Members(out)
+        .text("id", edge.id)
+        .number("pid", edge.pid)
+        .text("ws", edge.ws)
+        .text("http", edge.http)
+        .end();
   }
   out += ']';
   root.text("dir", dir).text("client_key_file", client_key_file).end();
@@ -113,7 +126,8 @@ Result<ClusterFile> ClusterFile::parse(std::string_view text) {
   ClusterFile file;
   for (const std::string_view part : {"broker", "supervisor"}) {
     const json::Value* object = json::find(root, part);
-    if (object == nullptr || !object->IsObject()) return Error{Errc::invalid_argument, std::string(part) + " must be an object"};
+    if (object == nullptr || !object->IsObject())
+      return Error{Errc::invalid_argument, std::string(part) + " must be an object"};
     Reader reader(*object, std::string(part));
     if (part == "broker") {
       reader.pid("pid", file.broker.pid);
@@ -145,13 +159,15 @@ Result<ClusterFile> load_cluster_file(const std::string& path) {
 
 Result<std::string> find_cluster_file(const std::string& flag) {
   if (!flag.empty()) return flag;
-  if (const char* named = std::getenv("TOCSIN_CLUSTER"); named != nullptr && *named != '\0') return std::string(named);
+  if (const char* named = std::getenv("TOCSIN_CLUSTER"); named != nullptr && *named != '\0')
+    return std::string(named);
   const std::string dev = std::string(kDevFolder) + "/cluster.json";
   for (const std::string& path : {std::string("cluster.json"), dev}) {
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
-  return Error{Errc::not_found, "no cluster.json found ($TOCSIN_CLUSTER is not set; tried ./cluster.json and " + dev +
-                                    "): start one with tocsinctl up, or name it with --cluster"};
+  return Error{Errc::not_found,
+               "no cluster.json found ($TOCSIN_CLUSTER is not set; tried ./cluster.json and " + dev +
+                   "): start one with tocsinctl up, or name it with --cluster"};
 }
 
 Result<ClusterFile> open_cluster(const std::string& flag) {

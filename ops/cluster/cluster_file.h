@@ -1,6 +1,7 @@
 #pragma once
-// cluster.json: where the processes of a running cluster are. The supervisor writes it, everybody else reads it; other
-// people's tools rely on the members named here, so members are added, never renamed. Values; any thread.
+// cluster.json: where the processes of a running cluster are. The supervisor writes it, everybody else reads
+// it; other people's tools rely on the members named here, so members are added, never renamed. Values; any
+// thread.
 #include <sys/types.h>
 
 #include <optional>
@@ -45,8 +46,8 @@ struct ClusterFile {
 /// Reads and parses `path`. Failures say what to do about them.
 [[nodiscard]] Result<ClusterFile> load_cluster_file(const std::string& path);
 
-/// The file that a command uses: `flag` when not empty, else $TOCSIN_CLUSTER, ./cluster.json, then the folder that
-/// `tools/dev up` uses. Fails with not_found that lists what was tried.
+/// The file that a command uses: `flag` when not empty, else $TOCSIN_CLUSTER, ./cluster.json, then the folder
+/// that `tools/dev up` uses. Fails with not_found that lists what was tried.
 [[nodiscard]] Result<std::string> find_cluster_file(const std::string& flag);
 
 /// Both: the cluster that a command works with. Fails as they do.

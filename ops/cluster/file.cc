@@ -45,14 +45,16 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     if (n < 0) return failed("cannot read", path);
     if (n == 0) return out;
     out.append(part, static_cast<std::size_t>(n));
-    if (out.size() > max_bytes) return Error{Errc::too_large, path + " is longer than " + std::to_string(max_bytes) + " bytes"};
+    if (out.size() > max_bytes)
+      return Error{Errc::too_large, path + " is longer than " + std::to_string(max_bytes) + " bytes"};
   }
 }
 
 Status make_folder(const std::string& path, mode_t mode) {
-  for (std::size_t end = path.find('/', 1); ; end = path.find('/', end + 1)) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
-    if (!part.empty() && ::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) return failed("cannot make the folder", part);
+    if (!part.empty() && ::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
+      return failed("cannot make the folder", part);
     if (end == std::string::npos) break;
   }
   struct stat found {};
@@ -62,10 +64,12 @@ Status make_folder(const std::string& path, mode_t mode) {
 }
 
 Status check_writable(const std::string& path) {
-  // access(2) says yes to root on a read-only mount and to owners of odd modes; making a file is the only sure answer.
+  // access(2) says yes to root on a read-only mount and to owners of odd modes; making a file is the only
+  // sure answer.
   const std::string probe = path + "/.writable-" + std::to_string(::getpid());
   Descriptor file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (file.number() < 0) return failed("the folder cannot be written to, give another --dir or its permissions:", path);
+  if (file.number() < 0)
+    return failed("the folder cannot be written to, give another --dir or its permissions:", path);
   ::unlink(probe.c_str());
   return Done{};
 }

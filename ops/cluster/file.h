@@ -1,5 +1,6 @@
 #pragma once
-// Files and folders of a cluster, read and made; common/file.h replaces files whole. Blocking; start-up and supervisor only.
+// Files and folders of a cluster, read and made; common/file.h replaces files whole. Blocking; start-up and
+// supervisor only.
 #include <sys/types.h>
 
 #include <string>
@@ -11,7 +12,8 @@
 namespace tocsin::ops {
 
 /// The whole file. Fails with not_found, or io (the detail names the path and the system's reason).
-[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t max_bytes = std::size_t{16} << 20);
+[[nodiscard]] Result<std::string> read_file(const std::string& path,
+                                            std::size_t max_bytes = std::size_t{16} << 20);
 
 /// Makes `path` and its parents. Fails with io when it is no folder or cannot be made.
 [[nodiscard]] Status make_folder(const std::string& path, mode_t mode = 0755);

@@ -22,17 +22,28 @@ struct Folder {
   [[nodiscard]] std::string data() const { return root + "/data"; }
   [[nodiscard]] std::string keys() const { return root + "/keys"; }
   [[nodiscard]] std::string allowed_keys() const { return root + "/keys/allow"; }
-  [[nodiscard]] std::string key_file(const std::string& name) const { return root + "/keys/" + name + ".json"; }
-  [[nodiscard]] std::string allowed_key_file(const std::string& name) const { return root + "/keys/allow/" + name + ".pub"; }
+  [[nodiscard]] std::string key_file(const std::string& name) const {
+    return root + "/keys/" + name + ".json";
+  }
+  [[nodiscard]] std::string allowed_key_file(const std::string& name) const {
+    return root + "/keys/allow/" + name + ".pub";
+  }
   [[nodiscard]] std::string broker_public_key_file() const { return root + "/keys/broker.pub"; }
   [[nodiscard]] std::string logs() const { return root + "/logs"; }
-  [[nodiscard]] std::string log_file(const std::string& name) const { return root + "/logs/" + name + ".log"; }
+  [[nodiscard]] std::string log_file(const std::string& name) const {
+    return root + "/logs/" + name + ".log";
+  }
   [[nodiscard]] std::string run() const { return root + "/run"; }
-  [[nodiscard]] std::string ready_file(const std::string& name) const { return root + "/run/" + name + ".ready"; }
-  [[nodiscard]] std::string lock_file(const std::string& name) const { return root + "/run/" + name + ".lock"; }
+  [[nodiscard]] std::string ready_file(const std::string& name) const {
+    return root + "/run/" + name + ".ready";
+  }
+  [[nodiscard]] std::string lock_file(const std::string& name) const {
+    return root + "/run/" + name + ".lock";
+  }
 };
 
-/// Makes the folder `path` and those in it where they are missing. Fails with io and a sentence that says what to do.
+/// Makes the folder `path` and those in it where they are missing. Fails with io and a sentence that says
+/// what to do.
 [[nodiscard]] Result<Folder> open_folder(const std::string& path);
 
 class FolderLock {

@@ -9,8 +9,8 @@
 
 namespace tocsin::ops {
 
-Result<http::Response> Api::fetch(const std::string& method, const std::string& url, http::Headers headers, std::string body,
-                                  std::chrono::milliseconds timeout) {
+Result<http::Response> Api::fetch(const std::string& method, const std::string& url, http::Headers headers,
+                                  std::string body, std::chrono::milliseconds timeout) {
   std::optional<Result<http::Response>> answer;
   client_.request(method, url, std::move(headers), std::move(body), timeout, [&](Result<http::Response> got) {
     answer.emplace(std::move(got));
@@ -20,16 +20,20 @@ Result<http::Response> Api::fetch(const std::string& method, const std::string& 
   return *std::move(answer);
 }
 
-Result<http::Response> Api::ask(const std::string& method, const std::string& path, http::Headers headers, std::string body) {
+Result<http::Response> Api::ask(const std::string& method, const std::string& path, http::Headers headers,
+                                std::string body) {
   std::string said;
   for (std::size_t i = 0; i < cluster_.edges.size(); ++i) {
     const auto& edge = cluster_.edges[next_edge_ % cluster_.edges.size()];
     auto answer = fetch(method, edge.http + path, headers, body);
     if (answer && answer->status != 503) return answer;
-    said += (said.empty() ? "" : "; ") + edge.id + ": " + (answer ? problem_of(*answer).detail : answer.error().detail);
+    said += (said.empty() ? "" : "; ") + edge.id + ": " +
+            (answer ? problem_of(*answer).detail : answer.error().detail);
     ++next_edge_;
   }
-  return Error{Errc::unavailable, cluster_.edges.empty() ? "the cluster has no edges" : "no edge answers (" + said + "); see tocsinctl status"};
+  return Error{Errc::unavailable, cluster_.edges.empty()
+                                      ? "the cluster has no edges"
+                                      : "no edge answers (" + said + "); see tocsinctl status"};
 }
 
 Result<std::string> Api::get(const std::string& path) {
@@ -40,7 +44,9 @@ Result<std::string> Api::get(const std::string& path) {
 }
 
 http::Trust trust_for(const ClusterFile& cluster, const std::string& ca) {
-  const bool tls = std::any_of(cluster.edges.begin(), cluster.edges.end(), [](const auto& edge) { return edge.http.starts_with("https:") || edge.ws.starts_with("wss:"); });
+  const bool tls = std::any_of(cluster.edges.begin(), cluster.edges.end(), [](const auto& edge) {
+    return edge.http.starts_with("https:") || edge.ws.starts_with("wss:");
+  });
   return {tls ? http::Trust::In::authorities : http::Trust::In::nobody, ca};
 }
 
@@ -66,9 +72,12 @@ std::string url_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) out += c;
-    else out.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain)
+      out += c;
+    else
+      out.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
   }
   return out;
 }
@@ -80,11 +89,15 @@ int complain(const std::string& sentence, int code) {
 
 int complain(const Error& error) {
   switch (error.code) {
-    case Errc::invalid_argument: return complain(error.detail, kExitUsage);
-    case Errc::not_found: return complain(error.detail, kExitNotFound);
+    case Errc::invalid_argument:
+      return complain(error.detail, kExitUsage);
+    case Errc::not_found:
+      return complain(error.detail, kExitNotFound);
     case Errc::unavailable:
-    case Errc::timeout: return complain(error.detail, kExitUnavailable);
-    default: return complain(error.detail + " (" + std::string(describe(error.code).text) + ")", kExitFailure);
+    case Errc::timeout:
+      return complain(error.detail, kExitUnavailable);
+    default:
+      return complain(error.detail + " (" + std::string(describe(error.code).text) + ")", kExitFailure);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Api: asks the cluster's HTTP API, one request after the other, from any edge that answers. For commands that do a few
-// requests and end. Blocking: each call turns the loop until the answer is there.
+// Api: asks the cluster's HTTP API, one request after the other, from any edge that answers. For commands
+// that do a few requests and end. Blocking: each call turns the loop until the answer is there.
 #include <chrono>
 #include <string>
 #include <vector>
@@ -16,17 +16,19 @@ class Api {
  public:
   static constexpr std::chrono::milliseconds kTimeout{10'000};
 
-  Api(ClusterFile cluster, const http::Trust& trust) : cluster_(std::move(cluster)), http_(loop_, trust), client_(http_) {}
+  Api(ClusterFile cluster, const http::Trust& trust)
+      : cluster_(std::move(cluster)), http_(loop_, trust), client_(http_) {}
 
   [[nodiscard]] const ClusterFile& cluster() const noexcept { return cluster_; }
 
   /// One URL. Fails as http::Client does.
-  [[nodiscard]] Result<http::Response> fetch(const std::string& method, const std::string& url, http::Headers headers,
-                                             std::string body, std::chrono::milliseconds timeout = kTimeout);
-  /// `path` at an edge: the next one when one does not answer or answers 503 (only safe for requests that may be repeated).
-  /// Fails with unavailable when none does; the detail says what each said.
-  [[nodiscard]] Result<http::Response> ask(const std::string& method, const std::string& path, http::Headers headers = {},
-                                           std::string body = {});
+  [[nodiscard]] Result<http::Response> fetch(const std::string& method, const std::string& url,
+                                             http::Headers headers, std::string body,
+                                             std::chrono::milliseconds timeout = kTimeout);
+  /// `path` at an edge: the next one when one does not answer or answers 503 (only safe for requests that may
+  /// be repeated). Fails with unavailable when none does; the detail says what each said.
+  [[nodiscard]] Result<http::Response> ask(const std::string& method, const std::string& path,
+                                           http::Headers headers = {}, std::string body = {});
   /// The same with GET; a status of 400 and above is an Error with the problem's detail.
   [[nodiscard]] Result<std::string> get(const std::string& path);
 
@@ -38,7 +40,8 @@ class Api {
   std::size_t next_edge_ = 0;
 };
 
-/// What a command that talks to this cluster's edges believes: nothing beyond plain text when they speak that, else who `ca` says.
+/// What a command that talks to this cluster's edges believes: nothing beyond plain text when they speak
+/// that, else who `ca` says.
 [[nodiscard]] http::Trust trust_for(const ClusterFile& cluster, const std::string& ca);
 
 /// What a problem+json body says, as an Error.

@@ -14,7 +14,10 @@
 namespace tocsin::ops {
 namespace {
 
-constexpr std::string_view kXzMagic{"\xFD" "7zXZ\0", 6};
+constexpr std::string_view kXzMagic{
+    "\xFD"
+    "7zXZ\0",
+    6};
 constexpr std::uint64_t kUnpackMemory = std::uint64_t{512} << 20;  // xz -9 needs 65 MiB; a bomb is refused
 
 class FileSource final : public ByteSource {
@@ -92,10 +95,14 @@ class XzSource final : public ByteSource {
  private:
   static std::string explain(lzma_ret result) {
     switch (result) {
-      case LZMA_FORMAT_ERROR: return "not xz data";
-      case LZMA_MEMLIMIT_ERROR: return "unpacking the xz data needs too much memory";
-      case LZMA_BUF_ERROR: return "the xz data ends too early";
-      default: return "the xz data is damaged";
+      case LZMA_FORMAT_ERROR:
+        return "not xz data";
+      case LZMA_MEMLIMIT_ERROR:
+        return "unpacking the xz data needs too much memory";
+      case LZMA_BUF_ERROR:
+        return "the xz data ends too early";
+      default:
+        return "the xz data is damaged";
     }
   }
 
@@ -111,7 +118,9 @@ class XzSource final : public ByteSource {
 
 Result<std::unique_ptr<ByteSource>> open_source(const std::string& path) {
   const int fd = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Error{errno == ENOENT ? Errc::not_found : Errc::io, "cannot open " + path + ": " + std::strerror(errno)};
+  if (fd < 0)
+    return Error{errno == ENOENT ? Errc::not_found : Errc::io,
+                 "cannot open " + path + ": " + std::strerror(errno)};
   auto file = std::make_unique<FileSource>(fd, path);
   auto first = file->peek(kXzMagic.size());
   if (!first) return first.error();

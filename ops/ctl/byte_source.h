@@ -1,5 +1,6 @@
 #pragma once
-// ByteSource: where a reader gets its bytes from; a plain file, one compressed by xz, or stdin. Blocking; one thread.
+// ByteSource: where a reader gets its bytes from; a plain file, one compressed by xz, or stdin. Blocking; one
+// thread.
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -21,7 +22,8 @@ class ByteSource {
   ByteSource() = default;
 };
 
-/// Opens `path` ("-": stdin). xz data is recognised by its first bytes, whatever the name. Fails with not_found or io.
+/// Opens `path` ("-": stdin). xz data is recognised by its first bytes, whatever the name. Fails with
+/// not_found or io.
 [[nodiscard]] Result<std::unique_ptr<ByteSource>> open_source(const std::string& path);
 
 /// Unpacks what `packed` gives. Fails at read() with corrupt when that is not xz data, or ends too early.

@@ -1,6 +1,7 @@
 #pragma once
-// The commands of tocsinctl. Each takes its options as a struct, prints to stdout (people's text, or JSON with `json`),
-// complains on stderr and returns an exit code (exit_codes.h). main.cc fills the structs from the command line.
+// The commands of tocsinctl. Each takes its options as a struct, prints to stdout (people's text, or JSON
+// with `json`), complains on stderr and returns an exit code (exit_codes.h). main.cc fills the structs from
+// the command line.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ struct PublishOptions : Common {
   std::string event;             ///< name of an application event; --data is its JSON
   std::string data;
   std::int64_t if_version = -1;
-  std::string file;              ///< "-": stdin; JSON or NDJSON
+  std::string file;  ///< "-": stdin; JSON or NDJSON
 };
 [[nodiscard]] int run_publish(const PublishOptions& options);
 
@@ -44,9 +45,9 @@ struct TailOptions : Common {
   std::vector<std::string> filter;
   std::string since;
   bool snapshot = false;
-  std::uint64_t count = 0;          ///< end after so many updates; 0: never
-  std::string until_quiet;          ///< end after so long without an update
-  std::string edge;                 ///< start with this one
+  std::uint64_t count = 0;  ///< end after so many updates; 0: never
+  std::string until_quiet;  ///< end after so long without an update
+  std::string edge;         ///< start with this one
 };
 [[nodiscard]] int run_tail(const TailOptions& options);
 
@@ -64,7 +65,7 @@ struct ReplayOptions : Common {
 struct DemoOptions : Common {
   std::string channel = "incidents";
   double rate = 5;
-  std::string duration;  ///< empty: until stopped
+  std::string duration;    ///< empty: until stopped
   std::uint64_t seed = 0;  ///< 0: another story each time
   Via via = Via::ingest;
 };

@@ -40,11 +40,14 @@ Result<bool> CsvReader::next(std::vector<std::string>& fields) {
     if (c == '\n') ++line_;
     if (c == -1 && state == State::quoted) return broken("a quote is not closed before the end of the file");
     if (c == -1 && fields.empty() && field.empty() && state == State::field_start) return false;
-    if (++size > kMaxRecord) return Error{Errc::too_large, broken("longer than 1 MiB; is a quote missing?").detail};
+    if (++size > kMaxRecord)
+      return Error{Errc::too_large, broken("longer than 1 MiB; is a quote missing?").detail};
 
     if (state == State::quoted) {
-      if (c == '"') state = State::quote_in_quoted;
-      else field += static_cast<char>(c);
+      if (c == '"')
+        state = State::quote_in_quoted;
+      else
+        field += static_cast<char>(c);
     } else if (c == '"' && state == State::field_start) {
       state = State::quoted;
     } else if (c == '"' && state == State::quote_in_quoted) {

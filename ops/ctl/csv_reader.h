@@ -1,6 +1,7 @@
 #pragma once
-// CsvReader: records of a comma separated file (RFC 4180), one at a time: quoted fields with commas, doubled quotes and
-// line breaks in them, LF or CRLF, a byte order mark. Holds one record and one block, whatever the file's length. One thread.
+// CsvReader: records of a comma separated file (RFC 4180), one at a time: quoted fields with commas, doubled
+// quotes and line breaks in them, LF or CRLF, a byte order mark. Holds one record and one block, whatever the
+// file's length. One thread.
 #include <array>
 #include <cstdint>
 #include <string>
@@ -13,12 +14,14 @@ namespace tocsin::ops {
 
 class CsvReader {
  public:
-  static constexpr std::size_t kMaxRecord = std::size_t{1} << 20;  ///< bytes; a lost quote must not eat the whole file
+  static constexpr std::size_t kMaxRecord = std::size_t{1}
+                                            << 20;  ///< bytes; a lost quote must not eat the whole file
 
   explicit CsvReader(ByteSource& source) : source_(source) {}
 
-  /// The next record in `fields`; false at the end of the file. Blank lines are passed over. Fails as the source does, with
-  /// invalid_argument for a quote that is never closed or text behind a closing one, or too_large: reading cannot go on.
+  /// The next record in `fields`; false at the end of the file. Blank lines are passed over. Fails as the
+  /// source does, with invalid_argument for a quote that is never closed or text behind a closing one, or
+  /// too_large: reading cannot go on.
   [[nodiscard]] Result<bool> next(std::vector<std::string>& fields);
 
   /// Number of the line on which the last record began, from 1.

@@ -25,14 +25,24 @@ constexpr auto kServices = std::to_array<Service>({
     {"billing-batch", "finance", "batch", "eu-west"},
 });
 constexpr auto kSymptoms = std::to_array<std::string_view>({
-    "error rate above 5 %", "p99 latency above 2 s", "certificate expires in 3 days", "disk 92 % full",
-    "replica lags by 40 s", "health checks failing in one zone", "queue grows faster than it is read",
+    "error rate above 5 %",
+    "p99 latency above 2 s",
+    "certificate expires in 3 days",
+    "disk 92 % full",
+    "replica lags by 40 s",
+    "health checks failing in one zone",
+    "queue grows faster than it is read",
     "memory grows since the last release",
 });
-constexpr auto kPeople = std::to_array<std::string_view>({"ana", "björn", "chidi", "dilara", "emre", "farah", "goro", "hanna"});
+constexpr auto kPeople =
+    std::to_array<std::string_view>({"ana", "björn", "chidi", "dilara", "emre", "farah", "goro", "hanna"});
 constexpr auto kComments = std::to_array<std::string_view>({
-    "rolled back the last release, watching", "vendor has confirmed the fault", "traffic moved to the other zone",
-    "found a slow query, index is being built", "customers are informed", "same picture as last month",
+    "rolled back the last release, watching",
+    "vendor has confirmed the fault",
+    "traffic moved to the other zone",
+    "found a slow query, index is being built",
+    "customers are informed",
+    "same picture as last month",
 });
 constexpr std::size_t kTypicallyOpen = 40;
 
@@ -47,7 +57,9 @@ DemoScript::DemoScript(std::uint64_t seed, std::string run, std::string channel,
     : random_(seed), run_(std::move(run)), channel_(std::move(channel)), rate_(rate) {}
 
 std::size_t DemoScript::pick(std::size_t count) { return static_cast<std::size_t>(random_() % count); }
-bool DemoScript::chance(double probability) { return static_cast<double>(random_() >> 11) * 0x1p-53 < probability; }
+bool DemoScript::chance(double probability) {
+  return static_cast<double>(random_() >> 11) * 0x1p-53 < probability;
+}
 
 Draft DemoScript::change(const Open& incident, std::string_view kind, std::string members) {
   Draft draft;
@@ -61,7 +73,7 @@ Draft DemoScript::change(const Open& incident, std::string_view kind, std::strin
 }
 
 Draft DemoScript::opened() {
-  constexpr std::array<double, 3> kMoreSevereThan{0.04, 0.15, 0.5};   // P0, P1, P2; the rest is P3
+  constexpr std::array<double, 3> kMoreSevereThan{0.04, 0.15, 0.5};  // P0, P1, P2; the rest is P3
   const double roll = static_cast<double>(random_() >> 11) * 0x1p-53;
   int severity = 0;
   for (const double bound : kMoreSevereThan) severity += roll >= bound ? 1 : 0;
@@ -69,10 +81,12 @@ Draft DemoScript::opened() {
   const Service& service = kServices[incident.service];
   const auto symptom = kSymptoms[pick(kSymptoms.size())];
   std::string members = "\"title\":" + json::quoted(std::string(service.name) + ": " + std::string(symptom));
-  members += ",\"severity\":\"P" + std::to_string(severity) + "\",\"status\":\"detected\",\"category\":" + text_of(service.category);
+  members += ",\"severity\":\"P" + std::to_string(severity) +
+             "\",\"status\":\"detected\",\"category\":" + text_of(service.category);
   members += ",\"source\":\"demo\",\"environment\":\"production\",\"team\":" + text_of(service.team);
-  members += ",\"affected_resources\":[" + text_of(service.name) + "],\"labels\":{\"service\":" + text_of(service.name) +
-             ",\"region\":" + text_of(service.region) + "}";
+  members += ",\"affected_resources\":[" + text_of(service.name) +
+             "],\"labels\":{\"service\":" + text_of(service.name) + ",\"region\":" + text_of(service.region) +
+             "}";
   Draft draft = change(incident, "created", std::move(members));
   draft.actor = "monitoring";
   open_.push_back(incident);
@@ -82,9 +96,11 @@ Draft DemoScript::opened() {
 Draft DemoScript::moved(std::size_t index) {
   Open& incident = open_[index];
   if (incident.phase != Phase::resolved && chance(0.3))
-    return change(incident, "commented", "\"metadata\":{\"comment\":" + text_of(kComments[pick(kComments.size())]) + "}");
+    return change(incident, "commented",
+                  "\"metadata\":{\"comment\":" + text_of(kComments[pick(kComments.size())]) + "}");
   if (incident.phase < Phase::monitoring && incident.severity > 0 && chance(0.1))
-    return change(incident, "escalated", "\"severity\":\"P" + std::to_string(--incident.severity) + "\",\"status\":\"escalated\"");
+    return change(incident, "escalated",
+                  "\"severity\":\"P" + std::to_string(--incident.severity) + "\",\"status\":\"escalated\"");
   switch (incident.phase) {
     case Phase::detected: {
       incident.phase = Phase::acknowledged;
@@ -92,13 +108,22 @@ Draft DemoScript::moved(std::size_t index) {
       draft.incident = R"({"status":"acknowledged","assignees":[)" + json::quoted(draft.actor) + "]}";
       return draft;
     }
-    case Phase::acknowledged: incident.phase = Phase::investigating; return change(incident, "state_changed", R"("status":"investigating")");
-    case Phase::investigating: incident.phase = Phase::identified; return change(incident, "state_changed", R"("status":"identified")");
-    case Phase::identified: incident.phase = Phase::monitoring; return change(incident, "state_changed", R"("status":"monitoring")");
+    case Phase::acknowledged:
+      incident.phase = Phase::investigating;
+      return change(incident, "state_changed", R"("status":"investigating")");
+    case Phase::investigating:
+      incident.phase = Phase::identified;
+      return change(incident, "state_changed", R"("status":"identified")");
+    case Phase::identified:
+      incident.phase = Phase::monitoring;
+      return change(incident, "state_changed", R"("status":"monitoring")");
     case Phase::monitoring:
       incident.phase = Phase::resolved;
-      return change(incident, "resolved", R"("status":"resolved","resolution":{"summary":)" + text_of(kComments[pick(kComments.size())]) + "}");
-    case Phase::resolved: break;
+      return change(incident, "resolved",
+                    R"("status":"resolved","resolution":{"summary":)" +
+                        text_of(kComments[pick(kComments.size())]) + "}");
+    case Phase::resolved:
+      break;
   }
   if (!incident.reopened && chance(0.08)) {
     incident.reopened = true;

@@ -1,7 +1,8 @@
 #pragma once
-// DemoScript: a believable stream of incidents over services and teams. They open, are acknowledged and assigned, get
-// comments, sometimes escalate, are resolved, a few reopen, then are closed. The same seed tells the same story.
-// No clock, no socket: next() gives the next draft and how long to wait for the one after it. One thread.
+// DemoScript: a believable stream of incidents over services and teams. They open, are acknowledged and
+// assigned, get comments, sometimes escalate, are resolved, a few reopen, then are closed. The same seed
+// tells the same story. No clock, no socket: next() gives the next draft and how long to wait for the one
+// after it. One thread.
 #include <cstdint>
 #include <random>
 #include <string>

@@ -13,7 +13,8 @@ namespace {
 /// The script on the wall clock, until its time is over.
 class DemoStream final : public DraftStream {
  public:
-  DemoStream(DemoScript script, std::optional<Millis> duration) : script_(std::move(script)), duration_(duration) {}
+  DemoStream(DemoScript script, std::optional<Millis> duration)
+      : script_(std::move(script)), duration_(duration) {}
   std::optional<Millis> due() override {
     if (duration_ && due_ > *duration_) return std::nullopt;
     return due_;
@@ -23,7 +24,9 @@ class DemoStream final : public DraftStream {
     due_ += step.wait;
     return std::move(step.draft);
   }
-  [[nodiscard]] std::string origin(std::uint64_t number) const override { return "update " + std::to_string(number); }
+  [[nodiscard]] std::string origin(std::uint64_t number) const override {
+    return "update " + std::to_string(number);
+  }
 
  private:
   DemoScript script_;
@@ -46,7 +49,9 @@ int run_demo(const DemoOptions& options) {
   const std::uint64_t seed = options.seed != 0 ? options.seed : crypto::random_u64();
   // Two runs must not share incidents, whatever their seeds.
   DemoStream stream(DemoScript(seed, crypto::random_hex(6), options.channel, options.rate), duration);
-  if (!options.json) std::fprintf(stderr, "tocsinctl: publishing to %s; watch with: tocsinctl tail %s\n", options.channel.c_str(), options.channel.c_str());
+  if (!options.json)
+    std::fprintf(stderr, "tocsinctl: publishing to %s; watch with: tocsinctl tail %s\n",
+                 options.channel.c_str(), options.channel.c_str());
   const auto report = feed(*cluster, stream, {"demo", options.via, options.json, options.ca});
   if (!report) return complain(report.error());
   std::puts(report_text(*report, 0, options.json).c_str());

@@ -17,7 +17,8 @@ std::string draft_json(const Draft& draft) {
   if (draft.if_version) out += ",\"if_version\":" + std::to_string(*draft.if_version);
   if (!draft.incident.empty()) out += ",\"incident\":" + draft.incident;
   if (!draft.event_name.empty())
-    out += ",\"event\":{\"name\":" + json::quoted(draft.event_name) + ",\"data\":" + (draft.event_data.empty() ? "null" : draft.event_data) + "}";
+    out += ",\"event\":{\"name\":" + json::quoted(draft.event_name) +
+           ",\"data\":" + (draft.event_data.empty() ? "null" : draft.event_data) + "}";
   return out + "}";
 }
 

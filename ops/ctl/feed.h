@@ -1,11 +1,12 @@
 #pragma once
-// feed(): publishes a stream of drafts, each at its time, over the broker's link or over HTTP, and tells how it went. What
-// replay and demo have in common. Blocking: runs a loop of its own until everything is answered, or a signal.
+// feed(): publishes a stream of drafts, each at its time, over the broker's link or over HTTP, and tells how
+// it went. What replay and demo have in common. Blocking: runs a loop of its own until everything is
+// answered, or a signal.
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <vector>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "ops/cluster/cluster_file.h"
@@ -42,18 +43,22 @@ struct FeedReport {
   std::string durability;
   std::vector<std::uint32_t> latency_ms;  ///< of the answers, sampled
   bool stopped = false;                   ///< by a signal, before the end
-  [[nodiscard]] double rate() const { return seconds > 0 ? static_cast<double>(published + duplicates) / seconds : 0; }
+  [[nodiscard]] double rate() const {
+    return seconds > 0 ? static_cast<double>(published + duplicates) / seconds : 0;
+  }
 };
 
 struct FeedOptions {
-  std::string what;   ///< for the progress line
+  std::string what;  ///< for the progress line
   Via via = Via::ingest;
   bool json = false;
-  std::string ca;     ///< as Common's, for HTTP
+  std::string ca;  ///< as Common's, for HTTP
 };
 
-/// Fails with unavailable or forbidden when the broker (or every edge) cannot be reached at the start, or will not have us.
-[[nodiscard]] Result<FeedReport> feed(const ClusterFile& cluster, DraftStream& stream, const FeedOptions& options);
+/// Fails with unavailable or forbidden when the broker (or every edge) cannot be reached at the start, or
+/// will not have us.
+[[nodiscard]] Result<FeedReport> feed(const ClusterFile& cluster, DraftStream& stream,
+                                      const FeedOptions& options);
 
 /// The summary: one JSON object, or a few words.
 [[nodiscard]] std::string report_text(const FeedReport& report, std::uint64_t bad_rows, bool json);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
 constexpr std::size_t kBatchCount = 500;
-constexpr int kPatience = 50;         ///< times that no edge answers, kPause apart, before it is given up
+constexpr int kPatience = 50;  ///< times that no edge answers, kPause apart, before it is given up
 constexpr useconds_t kPause = 200'000;
 
 volatile sig_atomic_t stop_asked = 0;
@@ -21,7 +21,9 @@ volatile sig_atomic_t stop_asked = 0;
 class HttpFeed {
  public:
   HttpFeed(const ClusterFile& cluster, DraftStream& stream, const FeedOptions& options)
-      : api_(cluster, trust_for(cluster, options.ca)), stream_(stream), progress_(options.what, stream.total(), options.json) {}
+      : api_(cluster, trust_for(cluster, options.ca)),
+        stream_(stream),
+        progress_(options.what, stream.total(), options.json) {}
 
   Result<FeedReport> run() {
     start_ = clock_.steady();
@@ -61,8 +63,8 @@ class HttpFeed {
         return std::nullopt;
       }
       last = answer ? problem_of(*answer) : answer.error();
-      if (answer && answer->status < 500) return last;   // asking again would not help
-      ++report_.resent;   // every draft has its event_id: those that were kept come back as duplicates
+      if (answer && answer->status < 500) return last;  // asking again would not help
+      ++report_.resent;  // every draft has its event_id: those that were kept come back as duplicates
       ::usleep(kPause);
     }
     return last;
@@ -72,12 +74,14 @@ class HttpFeed {
     for (const json::Value& result : results.GetArray()) {
       const std::uint64_t number = number_++;
       if (const json::Value* error = json::find(result, "error"); error != nullptr) {
-        if (report_.refused++ < 20) progress_.note(stream_.origin(number) + " refused: " + json::text(*error));
+        if (report_.refused++ < 20)
+          progress_.note(stream_.origin(number) + " refused: " + json::text(*error));
         continue;
       }
       const auto duplicate = json::bool_member(result, "duplicate");
       ++(duplicate && duplicate->value_or(false) ? report_.duplicates : report_.published);
-      if (const auto durability = json::string_member(result, "durability"); durability && *durability) report_.durability = **durability;
+      if (const auto durability = json::string_member(result, "durability"); durability && *durability)
+        report_.durability = **durability;
     }
     waiting_ = 0;
     body_.clear();

@@ -29,8 +29,11 @@ Result<Filter> parse_filter_words(const std::vector<std::string>& words) {
   Filter filter;
   for (const std::string& word : words) {
     const auto equals = word.find('=');
-    const auto wrong = [&](std::string_view why) { return invalid("--filter " + word + ": " + std::string(why)); };
-    if (equals == std::string::npos || equals + 1 == word.size()) return wrong("write it as member=value[,value]");
+    const auto wrong = [&](std::string_view why) {
+      return invalid("--filter " + word + ": " + std::string(why));
+    };
+    if (equals == std::string::npos || equals + 1 == word.size())
+      return wrong("write it as member=value[,value]");
     const std::string_view name = std::string_view(word).substr(0, equals);
     std::string_view values = std::string_view(word).substr(equals + 1);
     if (name == "active") {
@@ -40,7 +43,8 @@ Result<Filter> parse_filter_words(const std::vector<std::string>& words) {
     }
     auto* list = list_of(filter, name);
     if (list == nullptr)
-      return wrong("no such member; there are severity, status, kind, category, source, environment, team, incident, labels.<name>, active");
+      return wrong(
+          "no such member; there are severity, status, kind, category, source, environment, team, incident, labels.<name>, active");
     while (!values.empty()) {
       const auto comma = values.find(',');
       if (const auto value = values.substr(0, comma); !value.empty()) list->emplace_back(value);
@@ -48,12 +52,13 @@ Result<Filter> parse_filter_words(const std::vector<std::string>& words) {
     }
   }
   filter.normalise();
-  return Filter::parse(std::string_view(filter.canonical()));   // its limits and names of enumerations
+  return Filter::parse(std::string_view(filter.canonical()));  // its limits and names of enumerations
 }
 
 Result<Position> parse_position(std::string_view text) {
   const auto colon = text.find(':');
-  const Error wrong = invalid("\"" + std::string(text) + "\" is not epoch:offset (16 hexadecimal digits, a colon, a number)");
+  const Error wrong =
+      invalid("\"" + std::string(text) + "\" is not epoch:offset (16 hexadecimal digits, a colon, a number)");
   if (colon == std::string_view::npos) return wrong;
   const auto epoch = parse_epoch(text.substr(0, colon));
   if (!epoch) return wrong;

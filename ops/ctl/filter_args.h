@@ -11,8 +11,8 @@
 
 namespace tocsin::ops {
 
-/// "severity=P0,P1", "labels.service=api,db", "active=true"; given several times they add up. Fails with invalid_argument that
-/// names the word and lists what may stand before the '='.
+/// "severity=P0,P1", "labels.service=api,db", "active=true"; given several times they add up. Fails with
+/// invalid_argument that names the word and lists what may stand before the '='.
 [[nodiscard]] Result<Filter> parse_filter_words(const std::vector<std::string>& words);
 
 /// "<epoch>:<offset>", as SSE ids and `tail --json` print it. Fails with invalid_argument.

@@ -39,7 +39,8 @@ std::string query_of(const Filter& filter) {
 Colour colour_of_stdout() { return ::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off; }
 
 int show_one(Api& api, const IncidentsOptions& options) {
-  const auto body = api.get("/v1/incidents/" + url_encode(options.id) + "?channel=" + url_encode(options.channel));
+  const auto body =
+      api.get("/v1/incidents/" + url_encode(options.id) + "?channel=" + url_encode(options.channel));
   if (!body) return complain(body.error());
   if (options.json) return std::puts(body->c_str()), kExitOk;
   const auto document = json::parse(*body);
@@ -49,8 +50,10 @@ int show_one(Api& api, const IncidentsOptions& options) {
   std::puts(incident_line(incident, colour_of_stdout()).c_str());
   if (!incident.IsObject()) return kExitOk;
   for (const auto& member : incident.GetObject()) {
-    const std::string value = member.value.IsString() ? std::string(json::view(member.value)) : json::text(member.value);
-    std::printf("  %-18s %s\n", printable(json::view(member.name), 40).c_str(), printable(value, 400).c_str());
+    const std::string value =
+        member.value.IsString() ? std::string(json::view(member.value)) : json::text(member.value);
+    std::printf("  %-18s %s\n", printable(json::view(member.name), 40).c_str(),
+                printable(value, 400).c_str());
   }
   return kExitOk;
 }
@@ -70,13 +73,15 @@ int run_incidents(const IncidentsOptions& options) {
   std::string cursor;
   do {
     const std::uint64_t limit = options.limit == 0 ? kPage : std::min(kPage, options.limit - shown);
-    const auto body = api.get("/v1/incidents?channel=" + url_encode(options.channel) + query_of(*filter) + "&limit=" + std::to_string(limit) +
-                              (cursor.empty() ? "" : "&cursor=" + url_encode(cursor)));
+    const auto body =
+        api.get("/v1/incidents?channel=" + url_encode(options.channel) + query_of(*filter) +
+                "&limit=" + std::to_string(limit) + (cursor.empty() ? "" : "&cursor=" + url_encode(cursor)));
     if (!body) return complain(body.error());
     const auto document = json::parse(*body);
     if (!document) return complain(document.error());
     const json::Value* rows = json::find(*document, "incidents");
-    if (rows == nullptr || !rows->IsArray()) return complain("the edge's answer has no incidents", kExitFailure);
+    if (rows == nullptr || !rows->IsArray())
+      return complain("the edge's answer has no incidents", kExitFailure);
     for (const json::Value& incident : rows->GetArray()) {
       std::puts((options.json ? json::text(incident) : incident_line(incident, colour_of_stdout())).c_str());
       ++shown;
@@ -84,7 +89,8 @@ int run_incidents(const IncidentsOptions& options) {
     const auto next = json::string_member(*document, "cursor");
     cursor = next && *next ? std::string(**next) : std::string();
   } while (!cursor.empty() && (options.limit == 0 || shown < options.limit));
-  if (!cursor.empty() && !options.json) std::fprintf(stderr, "(the first %llu; --limit 0 shows all)\n", static_cast<unsigned long long>(shown));
+  if (!cursor.empty() && !options.json)
+    std::fprintf(stderr, "(the first %llu; --limit 0 shows all)\n", static_cast<unsigned long long>(shown));
   return kExitOk;
 }
 

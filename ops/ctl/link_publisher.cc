@@ -12,11 +12,17 @@ constexpr int kSilentHeartbeats = 5;
 }  // namespace
 
 LinkPublisher::LinkPublisher(loop::Loop& loop, const Clock& clock, const Options& options, Events events)
-    : clock_(clock), events_(std::move(events)), window_(options.window), instance_(crypto::random_u64()),
-      id_("ctl-" + crypto::random_hex(12)), timer_(loop), turn_(loop, [this] { pump(); }) {}
+    : clock_(clock),
+      events_(std::move(events)),
+      window_(options.window),
+      instance_(crypto::random_u64()),
+      id_("ctl-" + crypto::random_hex(12)),
+      timer_(loop),
+      turn_(loop, [this] { pump(); }) {}
 
-Result<std::unique_ptr<LinkPublisher>> LinkPublisher::connect(mq::Context& context, loop::Loop& loop, const Clock& clock,
-                                                              const Options& options, Events events) {
+Result<std::unique_ptr<LinkPublisher>> LinkPublisher::connect(mq::Context& context, loop::Loop& loop,
+                                                              const Clock& clock, const Options& options,
+                                                              Events events) {
   std::unique_ptr<LinkPublisher> self(new LinkPublisher(loop, clock, options, std::move(events)));
   LinkPublisher* const p = self.get();
   auto dealer = mq::Dealer::connect(
@@ -25,7 +31,8 @@ Result<std::unique_ptr<LinkPublisher>> LinkPublisher::connect(mq::Context& conte
        .on_disconnected = [p] { p->connected_ = false, p->lost("the connection broke"); },
        .on_refused =
            [p](std::string_view why) {
-             p->events_.on_refused(Error{Errc::forbidden, "the broker refused the connection: " + std::string(why)});
+             p->events_.on_refused(
+                 Error{Errc::forbidden, "the broker refused the connection: " + std::string(why)});
            },
        .on_message = [p](std::string_view bytes) { p->on_bytes(bytes); }});
   if (!dealer) return dealer.error();
@@ -40,7 +47,7 @@ bool LinkPublisher::publish(Draft& draft) {
     return false;
   }
   window_.add(std::move(draft));
-  turn_.request();   // sent at the end of the turn: what is published together travels together
+  turn_.request();  // sent at the end of the turn: what is published together travels together
   return true;
 }
 
@@ -56,7 +63,7 @@ void LinkPublisher::hello() {
 
 void LinkPublisher::on_bytes(std::string_view bytes) {
   auto message = link::decode(bytes);
-  if (!message) return;   // a newer broker may say more than we know
+  if (!message) return;  // a newer broker may say more than we know
   heard_ = clock_.steady();
   if (auto* result = std::get_if<link::PublishResult>(&*message)) {
     auto outcomes = window_.on_result(std::move(*result), heard_);
@@ -107,8 +114,10 @@ void LinkPublisher::tick() {
   const Instant now = clock_.steady();
   if (connected_ && now - said_ >= heartbeat_every_) {
     said_ = now;
-    if (welcome_) static_cast<void>(dealer_->send(link::encode(link::EdgeHeartbeat{++heartbeat_, 0, 0, "publishing"})));
-    else hello();
+    if (welcome_)
+      static_cast<void>(dealer_->send(link::encode(link::EdgeHeartbeat{++heartbeat_, 0, 0, "publishing"})));
+    else
+      hello();
   }
   if (welcome_ && now - heard_ > heartbeat_every_ * kSilentHeartbeats) {
     lost("the broker is silent");

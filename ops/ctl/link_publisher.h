@@ -1,9 +1,10 @@
 #pragma once
-// LinkPublisher: publishes over the broker's link, as tocsinctl and the load tools do. Connects with a CURVE key, says
-// Hello, keeps as much under way as the broker's window allows, and sends again what was unanswered when the broker died.
+// LinkPublisher: publishes over the broker's link, as tocsinctl and the load tools do. Connects with a CURVE
+// key, says Hello, keeps as much under way as the broker's window allows, and sends again what was unanswered
+// when the broker died.
 //
-// Invariant: every draft given to publish() gets one outcome, in the end, as long as the loop runs and a broker comes back.
-// Thread: the loop's; callbacks come from the loop, never from inside a call.
+// Invariant: every draft given to publish() gets one outcome, in the end, as long as the loop runs and a
+// broker comes back. Thread: the loop's; callbacks come from the loop, never from inside a call.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,13 +29,14 @@ class LinkPublisher {
   enum class Connection : std::uint8_t { lost, welcome };
   struct Events {
     std::function<void(std::vector<PublishWindow::Outcome>)> on_outcomes;
-    std::function<void()> on_room;                                     ///< publish() may be called again
+    std::function<void()> on_room;                                          ///< publish() may be called again
     std::function<void(Connection, const std::string& why)> on_connection;  ///< lost: it goes on trying
-    std::function<void(const Error&)> on_refused;                      ///< the broker will not have us: trying on is of no use
+    std::function<void(const Error&)> on_refused;  ///< the broker will not have us: trying on is of no use
   };
 
   /// Starts to connect. Fails with invalid_argument when the endpoint or a key is none.
-  [[nodiscard]] static Result<std::unique_ptr<LinkPublisher>> connect(mq::Context& context, loop::Loop& loop, const Clock& clock,
+  [[nodiscard]] static Result<std::unique_ptr<LinkPublisher>> connect(mq::Context& context, loop::Loop& loop,
+                                                                      const Clock& clock,
                                                                       const Options& options, Events events);
 
   /// False when enough is waiting: on_room follows. The draft must have an event_id.
@@ -65,7 +67,7 @@ class LinkPublisher {
   bool connected_ = false;
   bool welcome_ = false;
   bool waits_for_room_ = false;
-  std::optional<link::Publish> unsent_;   ///< the socket's queue was full
+  std::optional<link::Publish> unsent_;  ///< the socket's queue was full
   loop::Timer timer_;
   loop::TurnHook turn_;
   std::unique_ptr<mq::Dealer> dealer_;

@@ -14,7 +14,10 @@ constexpr Millis kRedraw{200};
 }  // namespace
 
 Progress::Progress(std::string what, std::uint64_t total, bool json)
-    : what_(std::move(what)), total_(total), terminal_(!json && ::isatty(STDERR_FILENO) == 1), shown_(clock_.steady()) {}
+    : what_(std::move(what)),
+      total_(total),
+      terminal_(!json && ::isatty(STDERR_FILENO) == 1),
+      shown_(clock_.steady()) {}
 
 void Progress::show(const FeedReport& report) {
   const Instant now = clock_.steady();
@@ -26,11 +29,15 @@ void Progress::show(const FeedReport& report) {
   shown_done_ = done;
   std::string bar;
   if (total_ > 0) {
-    const int full = static_cast<int>(static_cast<double>(kWidth) * static_cast<double>(std::min(done, total_)) / static_cast<double>(total_));
-    bar = "[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(kWidth - full), '.') + "] ";
+    const int full =
+        static_cast<int>(static_cast<double>(kWidth) * static_cast<double>(std::min(done, total_)) /
+                         static_cast<double>(total_));
+    bar = "[" + std::string(static_cast<std::size_t>(full), '#') +
+          std::string(static_cast<std::size_t>(kWidth - full), '.') + "] ";
   }
-  std::fprintf(stderr, "\r\x1b[K%s %s%llu%s%s, %.0f/s%s", what_.c_str(), bar.c_str(), static_cast<unsigned long long>(done),
-               total_ > 0 ? " of " : "", total_ > 0 ? std::to_string(total_).c_str() : "", rate_,
+  std::fprintf(stderr, "\r\x1b[K%s %s%llu%s%s, %.0f/s%s", what_.c_str(), bar.c_str(),
+               static_cast<unsigned long long>(done), total_ > 0 ? " of " : "",
+               total_ > 0 ? std::to_string(total_).c_str() : "", rate_,
                report.refused > 0 ? (", " + std::to_string(report.refused) + " refused").c_str() : "");
   std::fflush(stderr);
   drawn_ = true;

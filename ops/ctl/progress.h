@@ -1,6 +1,6 @@
 #pragma once
-// Progress: one line on a terminal that says how far a long command is, redrawn in place; silent elsewhere. Notes (errors,
-// a broker that went away) go to stderr and do not tear the line. One thread.
+// Progress: one line on a terminal that says how far a long command is, redrawn in place; silent elsewhere.
+// Notes (errors, a broker that went away) go to stderr and do not tear the line. One thread.
 #include <cstdint>
 #include <string>
 

@@ -29,7 +29,8 @@ Result<std::string> identified(std::string_view text, const std::string& channel
   return json::text(*document);
 }
 
-/// A flag's value as JSON: numbers, true, false, null, objects and arrays as they are, everything else as a string.
+/// A flag's value as JSON: numbers, true, false, null, objects and arrays as they are, everything else as a
+/// string.
 std::string value_json(const std::string& text) {
   const auto document = json::parse(text);
   return document ? json::text(*document) : json::quoted(text);
@@ -46,15 +47,20 @@ Result<std::string> from_flags(const PublishOptions& options) {
   add("actor", options.actor);
   if (options.if_version >= 0) out += ",\"if_version\":" + std::to_string(options.if_version);
   if (!options.event.empty()) {
-    out += ",\"event\":{\"name\":" + json::quoted(options.event) + ",\"data\":" + (options.data.empty() ? "null" : value_json(options.data)) + "}";
+    out += ",\"event\":{\"name\":" + json::quoted(options.event) +
+           ",\"data\":" + (options.data.empty() ? "null" : value_json(options.data)) + "}";
     return out + "}";
   }
-  if (options.key.empty()) return Error{Errc::invalid_argument, "--key (the incident's id) or --event is needed; or give updates with --file"};
+  if (options.key.empty())
+    return Error{Errc::invalid_argument,
+                 "--key (the incident's id) or --event is needed; or give updates with --file"};
   std::string members;
   for (const std::string& word : options.set) {
     const auto equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) return Error{Errc::invalid_argument, "--set " + word + ": write it as member=value"};
-    members += (members.empty() ? "" : ",") + json::quoted(word.substr(0, equals)) + ":" + value_json(word.substr(equals + 1));
+    if (equals == std::string::npos || equals == 0)
+      return Error{Errc::invalid_argument, "--set " + word + ": write it as member=value"};
+    members += (members.empty() ? "" : ",") + json::quoted(word.substr(0, equals)) + ":" +
+               value_json(word.substr(equals + 1));
   }
   return out + ",\"incident\":{" + members + "}}";
 }
@@ -67,14 +73,16 @@ class Sender {
   Status add(std::string_view text) {
     ++number_;
     auto update = identified(text, options_.channel);
-    if (!update) return Error{update.error().code, "update " + std::to_string(number_) + ": " + update.error().detail};
+    if (!update)
+      return Error{update.error().code, "update " + std::to_string(number_) + ": " + update.error().detail};
     batch_ += *update + "\n";
     return batch_.size() >= kBatchBytes ? flush() : Status{Done{}};
   }
 
   Status flush() {
     if (batch_.empty()) return Done{};
-    auto answer = api_.ask("POST", "/v1/updates", {{"content-type", "application/x-ndjson"}}, std::exchange(batch_, {}));
+    auto answer = api_.ask("POST", "/v1/updates", {{"content-type", "application/x-ndjson"}},
+                           std::exchange(batch_, {}));
     if (!answer) return answer.error();
     const auto document = json::parse(answer->body);
     const json::Value* results = document ? json::find(*document, "results") : nullptr;
@@ -151,7 +159,7 @@ int run_publish(const PublishOptions& options) {
     const auto update = from_flags(options);
     done = update ? sender.add(*update) : Status{update.error()};
   }
-  const Status rest = sender.flush();   // what was whole goes out, even when a later line is broken
+  const Status rest = sender.flush();  // what was whole goes out, even when a later line is broken
   if (!done) return complain(done.error());
   if (!rest) return complain(rest.error());
   return sender.any_refused() ? kExitPartly : kExitOk;

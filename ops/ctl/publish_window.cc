@@ -8,7 +8,8 @@ namespace tocsin::ops {
 namespace {
 
 bool later(const link::Fault& fault) {
-  return !fault.ok() && describe(link::error_of(fault).code).retry == Retry::backoff && fault.code != describe(Errc::internal).name;
+  return !fault.ok() && describe(link::error_of(fault).code).retry == Retry::backoff &&
+         fault.code != describe(Errc::internal).name;
 }
 
 std::size_t size_of(const Draft& draft) {
@@ -38,8 +39,10 @@ std::optional<link::Publish> PublishWindow::next(Instant now) {
     Entry& entry = waiting_.front();
     if (!flight.entries.empty() && bytes + entry.bytes > limits_.batch_bytes) break;
     bytes += entry.bytes;
-    if (entry.sent_before) ++resent_;
-    else entry.first_sent = now;
+    if (entry.sent_before)
+      ++resent_;
+    else
+      entry.first_sent = now;
     entry.sent_before = true;
     message.drafts.push_back(entry.draft);
     flight.entries.push_back(std::move(entry));
@@ -51,7 +54,8 @@ std::optional<link::Publish> PublishWindow::next(Instant now) {
 }
 
 std::vector<PublishWindow::Outcome> PublishWindow::on_result(link::PublishResult result, Instant now) {
-  const auto found = std::find_if(flight_.begin(), flight_.end(), [&](const Flight& f) { return f.ref == result.ref; });
+  const auto found =
+      std::find_if(flight_.begin(), flight_.end(), [&](const Flight& f) { return f.ref == result.ref; });
   if (found == flight_.end()) return {};
   Flight flight = std::move(*found);
   flight_.erase(found);
@@ -77,7 +81,8 @@ std::vector<PublishWindow::Outcome> PublishWindow::on_result(link::PublishResult
 
 void PublishWindow::on_reconnected() {
   std::vector<Entry> again;
-  for (Flight& flight : flight_) std::move(flight.entries.begin(), flight.entries.end(), std::back_inserter(again));
+  for (Flight& flight : flight_)
+    std::move(flight.entries.begin(), flight.entries.end(), std::back_inserter(again));
   flight_.clear();
   in_flight_ = 0;
   paused_until_.reset();
@@ -86,7 +91,8 @@ void PublishWindow::on_reconnected() {
 
 void PublishWindow::requeue(std::vector<Entry> entries) {
   const auto middle = static_cast<std::ptrdiff_t>(entries.size());
-  waiting_.insert(waiting_.begin(), std::make_move_iterator(entries.begin()), std::make_move_iterator(entries.end()));
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(entries.begin()),
+                  std::make_move_iterator(entries.end()));
   std::inplace_merge(waiting_.begin(), waiting_.begin() + middle, waiting_.end(),
                      [](const Entry& a, const Entry& b) { return a.number < b.number; });
 }

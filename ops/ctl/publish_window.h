@@ -1,13 +1,14 @@
 #pragma once
-// PublishWindow: the publisher's half of the link, without a socket. Drafts go out in batches, in order, never more
-// unanswered than the broker's window; what is unanswered when the link breaks goes out again, in the same order.
+// PublishWindow: the publisher's half of the link, without a socket. Drafts go out in batches, in order,
+// never more unanswered than the broker's window; what is unanswered when the link breaks goes out again, in
+// the same order.
 //
 //   add() -> waiting -> next() -> in flight -> on_result() -> outcomes, in order of add()
 //                          ^________ on_reconnected() ________|
 //
-// Invariant: every draft gets exactly one outcome. Each must carry an event_id, or a resend would not be deduplicated.
-// An outcome whose code says "later" is no outcome: the draft and those behind it go out again after a pause.
-// Thread: one; calls nothing.
+// Invariant: every draft gets exactly one outcome. Each must carry an event_id, or a resend would not be
+// deduplicated. An outcome whose code says "later" is no outcome: the draft and those behind it go out again
+// after a pause. Thread: one; calls nothing.
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -45,7 +46,8 @@ class PublishWindow {
   void set_window(std::uint32_t drafts) noexcept { window_ = drafts; }
   /// The next message to send, or nothing while the window is full, a pause lasts or nothing waits.
   [[nodiscard]] std::optional<link::Publish> next(Instant now);
-  /// Takes the answer to a message. One to a message that is not in flight is ignored (it was resent, and answered twice).
+  /// Takes the answer to a message. One to a message that is not in flight is ignored (it was resent, and
+  /// answered twice).
   [[nodiscard]] std::vector<Outcome> on_result(link::PublishResult result, Instant now);
   /// The link is new: everything unanswered waits again, before all else.
   void on_reconnected();

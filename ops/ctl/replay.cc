@@ -21,12 +21,15 @@ int run_replay_servicenow(const ReplayOptions& options) {
 
   std::uint64_t shown = 0;
   const auto on_bad_row = [&](std::uint64_t line, const std::string& why) {
-    if (++shown <= kBadRowsShown) std::fprintf(stderr, "tocsinctl: %s line %llu: %s\n", options.file.c_str(), static_cast<unsigned long long>(line), why.c_str());
+    if (++shown <= kBadRowsShown)
+      std::fprintf(stderr, "tocsinctl: %s line %llu: %s\n", options.file.c_str(),
+                   static_cast<unsigned long long>(line), why.c_str());
     if (shown == kBadRowsShown + 1) std::fprintf(stderr, "tocsinctl: more bad rows are only counted\n");
   };
   auto rows = ReplayRows::load(**source, {options.channel, *speed, options.limit}, on_bad_row);
   if (!rows) return complain(options.file + ": " + rows.error().detail, kExitUsage);
-  if (options.strict && rows->bad_rows() > 0) return complain("nothing was published: --strict, and rows are bad", kExitPartly);
+  if (options.strict && rows->bad_rows() > 0)
+    return complain("nothing was published: --strict, and rows are bad", kExitPartly);
 
   const auto report = feed(*cluster, *rows, {"replay", options.via, options.json, options.ca});
   if (!report) return complain(report.error());

@@ -51,7 +51,8 @@ Result<ReplayRows> ReplayRows::load(ByteSource& source, Options options,
     const std::string text = joined(fields);
     if (!at) {
       out.bad(reader.line(), "sys_updated_at: " + at.error().detail);
-    } else if (std::count(text.begin(), text.end(), kSeparator) + 1 != static_cast<std::ptrdiff_t>(fields.size())) {
+    } else if (std::count(text.begin(), text.end(), kSeparator) + 1 !=
+               static_cast<std::ptrdiff_t>(fields.size())) {
       out.bad(reader.line(), "a field holds a control character");
     } else {
       const auto place = out.file_.add(text);
@@ -60,8 +61,10 @@ Result<ReplayRows> ReplayRows::load(ByteSource& source, Options options,
     }
   }
   if (auto done = out.file_.finish(); !done) return done.error();
-  std::stable_sort(out.rows_.begin(), out.rows_.end(), [](const Row& a, const Row& b) { return a.at < b.at; });
-  if (out.options_.limit != 0 && out.rows_.size() > out.options_.limit) out.rows_.resize(out.options_.limit, Row{});
+  std::stable_sort(out.rows_.begin(), out.rows_.end(),
+                   [](const Row& a, const Row& b) { return a.at < b.at; });
+  if (out.options_.limit != 0 && out.rows_.size() > out.options_.limit)
+    out.rows_.resize(out.options_.limit, Row{});
   return out;
 }
 
@@ -73,7 +76,8 @@ void ReplayRows::bad(std::uint64_t line, const std::string& why) {
 std::optional<Millis> ReplayRows::due() {
   if (next_ == rows_.size()) return std::nullopt;
   if (options_.speed <= 0) return Millis{0};
-  return Millis{static_cast<std::int64_t>(static_cast<double>(rows_[next_].at - rows_.front().at) / options_.speed)};
+  return Millis{
+      static_cast<std::int64_t>(static_cast<double>(rows_[next_].at - rows_.front().at) / options_.speed)};
 }
 
 std::optional<Draft> ReplayRows::take() {

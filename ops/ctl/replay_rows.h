@@ -1,7 +1,7 @@
 #pragma once
-// ReplayRows: the rows of a ServiceNow log in order of their time. The log itself is ordered by incident number; played
-// like that, one incident would live and die before the next is opened. The rows wait in a temporary file; memory holds 40 bytes
-// for each, and the last state of each incident. One thread.
+// ReplayRows: the rows of a ServiceNow log in order of their time. The log itself is ordered by incident
+// number; played like that, one incident would live and die before the next is opened. The rows wait in a
+// temporary file; memory holds 40 bytes for each, and the last state of each incident. One thread.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,13 +19,15 @@ class ReplayRows final : public DraftStream {
  public:
   struct Options {
     std::string channel;
-    double speed = 0;        ///< times the log's own rhythm; 0: no pauses
+    double speed = 0;         ///< times the log's own rhythm; 0: no pauses
     std::uint64_t limit = 0;  ///< the first so many in order of time; 0: all
   };
-  /// Reads everything. Rows whose time cannot be read are counted as bad and reported through `on_bad_row`. Fails as the reader
-  /// and the temporary file do, and with invalid_argument when the header is not that of such a log.
-  [[nodiscard]] static Result<ReplayRows> load(ByteSource& source, Options options,
-                                               std::function<void(std::uint64_t line, const std::string& why)> on_bad_row);
+  /// Reads everything. Rows whose time cannot be read are counted as bad and reported through `on_bad_row`.
+  /// Fails as the reader and the temporary file do, and with invalid_argument when the header is not that of
+  /// such a log.
+  [[nodiscard]] static Result<ReplayRows> load(
+      ByteSource& source, Options options,
+      std::function<void(std::uint64_t line, const std::string& why)> on_bad_row);
   ReplayRows(ReplayRows&&) noexcept = default;
 
   std::optional<Millis> due() override;
@@ -40,8 +42,12 @@ class ReplayRows final : public DraftStream {
     std::uint64_t line;
     RowFile::Place fields;  ///< joined by kSeparator
   };
-  ReplayRows(ServiceNowColumns columns, Options options, RowFile file, std::function<void(std::uint64_t, const std::string&)> on_bad_row)
-      : options_(std::move(options)), mapper_(std::move(columns), options_.channel), file_(std::move(file)), on_bad_row_(std::move(on_bad_row)) {}
+  ReplayRows(ServiceNowColumns columns, Options options, RowFile file,
+             std::function<void(std::uint64_t, const std::string&)> on_bad_row)
+      : options_(std::move(options)),
+        mapper_(std::move(columns), options_.channel),
+        file_(std::move(file)),
+        on_bad_row_(std::move(on_bad_row)) {}
   void bad(std::uint64_t line, const std::string& why);
 
   Options options_;

@@ -16,8 +16,9 @@ std::string folder() {
 
 Error failed(const std::string& what) {
   const int reason = errno;
-  return {reason == ENOSPC ? Errc::disk_full : Errc::io,
-          what + " a temporary file in " + folder() + ": " + std::strerror(reason) + " (TMPDIR names another folder)"};
+  return {reason == ENOSPC ? Errc::disk_full : Errc::io, what + " a temporary file in " + folder() + ": " +
+                                                             std::strerror(reason) +
+                                                             " (TMPDIR names another folder)"};
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ Status RowFile::finish() {
 Status RowFile::read(Place place, std::string& into) const {
   into.resize(place.size);
   for (std::size_t have = 0; have < place.size;) {
-    const ssize_t n = ::pread(::fileno(file_.get()), into.data() + have, place.size - have, static_cast<off_t>(place.at + have));
+    const ssize_t n = ::pread(::fileno(file_.get()), into.data() + have, place.size - have,
+                              static_cast<off_t>(place.at + have));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return failed("cannot read");
     have += static_cast<std::size_t>(n);

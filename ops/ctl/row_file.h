@@ -1,6 +1,6 @@
 #pragma once
-// RowFile: rows of text in a temporary file that has no name ($TMPDIR, else /tmp), written in order, read back in any. For logs
-// that are larger than memory should be.
+// RowFile: rows of text in a temporary file that has no name ($TMPDIR, else /tmp), written in order, read
+// back in any. For logs that are larger than memory should be.
 //
 // Invariant: a row is read only after finish(). One thread.
 #include <cstdint>

@@ -52,7 +52,8 @@ constexpr auto kMetadata = std::to_array<Mapping>({
 
 bool terminal(std::string_view status) { return status == "resolved" || status == "closed"; }
 
-/// FNV-1a over texts; 64 bits tell apart the rows of one incident, and the values of one member, with room to spare.
+/// FNV-1a over texts; 64 bits tell apart the rows of one incident, and the values of one member, with room to
+/// spare.
 class Hash {
  public:
   void add(std::string_view text) {
@@ -93,7 +94,8 @@ std::string text_member(std::string_view name, std::string_view text) {
 }
 
 void append_time(std::string& out, std::string_view name, std::string_view text) {
-  const auto at = parse_servicenow_time(text);   // an unreadable time beside the point is left out, it does not fail the row
+  const auto at = parse_servicenow_time(
+      text);  // an unreadable time beside the point is left out, it does not fail the row
   if (!at) return;
   if (out.back() != '{') out += ',';
   out += text_member(name, rfc3339(*at));
@@ -102,11 +104,13 @@ void append_time(std::string& out, std::string_view name, std::string_view text)
 }  // namespace
 
 Result<std::int64_t> parse_servicenow_time(std::string_view text) {
-  std::array<int, 5> part{};   // day month year hour minute
+  std::array<int, 5> part{};  // day month year hour minute
   constexpr std::string_view kSeparators = "// :";
   const char* at = text.data();
   const char* const end = at + text.size();
-  const auto wrong = [text] { return Error{Errc::invalid_argument, "\"" + std::string(text) + "\" is not day/month/year hour:minute"}; };
+  const auto wrong = [text] {
+    return Error{Errc::invalid_argument, "\"" + std::string(text) + "\" is not day/month/year hour:minute"};
+  };
   for (std::size_t i = 0; i < part.size(); ++i) {
     const auto [next, ec] = std::from_chars(at, end, part[i]);
     if (ec != std::errc{} || part[i] < 0) return wrong();
@@ -114,7 +118,8 @@ Result<std::int64_t> parse_servicenow_time(std::string_view text) {
     if (i < kSeparators.size() && (at == end || *at++ != kSeparators[i])) return wrong();
   }
   const auto [day, month, year, hour, minute] = part;
-  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+  const std::chrono::year_month_day date{std::chrono::year{year},
+                                         std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day)}};
   if (at != end || year < 1970 || year > 9999 || !date.ok() || hour > 23 || minute > 59) return wrong();
   const auto time = std::chrono::sys_days{date} + std::chrono::hours{hour} + std::chrono::minutes{minute};
@@ -127,7 +132,8 @@ Result<ServiceNowColumns> ServiceNowColumns::parse(const std::vector<std::string
   for (std::size_t i = 0; i < header.size(); ++i) columns.index_.emplace(header[i], i);
   for (const char* needed : {"number", "incident_state", "sys_updated_at"}) {
     if (!columns.index_.contains(needed))
-      return Error{Errc::invalid_argument, std::string("the header has no column \"") + needed + "\": not a ServiceNow incident log"};
+      return Error{Errc::invalid_argument,
+                   std::string("the header has no column \"") + needed + "\": not a ServiceNow incident log"};
   }
   return columns;
 }
@@ -146,16 +152,29 @@ std::string_view ServiceNowColumns::field_at(const std::vector<std::string>& row
 ServiceNowMapper::ServiceNowMapper(const ServiceNowColumns& columns, std::string channel)
     : column_count_(columns.count()), channel_(std::move(channel)) {
   const auto place = [&columns](std::string_view column) { return columns.place(column); };
-  at_ = {place("number"), place("incident_state"), place("priority"), place("sys_updated_at"), place("sys_updated_by"), place("category"),
-         place("subcategory"), place("u_symptom"), place("assignment_group"), place("assigned_to"), place("opened_at"), place("resolved_at"),
-         {}, {}, {}};
+  at_ = {place("number"),
+         place("incident_state"),
+         place("priority"),
+         place("sys_updated_at"),
+         place("sys_updated_by"),
+         place("category"),
+         place("subcategory"),
+         place("u_symptom"),
+         place("assignment_group"),
+         place("assigned_to"),
+         place("opened_at"),
+         place("resolved_at"),
+         {},
+         {},
+         {}};
   for (const Mapping& m : kLabels) at_.labels.push_back({place(m.from), m.to});
   for (const Mapping& m : kMetadata) at_.metadata.push_back({place(m.from), m.to});
   for (const Mapping& m : kResolution) at_.resolution.push_back({place(m.from), m.to});
 }
 
 /// "name":"value",... of the columns that have a value.
-void ServiceNowMapper::append_texts(std::string& out, const std::vector<Source>& sources, const std::vector<std::string>& row) {
+void ServiceNowMapper::append_texts(std::string& out, const std::vector<Source>& sources,
+                                    const std::vector<std::string>& row) {
   for (const Source& source : sources) {
     const auto value = ServiceNowColumns::field_at(row, source.place);
     if (value.empty()) continue;
@@ -179,11 +198,12 @@ std::string_view ServiceNowMapper::kind_of(const Seen* before, const Seen& now) 
     if (terminal(now.status)) return now.status;
     return now.status == "escalated" ? "escalated" : "state_changed";
   }
-  if (now.severity < before->severity) return "escalated";   // P0 < P1
+  if (now.severity < before->severity) return "escalated";  // P0 < P1
   return before->assignment != now.assignment ? "assigned" : "updated";
 }
 
-std::vector<std::string> ServiceNowMapper::members_of(const std::vector<std::string>& row, const Seen& now) const {
+std::vector<std::string> ServiceNowMapper::members_of(const std::vector<std::string>& row,
+                                                      const Seen& now) const {
   const auto field = [&row](std::size_t place) { return ServiceNowColumns::field_at(row, place); };
   std::vector<std::string> out;
   out.reserve(12);
@@ -217,7 +237,8 @@ std::vector<std::string> ServiceNowMapper::members_of(const std::vector<std::str
 
 Result<Draft> ServiceNowMapper::map(const std::vector<std::string>& row) {
   const auto invalid = [](std::string what) { return Error{Errc::invalid_argument, std::move(what)}; };
-  if (row.size() != column_count_) return invalid(std::to_string(row.size()) + " fields instead of " + std::to_string(column_count_));
+  if (row.size() != column_count_)
+    return invalid(std::to_string(row.size()) + " fields instead of " + std::to_string(column_count_));
   const auto field = [&row](std::size_t place) { return ServiceNowColumns::field_at(row, place); };
   for (const std::string& text : row)
     if (!json::valid_utf8(text)) return invalid("a field is not UTF-8");
@@ -231,13 +252,16 @@ Result<Draft> ServiceNowMapper::map(const std::vector<std::string>& row) {
   const Seen* before = found == seen_.end() ? nullptr : &found->second;
   Seen now;
   const auto state = field(at_.state);
-  const auto* mapping = std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Mapping& m) { return m.from == state; });
-  if (mapping == kStatuses.end()) return invalid("incident_state \"" + std::string(state) + "\" is not known");
+  const auto* mapping =
+      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Mapping& m) { return m.from == state; });
+  if (mapping == kStatuses.end())
+    return invalid("incident_state \"" + std::string(state) + "\" is not known");
   now.status = mapping->to;
   if (now.status.empty()) now.status = before != nullptr ? before->status : "detected";
   const auto priority = field(at_.priority);
   if (!priority.empty()) {
-    if (priority[0] < '1' || priority[0] > '4') return invalid("priority \"" + std::string(priority) + "\" is not 1 to 4");
+    if (priority[0] < '1' || priority[0] > '4')
+      return invalid("priority \"" + std::string(priority) + "\" is not 1 to 4");
     now.severity = {'P', static_cast<char>(priority[0] - 1)};
   }
   now.assignment = std::string(field(at_.group)) + '\n' + std::string(field(at_.assignee));
@@ -257,7 +281,9 @@ Result<Draft> ServiceNowMapper::map(const std::vector<std::string>& row) {
   now.members.reserve(members.size());
   for (const std::string& m : members) {
     const std::uint64_t known = now.members.emplace_back(hash_of(m));
-    if (before != nullptr && std::find(before->members.begin(), before->members.end(), known) != before->members.end()) continue;
+    if (before != nullptr &&
+        std::find(before->members.begin(), before->members.end(), known) != before->members.end())
+      continue;
     if (draft.incident.size() > 1) draft.incident += ',';
     draft.incident += m;
   }

@@ -29,8 +29,10 @@ Line ask(Api& api, std::string name, pid_t pid, const std::string& http, std::st
   }
   const auto answer = api.fetch("GET", http + "/health/ready", {}, {}, kPatience);
   line.ready = answer && answer->status == 200;
-  if (!answer) line.detail = answer.error().detail;
-  else if (!line.ready) line.detail = answer->body;
+  if (!answer)
+    line.detail = answer.error().detail;
+  else if (!line.ready)
+    line.detail = answer->body;
   return line;
 }
 
@@ -38,8 +40,8 @@ std::string json_of(const std::vector<Line>& lines, const std::string& superviso
   std::string out = std::string("{\"ready\":") + (ready ? "true" : "false") + ",\"processes\":[";
   for (const Line& line : lines) {
     if (out.back() != '[') out += ',';
-    out += "{\"name\":" + json::quoted(line.name) + ",\"pid\":" + std::to_string(line.pid) + ",\"address\":" + json::quoted(line.address) +
-           ",\"ready\":" + (line.ready ? "true" : "false");
+    out += "{\"name\":" + json::quoted(line.name) + ",\"pid\":" + std::to_string(line.pid) +
+           ",\"address\":" + json::quoted(line.address) + ",\"ready\":" + (line.ready ? "true" : "false");
     if (!line.detail.empty()) out += ",\"detail\":" + json::quoted(line.detail);
     out += '}';
   }
@@ -50,10 +52,11 @@ std::string json_of(const std::vector<Line>& lines, const std::string& superviso
 
 std::string supervisor_status(Api& api) {
   const auto token = read_file(api.cluster().supervisor.token_file, 4096);
-  if (!token) return {};   // somebody else's cluster: what can be seen without the token is shown
-  auto answer = api.fetch("GET", api.cluster().supervisor.http + "/status", {{"authorization", "Bearer " + *token}}, {}, kPatience);
+  if (!token) return {};  // somebody else's cluster: what can be seen without the token is shown
+  auto answer = api.fetch("GET", api.cluster().supervisor.http + "/status",
+                          {{"authorization", "Bearer " + *token}}, {}, kPatience);
   if (!answer || answer->status != 200 || !json::parse(answer->body)) return {};
-  std::erase(answer->body, '\n');   // one document, one line; inside JSON's strings there are none
+  std::erase(answer->body, '\n');  // one document, one line; inside JSON's strings there are none
   return std::move(answer->body);
 }
 
@@ -67,8 +70,9 @@ int run_status(const StatusOptions& options) {
   if (trust.in != http::Trust::In::nobody) trust.in = http::Trust::In::anyone;
   Api api(*std::move(file), trust);
   const ClusterFile& cluster = api.cluster();
-  std::vector<Line> lines{ask(api, "broker", cluster.broker.pid, cluster.broker.http, cluster.broker.ingest),
-                          ask(api, "supervisor", cluster.supervisor.pid, cluster.supervisor.http, cluster.supervisor.http)};
+  std::vector<Line> lines{
+      ask(api, "broker", cluster.broker.pid, cluster.broker.http, cluster.broker.ingest),
+      ask(api, "supervisor", cluster.supervisor.pid, cluster.supervisor.http, cluster.supervisor.http)};
   for (const auto& edge : cluster.edges) lines.push_back(ask(api, edge.id, edge.pid, edge.http, edge.ws));
   bool ready = true;
   for (const Line& line : lines) ready = ready && line.ready;
@@ -78,8 +82,9 @@ int run_status(const StatusOptions& options) {
     std::puts(json_of(lines, supervisor, ready).c_str());
   } else {
     for (const Line& line : lines)
-      std::printf("%-11s %-9s %8d  %s%s%s\n", line.name.c_str(), line.ready ? "ready" : "NOT READY", static_cast<int>(line.pid),
-                  line.address.c_str(), line.detail.empty() ? "" : "  ", line.detail.c_str());
+      std::printf("%-11s %-9s %8d  %s%s%s\n", line.name.c_str(), line.ready ? "ready" : "NOT READY",
+                  static_cast<int>(line.pid), line.address.c_str(), line.detail.empty() ? "" : "  ",
+                  line.detail.c_str());
   }
   return ready ? kExitOk : kExitNotReady;
 }

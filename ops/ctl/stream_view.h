@@ -1,7 +1,7 @@
 #pragma once
-// StreamView: what a tail knows of its stream, without a socket. Takes frames of the client protocol, keeps the position,
-// and checks the promise that positions seen plus positions skipped are contiguous; a hole is reported, never passed over.
-// One thread.
+// StreamView: what a tail knows of its stream, without a socket. Takes frames of the client protocol, keeps
+// the position, and checks the promise that positions seen plus positions skipped are contiguous; a hole is
+// reported, never passed over. One thread.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -35,7 +35,8 @@ class StreamView {
 
   /// The frame to send on a new socket: asks for what follows the last position, or for the start as wished.
   [[nodiscard]] std::string subscribe_frame() const;
-  /// Never fails: a frame that cannot be understood is a `refused` that says so. `document` is the parsed frame.
+  /// Never fails: a frame that cannot be understood is a `refused` that says so. `document` is the parsed
+  /// frame.
   [[nodiscard]] Seen take(const json::Value& document);
 
   [[nodiscard]] const std::optional<Position>& position() const noexcept { return position_; }

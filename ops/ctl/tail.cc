@@ -22,10 +22,19 @@ constexpr Millis kMaxDelay{3'000};
 /// One stream over as many sockets as it takes.
 class Tail {
  public:
-  Tail(const TailOptions& options, std::string cluster_path, ClusterFile cluster, StreamView::Wish wish, Millis quiet)
-      : options_(options), cluster_path_(std::move(cluster_path)), cluster_(std::move(cluster)), view_(std::move(wish)), quiet_(quiet),
-        colour_(::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off), http_(loop_, trust_for(cluster_, options.ca)), retry_(loop_), silence_(loop_),
-        flush_(loop_, [this] { write_out(); }), signals_(loop_, {SIGINT, SIGTERM}, [this](int) { finish(kExitOk); }) {
+  Tail(const TailOptions& options, std::string cluster_path, ClusterFile cluster, StreamView::Wish wish,
+       Millis quiet)
+      : options_(options),
+        cluster_path_(std::move(cluster_path)),
+        cluster_(std::move(cluster)),
+        view_(std::move(wish)),
+        quiet_(quiet),
+        colour_(::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off),
+        http_(loop_, trust_for(cluster_, options.ca)),
+        retry_(loop_),
+        silence_(loop_),
+        flush_(loop_, [this] { write_out(); }),
+        signals_(loop_, {SIGINT, SIGTERM}, [this](int) { finish(kExitOk); }) {
     for (std::size_t i = 0; i < cluster_.edges.size(); ++i)
       if (cluster_.edges[i].id == options_.edge) next_edge_ = i;
   }
@@ -35,7 +44,9 @@ class Tail {
     if (quiet_ > Millis{0}) silence_.start(quiet_, [this] { finish(kExitOk); });
     while (!done_) loop_.run();
     write_out();
-    if (view_.position() && !options_.json) std::fprintf(stderr, "tocsinctl: to go on from here: --since %s\n", position_text(*view_.position()).c_str());
+    if (view_.position() && !options_.json)
+      std::fprintf(stderr, "tocsinctl: to go on from here: --since %s\n",
+                   position_text(*view_.position()).c_str());
     return exit_code_;
   }
 
@@ -51,7 +62,8 @@ class Tail {
         http_, http::WsClient::Events{
                    .on_open = [this] { socket_->send_text(view_.subscribe_frame()); },
                    .on_text = [this](std::string_view text) { on_text(text); },
-                   .on_close = [this](std::uint16_t code, std::string_view reason) { on_close(code, std::string(reason)); }});
+                   .on_close = [this](std::uint16_t code,
+                                      std::string_view reason) { on_close(code, std::string(reason)); }});
     if (auto ok = socket_->connect(edge.ws, "tocsin.v1.json", {}); !ok) fail(ok.error().detail, kExitFailure);
   }
 
@@ -62,15 +74,30 @@ class Tail {
     using What = StreamView::Seen::What;
     const auto seen = view_.take(*frame);
     switch (seen.what) {
-      case What::nothing: break;
-      case What::subscribed: note(std::exchange(subscribed_before_, true) ? "back on " + edge_ + ", " + seen.text : "on " + edge_ + ", " + seen.text); delay_ = Millis{0}; break;
-      case What::gap: gap(seen.text); break;
-      case What::snapshot: show_snapshot(*frame, text); break;
-      case What::refused: return fail(seen.text, kExitFailure);
-      case What::closing: closing_delay_ = Millis{seen.retry_after_ms}; note(edge_ + " closes: " + seen.text); break;
-      case What::update: break;
+      case What::nothing:
+        break;
+      case What::subscribed:
+        note(std::exchange(subscribed_before_, true) ? "back on " + edge_ + ", " + seen.text
+                                                     : "on " + edge_ + ", " + seen.text);
+        delay_ = Millis{0};
+        break;
+      case What::gap:
+        gap(seen.text);
+        break;
+      case What::snapshot:
+        show_snapshot(*frame, text);
+        break;
+      case What::refused:
+        return fail(seen.text, kExitFailure);
+      case What::closing:
+        closing_delay_ = Millis{seen.retry_after_ms};
+        note(edge_ + " closes: " + seen.text);
+        break;
+      case What::update:
+        break;
     }
-    if (json::find(*frame, "incident") != nullptr || json::find(*frame, "event") != nullptr) show_update(*frame, text);
+    if (json::find(*frame, "incident") != nullptr || json::find(*frame, "event") != nullptr)
+      show_update(*frame, text);
   }
 
   void show_update(const json::Value& frame, std::string_view text) {
@@ -93,11 +120,14 @@ class Tail {
     delay_ = delay_ == Millis{0} ? kFirstDelay : std::min(kMaxDelay, delay_ * 2);
     const Millis wait = std::max(delay_, closing_delay_.value_or(Millis{0}));
     if (delay_ == kFirstDelay || delay_ == kMaxDelay)
-      note("connection to " + edge_ + " ended (" + std::to_string(code) + (reason.empty() ? "" : ", " + reason) + "); trying the next edge");
-    retry_.start(wait, [this] { connect(); });   // the old socket is let go of there, not inside its own callback
+      note("connection to " + edge_ + " ended (" + std::to_string(code) +
+           (reason.empty() ? "" : ", " + reason) + "); trying the next edge");
+    retry_.start(wait,
+                 [this] { connect(); });  // the old socket is let go of there, not inside its own callback
   }
 
-  /// What people must know goes to stderr, so that stdout stays data; with --json a gap is also a line of data.
+  /// What people must know goes to stderr, so that stdout stays data; with --json a gap is also a line of
+  /// data.
   void gap(const std::string& text) {
     if (options_.json) put("{\"type\":\"gap\",\"detail\":" + json::quoted(text) + "}");
     note("GAP: " + text);
@@ -113,9 +143,10 @@ class Tail {
   }
   void write_out() {
     if (out_.empty()) return;
-    const bool written = std::fwrite(out_.data(), 1, out_.size(), stdout) == out_.size() && std::fflush(stdout) == 0;
+    const bool written =
+        std::fwrite(out_.data(), 1, out_.size(), stdout) == out_.size() && std::fflush(stdout) == 0;
     out_.clear();
-    if (!written) finish(kExitOk);   // the reader of the pipe has seen enough
+    if (!written) finish(kExitOk);  // the reader of the pipe has seen enough
   }
 
   void fail(const std::string& sentence, int code) {

@@ -59,8 +59,9 @@ class Foreground {
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {
-      // Its own group: Ctrl-C reaches this process only, which stops things in order. If this process is killed, the cluster
-      // stops: nobody would be left to start a dead supervisor again. SIGTERM stays blocked until the supervisor listens to it.
+      // Its own group: Ctrl-C reaches this process only, which stops things in order. If this process is
+      // killed, the cluster stops: nobody would be left to start a dead supervisor again. SIGTERM stays
+      // blocked until the supervisor listens to it.
       ::setpgid(0, 0);
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (::getppid() != parent) ::_exit(kExitFailure);
@@ -73,7 +74,7 @@ class Foreground {
       return false;
     }
     started_ = clock_.steady();
-    if (stopping_) ::kill(pid_, SIGTERM);   // the one before died in the middle of stopping
+    if (stopping_) ::kill(pid_, SIGTERM);  // the one before died in the middle of stopping
     return true;
   }
 
@@ -91,11 +92,14 @@ class Foreground {
       if (ended <= 0) return std::nullopt;
       if (ended != pid_) continue;
       pid_ = 0;
-      const bool final = WIFEXITED(status) && (WEXITSTATUS(status) == kExitOk || WEXITSTATUS(status) == kExitUsage ||
-                                               WEXITSTATUS(status) == kExitCannotStart);
+      const bool final =
+          WIFEXITED(status) && (WEXITSTATUS(status) == kExitOk || WEXITSTATUS(status) == kExitUsage ||
+                                WEXITSTATUS(status) == kExitCannotStart);
       if (final) return WEXITSTATUS(status);
       const Instant now = clock_.steady();
-      delay_ = now - started_ > Millis{10'000} ? Millis{0} : std::min(Millis{5'000}, delay_ * 2 + Millis{first_ ? 0 : 100});
+      delay_ = now - started_ > Millis{10'000}
+                   ? Millis{0}
+                   : std::min(Millis{5'000}, delay_ * 2 + Millis{first_ ? 0 : 100});
       first_ = false;
       start_at_ = now + delay_;
       std::fprintf(stderr, "tocsinctl up: the supervisor died; starting it again (updates flow meanwhile)\n");
@@ -136,12 +140,20 @@ int run_up(const UpOptions& options) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) ::sigaddset(&watched, number);
   ::sigprocmask(SIG_BLOCK, &watched, nullptr);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  std::vector<std::string> argv{supervisor_program(), "--cluster-dir", folder->root, "--cluster-edges",
-                                std::to_string(options.edges), "--cluster-port", std::to_string(options.port),
-                                "--supervisor-announce", options.json ? "json" : "text"};
+  std::vector<std::string> argv{supervisor_program(),
+                                "--cluster-dir",
+                                folder->root,
+                                "--cluster-edges",
+                                std::to_string(options.edges),
+                                "--cluster-port",
+                                std::to_string(options.port),
+                                "--supervisor-announce",
+                                options.json ? "json" : "text"};
   if (!options.config.empty()) {
     char absolute[PATH_MAX];
-    argv.insert(argv.end(), {"--config", ::realpath(options.config.c_str(), absolute) != nullptr ? absolute : options.config});
+    argv.insert(
+        argv.end(),
+        {"--config", ::realpath(options.config.c_str(), absolute) != nullptr ? absolute : options.config});
   }
   return Foreground(std::move(argv), watched).run();
 }

@@ -1,6 +1,7 @@
 #pragma once
-// `tocsinctl up`: runs a local cluster in the foreground. It only watches the supervisor: starts it again when it dies
-// (the new one adopts the running processes, which become this process's children meanwhile), and hands on signals.
+// `tocsinctl up`: runs a local cluster in the foreground. It only watches the supervisor: starts it again
+// when it dies (the new one adopts the running processes, which become this process's children meanwhile),
+// and hands on signals.
 #include <cstdint>
 #include <string>
 

@@ -17,8 +17,15 @@ std::string_view colour_of(std::string_view word) {
     std::string_view word, code;
   };
   constexpr auto kRows = std::to_array<Row>({
-      {"P0", "\x1b[1;97;41m"}, {"P1", "\x1b[1;31m"}, {"P2", "\x1b[33m"}, {"P3", "\x1b[36m"}, {"P4", "\x1b[2m"},
-      {"resolved", "\x1b[32m"}, {"closed", "\x1b[2m"}, {"detected", "\x1b[1m"}, {"escalated", "\x1b[1;31m"},
+      {"P0", "\x1b[1;97;41m"},
+      {"P1", "\x1b[1;31m"},
+      {"P2", "\x1b[33m"},
+      {"P3", "\x1b[36m"},
+      {"P4", "\x1b[2m"},
+      {"resolved", "\x1b[32m"},
+      {"closed", "\x1b[2m"},
+      {"detected", "\x1b[1m"},
+      {"escalated", "\x1b[1;31m"},
   });
   for (const Row& row : kRows)
     if (row.word == word) return row.code;
@@ -37,11 +44,15 @@ std::string cell(std::string_view text, std::size_t width, Colour colour) {
 std::string tail_of(const json::Value& incident, Colour colour) {
   std::string out = printable(text_of(incident, "title"), kTitleWidth);
   const auto team = text_of(incident, "team");
-  if (!team.empty()) out += (colour == Colour::on ? "  \x1b[2m(" : "  (") + printable(team, 30) + (colour == Colour::on ? ")\x1b[0m" : ")");
+  if (!team.empty())
+    out += (colour == Colour::on ? "  \x1b[2m(" : "  (") + printable(team, 30) +
+           (colour == Colour::on ? ")\x1b[0m" : ")");
   return out;
 }
 
-std::string clock_of(std::string_view at) { return at.size() >= 19 ? std::string(at.substr(11, 8)) : std::string("        "); }
+std::string clock_of(std::string_view at) {
+  return at.size() >= 19 ? std::string(at.substr(11, 8)) : std::string("        ");
+}
 
 }  // namespace
 
@@ -52,10 +63,15 @@ std::string printable(std::string_view text, std::size_t width) {
     const auto c = static_cast<unsigned char>(text[i]);
     const bool starts = (c & 0xC0) != 0x80;
     if (starts && characters++ == width) return out + "…";
-    const bool c1_control = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (c < 0x20 || c == 0x7F) out += '?';
-    else if (c1_control) { out += '?'; ++i; }
-    else out += text[i];
+    const bool c1_control =
+        c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c < 0x20 || c == 0x7F)
+      out += '?';
+    else if (c1_control) {
+      out += '?';
+      ++i;
+    } else
+      out += text[i];
   }
   return out;
 }
@@ -63,7 +79,9 @@ std::string printable(std::string_view text, std::size_t width) {
 std::string update_line(const json::Value& frame, Colour colour) {
   const json::Value* offset = json::find(frame, "offset");
   std::string out = clock_of(text_of(frame, "at")) + "  ";
-  out += cell("#" + (offset != nullptr && offset->IsUint64() ? std::to_string(offset->GetUint64()) : std::string("?")), 8, colour);
+  out += cell("#" + (offset != nullptr && offset->IsUint64() ? std::to_string(offset->GetUint64())
+                                                             : std::string("?")),
+              8, colour);
   const json::Value* incident = json::find(frame, "incident");
   const auto key = text_of(frame, "key");
   if (incident == nullptr || !incident->IsObject()) {
@@ -73,14 +91,17 @@ std::string update_line(const json::Value& frame, Colour colour) {
     return out;
   }
   out += cell(text_of(*incident, "severity"), 2, colour) + cell(text_of(*incident, "status"), 13, colour);
-  out += cell(text_of(frame, "kind"), 13, Colour::off) + cell(key, 16, Colour::off) + tail_of(*incident, colour);
+  out +=
+      cell(text_of(frame, "kind"), 13, Colour::off) + cell(key, 16, Colour::off) + tail_of(*incident, colour);
   const auto actor = text_of(frame, "actor");
   return actor.empty() ? out : out + "  by " + printable(actor, 30);
 }
 
 std::string incident_line(const json::Value& incident, Colour colour) {
-  std::string out = cell(text_of(incident, "severity"), 2, colour) + cell(text_of(incident, "status"), 13, colour);
-  out += cell(text_of(incident, "id"), 16, Colour::off) + printable(text_of(incident, "updated_at"), 24) + "  ";
+  std::string out =
+      cell(text_of(incident, "severity"), 2, colour) + cell(text_of(incident, "status"), 13, colour);
+  out +=
+      cell(text_of(incident, "id"), 16, Colour::off) + printable(text_of(incident, "updated_at"), 24) + "  ";
   return out + tail_of(incident, colour);
 }
 

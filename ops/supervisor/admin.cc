@@ -13,7 +13,8 @@ http::Response problem(Errc code, std::string_view detail) {
   response.status = info.wire_code;
   response.content_type = "application/problem+json";
   response.body = "{\"code\":" + json::quoted(info.name) + ",\"status\":" + std::to_string(info.wire_code) +
-                  ",\"detail\":" + json::quoted(detail) + ",\"retry\":" + (info.retry == Retry::never ? "\"never\"" : "\"backoff\"") + "}";
+                  ",\"detail\":" + json::quoted(detail) +
+                  ",\"retry\":" + (info.retry == Retry::never ? "\"never\"" : "\"backoff\"") + "}";
   return response;
 }
 
@@ -30,9 +31,9 @@ Admin::Admin(http::Context& context, loop::Loop& loop, Metrics& metrics, std::st
     : context_(context), metrics_(metrics), token_(std::move(token)), client_(context), timer_(loop) {}
 
 Status Admin::listen(const std::string& address, std::uint16_t port) {
-  auto server = http::Server::listen(context_, address, port, [this](const http::Request& request, const http::Responder& respond) {
-    respond(answer(request));
-  });
+  auto server = http::Server::listen(
+      context_, address, port,
+      [this](const http::Request& request, const http::Responder& respond) { respond(answer(request)); });
   if (!server) return server.error();
   server_ = *std::move(server);
   return Done{};
@@ -52,7 +53,8 @@ void Admin::check_edges() {
       continue;
     }
     client_.get(process->info().http + "/health/ready", kCheck * 2, [this, name](Result<http::Response> got) {
-      edges_[name] = got ? Readiness{got->status == 200, got->status == 200 ? "" : got->body} : Readiness{false, got.error().detail};
+      edges_[name] = got ? Readiness{got->status == 200, got->status == 200 ? "" : got->body}
+                         : Readiness{false, got.error().detail};
     });
   }
   count();
@@ -77,7 +79,8 @@ bool Admin::allowed(const http::Request& request) const {
 
 http::Response Admin::answer(const http::Request& request) {
   const bool ready = cluster_ != nullptr && cluster_->all_ready();
-  if (request.method != "GET" && request.method != "HEAD") return problem(Errc::method_not_allowed, request.method);
+  if (request.method != "GET" && request.method != "HEAD")
+    return problem(Errc::method_not_allowed, request.method);
   if (request.path == "/health/live") return json_of("{\"status\":\"live\"}");
   if (request.path == "/health" || request.path == "/health/ready")
     return json_of(ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}", ready ? 200 : 503);
@@ -90,7 +93,8 @@ http::Response Admin::answer(const http::Request& request) {
   if (request.path != "/status") return problem(Errc::not_found, request.path);
   if (!allowed(request)) {
     metrics_.refused.add();
-    return problem(Errc::unauthorized, "send Authorization: Bearer with the token of admin.token in the cluster's folder");
+    return problem(Errc::unauthorized,
+                   "send Authorization: Bearer with the token of admin.token in the cluster's folder");
   }
   return cluster_ == nullptr ? problem(Errc::unavailable, "the supervisor is starting") : status();
 }
@@ -102,8 +106,10 @@ http::Response Admin::status() const {
   for (const SupervisedProcess* process : cluster_->processes()) {
     const auto id = process->id();
     if (out.back() != '[') out += ',';
-    out += "{\"name\":" + json::quoted(process->spec().name) + ",\"pid\":" + std::to_string(id ? id->pid : 0) +
-           ",\"state\":" + json::quoted(to_text(process->state())) + ",\"restarts\":" + std::to_string(process->restarts()) +
+    out += "{\"name\":" + json::quoted(process->spec().name) +
+           ",\"pid\":" + std::to_string(id ? id->pid : 0) +
+           ",\"state\":" + json::quoted(to_text(process->state())) +
+           ",\"restarts\":" + std::to_string(process->restarts()) +
            ",\"http\":" + json::quoted(process->info().http);
     if (!process->last_end().empty()) out += ",\"last_end\":" + json::quoted(process->last_end());
     if (const auto edge = edges_.find(process->spec().name); edge != edges_.end()) {

@@ -1,8 +1,10 @@
 #pragma once
-// Admin: the supervisor's HTTP API on loopback. /health*, /metrics for everybody on the machine; /status for holders of
-// the bearer token in the cluster's folder (admin.token). What changes the cluster will be added here, behind the token.
+// Admin: the supervisor's HTTP API on loopback. /health*, /metrics for everybody on the machine; /status for
+// holders of the bearer token in the cluster's folder (admin.token). What changes the cluster will be added
+// here, behind the token.
 //
-// Invariant: a request never blocks the loop; edges' readiness in /status is at most kCheck old. Thread: the supervisor's loop.
+// Invariant: a request never blocks the loop; edges' readiness in /status is at most kCheck old. Thread: the
+// supervisor's loop.
 #include <chrono>
 #include <map>
 #include <memory>
@@ -22,7 +24,8 @@ class Admin {
 
   Admin(http::Context& context, loop::Loop& loop, Metrics& metrics, std::string token);
 
-  /// Listens; from now on requests are answered, with 503 until serve() is called. Fails with io when the port is taken.
+  /// Listens; from now on requests are answered, with 503 until serve() is called. Fails with io when the
+  /// port is taken.
   [[nodiscard]] Status listen(const std::string& address, std::uint16_t port);
   void serve(Cluster& cluster);
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }

@@ -16,7 +16,8 @@ constexpr off_t kLogMax = off_t{32} << 20;  ///< a longer log is put aside as .1
 
 int open_log(const std::string& path) {
   struct stat found {};
-  if (::stat(path.c_str(), &found) == 0 && found.st_size > kLogMax) ::rename(path.c_str(), (path + ".1").c_str());
+  if (::stat(path.c_str(), &found) == 0 && found.st_size > kLogMax)
+    ::rename(path.c_str(), (path + ".1").c_str());
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 

@@ -12,10 +12,16 @@
 
 namespace tocsin::ops {
 
-Cluster::Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan, SavedState saved,
-                 std::string admin_url, Events events)
-    : loop_(loop), clock_(clock), config_(config), folder_(std::move(folder)), plan_(std::move(plan)),
-      saved_(std::move(saved)), admin_url_(std::move(admin_url)), events_(std::move(events)) {
+Cluster::Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan,
+                 SavedState saved, std::string admin_url, Events events)
+    : loop_(loop),
+      clock_(clock),
+      config_(config),
+      folder_(std::move(folder)),
+      plan_(std::move(plan)),
+      saved_(std::move(saved)),
+      admin_url_(std::move(admin_url)),
+      events_(std::move(events)) {
   broker_ = make(plan_.broker);
   for (const auto& spec : plan_.edges) edges_.push_back(make(spec));
 }
@@ -30,18 +36,21 @@ std::unique_ptr<SupervisedProcess> Cluster::make(SupervisedProcess::Spec spec) {
       SupervisedProcess::Events{
           .on_started = [this](SupervisedProcess& p) { on_started(p); },
           .on_ready = [this](SupervisedProcess& p) { on_ready(p); },
-          .on_ended = [this](SupervisedProcess& p, const std::string& how) {
-            log::warn("a process ended", {{"process", p.spec().name}, {"how", how}, {"restarts", p.restarts()}});
-            events_.on_restart();
-            if (announced_) events_.on_news(p.spec().name + " " + how + "; starting it again");
-          },
+          .on_ended =
+              [this](SupervisedProcess& p, const std::string& how) {
+                log::warn("a process ended",
+                          {{"process", p.spec().name}, {"how", how}, {"restarts", p.restarts()}});
+                events_.on_restart();
+                if (announced_) events_.on_news(p.spec().name + " " + how + "; starting it again");
+              },
           .on_hopeless = [this](SupervisedProcess& p, int exit_code) { on_hopeless(p, exit_code); },
           .on_stopped = [this](SupervisedProcess&) { on_stopped(); }});
 }
 
 bool Cluster::adopt(SupervisedProcess& process) {
   const auto known = saved_.processes.find(process.spec().name);
-  if (known == saved_.processes.end() || known->second.fingerprint != process.spec().fingerprint) return false;
+  if (known == saved_.processes.end() || known->second.fingerprint != process.spec().fingerprint)
+    return false;
   if (!process.adopt(known->second.id)) return false;
   log::info("adopted a running process", {{"process", process.spec().name}, {"pid", known->second.id.pid}});
   return true;
@@ -52,7 +61,7 @@ void Cluster::start() {
   const bool broker_runs = adopt(*broker_);
   bool any = broker_runs;
   for (auto& edge : edges_) any = adopt(*edge) || any;
-  if (!any) ::unlink(folder_.cluster_file().c_str());   // of a run that was not stopped properly
+  if (!any) ::unlink(folder_.cluster_file().c_str());  // of a run that was not stopped properly
   if (!broker_runs) broker_->start();
   // Edges that run wait for a broker by themselves, so do those that are started beside them.
   if (any) start_edges();
@@ -110,13 +119,17 @@ void Cluster::on_hopeless(SupervisedProcess& process, int exit_code) {
   const std::string& log_file = process.spec().program.log_file;
   std::string reason = reason_from_log(log_file);
   if (reason.empty()) reason = process.last_end();
-  log::error("a process cannot start", {{"process", process.spec().name}, {"exit_code", exit_code}, {"reason", reason}});
-  events_.on_hopeless(process.spec().name + " cannot start: " + reason + " (log: " + log_file + ")", exit_code);
+  log::error("a process cannot start",
+             {{"process", process.spec().name}, {"exit_code", exit_code}, {"reason", reason}});
+  events_.on_hopeless(process.spec().name + " cannot start: " + reason + " (log: " + log_file + ")",
+                      exit_code);
 }
 
 bool Cluster::all_ready() const {
   const auto all = processes();
-  return std::all_of(all.begin(), all.end(), [](const SupervisedProcess* p) { return p->state() == SupervisedProcess::State::ready; });
+  return std::all_of(all.begin(), all.end(), [](const SupervisedProcess* p) {
+    return p->state() == SupervisedProcess::State::ready;
+  });
 }
 
 std::vector<const SupervisedProcess*> Cluster::processes() const {
@@ -134,7 +147,8 @@ ClusterFile Cluster::file() const {
   ClusterFile file;
   file.broker = {pid_of(*broker_), broker_->info().endpoint, broker_->info().http, plan_.broker_public_key};
   file.supervisor = {::getpid(), admin_url_, folder_.token_file()};
-  for (const auto& edge : edges_) file.edges.push_back({edge->spec().name, pid_of(*edge), edge->info().ws, edge->info().http});
+  for (const auto& edge : edges_)
+    file.edges.push_back({edge->spec().name, pid_of(*edge), edge->info().ws, edge->info().http});
   file.dir = folder_.root;
   file.client_key_file = plan_.client_key_file;
   return file;
@@ -164,7 +178,7 @@ void Cluster::stop() {
 void Cluster::on_stopped() {
   const auto stopped = [](const auto& p) { return p->state() == SupervisedProcess::State::stopped; };
   if (!std::all_of(edges_.begin(), edges_.end(), stopped)) return;
-  if (!stopped(broker_)) return broker_->stop();   // last: edges hand in their sessions while they stop
+  if (!stopped(broker_)) return broker_->stop();  // last: edges hand in their sessions while they stop
   saved_.processes.clear();
   save();
   events_.on_stopped();

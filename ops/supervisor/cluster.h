@@ -1,9 +1,10 @@
 #pragma once
-// Cluster: the processes of a local cluster, kept running in their order: the broker, then the edges. Remembers them on
-// disk so that the next supervisor adopts them; writes cluster.json when all are ready and after every restart.
+// Cluster: the processes of a local cluster, kept running in their order: the broker, then the edges.
+// Remembers them on disk so that the next supervisor adopts them; writes cluster.json when all are ready and
+// after every restart.
 //
-// Invariant: cluster.json exists only while the cluster is up, and every address in it has once been ready. Never on the
-// data path: when this process is dead, updates flow. Thread: the supervisor's loop.
+// Invariant: cluster.json exists only while the cluster is up, and every address in it has once been ready.
+// Never on the data path: when this process is dead, updates flow. Thread: the supervisor's loop.
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,15 +25,16 @@ namespace tocsin::ops {
 class Cluster {
  public:
   struct Events {
-    std::function<void(const ClusterFile&)> on_ready;           ///< all are ready, for the first time
+    std::function<void(const ClusterFile&)> on_ready;          ///< all are ready, for the first time
     std::function<void(const std::string& sentence)> on_news;  ///< for people: a process died, or is back
     std::function<void()> on_restart;
-    std::function<void(const std::string& reason, int exit_code)> on_hopeless;  ///< everything is being stopped
+    std::function<void(const std::string& reason, int exit_code)>
+        on_hopeless;  ///< everything is being stopped
     std::function<void()> on_stopped;
   };
 
-  Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan, SavedState saved,
-          std::string admin_url, Events events);
+  Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan,
+          SavedState saved, std::string admin_url, Events events);
 
   /// Adopts what still runs as planned, starts the rest; processes that are not in the plan are told to stop.
   void start();

@@ -36,17 +36,35 @@ struct tocsin::config::EnumNames<tocsin::ops::Announce> {
 namespace tocsin::ops {
 
 inline constexpr auto kOptions = std::to_array({
-    config::option<&Config::dir>("cluster.dir", "Folder of the local cluster: data, keys, logs and cluster.json."),
+    config::option<&Config::dir>("cluster.dir",
+                                 "Folder of the local cluster: data, keys, logs and cluster.json."),
     config::option<&Config::edges>("cluster.edges", "Edges of the local cluster.", {.min = 0, .max = 64}),
-    config::option<&Config::port>("cluster.port", "Port of the first edge, the next one gets the next; 0 takes free ones and keeps them.", {.min = 0, .max = 65'535}),
-    config::option<&Config::listen>("supervisor.listen", "host:port of the admin API; port 0 takes a free one and keeps it."),
-    config::option<&Config::programs>("supervisor.programs", "Folder of the programs to start; empty: the supervisor's own."),
-    config::option<&Config::announce>("supervisor.announce", "What is printed to stdout for people: text, json (cluster.json when ready) or none."),
-    config::option<&Config::restart_max>("supervisor.restart_max_ms", "Longest wait before a process that keeps dying is started again.", {.min = 100, .max = 600'000}),
-    config::option<&Config::stable_run>("supervisor.stable_run_ms", "Time a process must have been ready for its next restart to come at once again.", {.min = 100, .max = 3'600'000}),
-    config::option<&Config::start_timeout>("supervisor.start_timeout_ms", "Time in which a process must be ready at the first start.", {.min = 100, .max = 600'000}),
-    config::option<&Config::stop_timeout>("supervisor.stop_timeout_ms", "Time a process has to stop before it is killed.", {.min = 100, .max = 600'000}),
-    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {}, config::Apply::live),
+    config::option<&Config::port>(
+        "cluster.port",
+        "Port of the first edge, the next one gets the next; 0 takes free ones and keeps them.",
+        {.min = 0, .max = 65'535}),
+    config::option<&Config::listen>("supervisor.listen",
+                                    "host:port of the admin API; port 0 takes a free one and keeps it."),
+    config::option<&Config::programs>("supervisor.programs",
+                                      "Folder of the programs to start; empty: the supervisor's own."),
+    config::option<&Config::announce>(
+        "supervisor.announce",
+        "What is printed to stdout for people: text, json (cluster.json when ready) or none."),
+    config::option<&Config::restart_max>("supervisor.restart_max_ms",
+                                         "Longest wait before a process that keeps dying is started again.",
+                                         {.min = 100, .max = 600'000}),
+    config::option<&Config::stable_run>(
+        "supervisor.stable_run_ms",
+        "Time a process must have been ready for its next restart to come at once again.",
+        {.min = 100, .max = 3'600'000}),
+    config::option<&Config::start_timeout>("supervisor.start_timeout_ms",
+                                           "Time in which a process must be ready at the first start.",
+                                           {.min = 100, .max = 600'000}),
+    config::option<&Config::stop_timeout>("supervisor.stop_timeout_ms",
+                                          "Time a process has to stop before it is killed.",
+                                          {.min = 100, .max = 600'000}),
+    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
+                                       config::Apply::live),
 });
 
 }  // namespace tocsin::ops

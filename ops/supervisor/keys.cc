@@ -17,7 +17,8 @@ Result<std::string> ensure_keys(const Folder& folder, const std::string& name) {
   }
   const auto keys = mq::load_keys(path);
   if (!keys) return keys.error();
-  const std::string public_file = name == "broker" ? folder.broker_public_key_file() : folder.allowed_key_file(name);
+  const std::string public_file =
+      name == "broker" ? folder.broker_public_key_file() : folder.allowed_key_file(name);
   const auto listed = read_file(public_file, 4096);
   if (!listed || *listed != keys->public_key + "\n") {
     if (auto saved = write_atomically(public_file, keys->public_key + "\n"); !saved) return saved.error();

@@ -1,5 +1,5 @@
-// tocsin-supervisor: runs a local cluster's processes and keeps them running. `tocsinctl up` starts it; it can also stand
-// alone under a service manager. Command line: the rows of config.h.
+// tocsin-supervisor: runs a local cluster's processes and keeps them running. `tocsinctl up` starts it; it
+// can also stand alone under a service manager. Command line: the rows of config.h.
 #include <signal.h>
 
 #include <cstdio>
@@ -17,7 +17,7 @@
 namespace tocsin::ops {
 namespace {
 
-constexpr Millis kPredecessor{15'000};   ///< one that is stopping its processes still holds the folder
+constexpr Millis kPredecessor{15'000};  ///< one that is stopping its processes still holds the folder
 
 int complain(const std::string& sentence, int code) {
   std::fprintf(stderr, "tocsin-supervisor: %s\n", sentence.c_str());
@@ -40,28 +40,38 @@ void announce(const Config& config, const ClusterFile& file, bool adopted) {
   if (adopted) return say("the supervisor is back, every process went on running");
   std::string out = "Tocsin is up.\n  broker      " + file.broker.ingest + "\n";
   for (const auto& edge : file.edges) out += "  " + edge.id + "      " + edge.http + "   " + edge.ws + "\n";
-  out += "  supervisor  " + file.supervisor.http + "\n  folder      " + file.dir + "\n\nTry next, in another terminal:\n";
-  say(out + "  tocsinctl --cluster " + file.dir + "/cluster.json demo --duration 1m & tocsinctl --cluster " + file.dir +
-      "/cluster.json tail incidents\n\nCtrl-C stops everything.");
+  out += "  supervisor  " + file.supervisor.http + "\n  folder      " + file.dir +
+         "\n\nTry next, in another terminal:\n";
+  say(out + "  tocsinctl --cluster " + file.dir + "/cluster.json demo --duration 1m & tocsinctl --cluster " +
+      file.dir + "/cluster.json tail incidents\n\nCtrl-C stops everything.");
 }
 
 /// Everything with a life on the loop, in order of construction.
 class Run {
  public:
   Run(const Config& config, std::string config_file, Folder folder)
-      : config_(config), config_file_(std::move(config_file)), folder_(std::move(folder)), metrics_(registry_), http_(loop_, {http::Trust::In::anyone, {}}) {}
+      : config_(config),
+        config_file_(std::move(config_file)),
+        folder_(std::move(folder)),
+        metrics_(registry_),
+        http_(loop_, {http::Trust::In::anyone, {}}) {}
 
   int operator()() {
     auto saved = load_state(folder_.state_file());
-    if (!saved) return complain(saved.error().detail + "; remove that file if no process of this cluster runs any more", kExitCannotStart);
+    if (!saved)
+      return complain(saved.error().detail + "; remove that file if no process of this cluster runs any more",
+                      kExitCannotStart);
     const bool adopting = !saved->processes.empty();
     auto plan = make_plan(config_, config_file_, folder_, *saved, random_);
-    if (!plan) return complain(plan.error().detail, plan.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
+    if (!plan)
+      return complain(plan.error().detail,
+                      plan.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
     const auto token = ensure_token(folder_);
     if (!token) return complain(token.error().detail, kExitCannotStart);
     Admin admin(http_, loop_, metrics_, *token);
     const std::string address = config_.listen.substr(0, config_.listen.rfind(':'));
-    if (auto up = admin.listen(address, plan->admin_port); !up) return complain(up.error().detail, kExitCannotStart);
+    if (auto up = admin.listen(address, plan->admin_port); !up)
+      return complain(up.error().detail, kExitCannotStart);
 
     Cluster cluster(loop_, clock_, config_, folder_, *std::move(plan), *std::move(saved),
                     "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
@@ -108,18 +118,25 @@ class Run {
 };
 
 int run(int argc, char** argv) {
-  ::signal(SIGPIPE, SIG_IGN);   // the terminal that started us may be gone
-  const auto start = config::start(kOptions, {.name = "tocsin-supervisor", .summary = "Runs a local cluster and keeps its processes running."},
-                                   argc, argv);
+  ::signal(SIGPIPE, SIG_IGN);  // the terminal that started us may be gone
+  const auto start = config::start(
+      kOptions,
+      {.name = "tocsin-supervisor", .summary = "Runs a local cluster and keeps its processes running."}, argc,
+      argv);
   if (!start.loaded) return start.exit_code;
   const Config& config = start.loaded->value;
   const auto line = config::read_command_line(argc, argv);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);
-  if (auto ok = log::configure({.component = "supervisor", .level = config.log_level, .file = folder->log_file("supervisor")}); !ok)
+  if (auto ok = log::configure(
+          {.component = "supervisor", .level = config.log_level, .file = folder->log_file("supervisor")});
+      !ok)
     return complain(ok.error().detail, kExitCannotStart);
   const auto lock = FolderLock::take(folder->lock_file("supervisor"), kPredecessor);
-  if (!lock) return complain("another supervisor works in " + folder->root + " (" + lock.error().detail + "); stop it first", kExitCannotStart);
+  if (!lock)
+    return complain(
+        "another supervisor works in " + folder->root + " (" + lock.error().detail + "); stop it first",
+        kExitCannotStart);
   return Run(config, line ? line->file : std::string(), *folder)();
 }
 
@@ -129,7 +146,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return tocsin::ops::run(argc, argv);
-  } catch (const std::exception& error) {   // libraries throw at start-up
+  } catch (const std::exception& error) {  // libraries throw at start-up
     std::fprintf(stderr, "tocsin-supervisor: %s\n", error.what());
     return tocsin::kExitFailure;
   }

@@ -11,10 +11,14 @@ struct Metrics {
 
   metrics::ProcessMetrics process{registry};
   metrics::Gauge processes{registry, "tocsin_supervisor_processes", "Processes that are kept running."};
-  metrics::Gauge processes_ready{registry, "tocsin_supervisor_processes_ready", "Processes that said they serve."};
-  metrics::Gauge edges_ready{registry, "tocsin_supervisor_edges_ready", "Edges whose own readiness check answers 200."};
-  metrics::Counter restarts{registry, "tocsin_supervisor_restarts_total", "Processes that died and were started again."};
-  metrics::Counter refused{registry, "tocsin_supervisor_admin_refused_total", "Admin requests without the right token."};
+  metrics::Gauge processes_ready{registry, "tocsin_supervisor_processes_ready",
+                                 "Processes that said they serve."};
+  metrics::Gauge edges_ready{registry, "tocsin_supervisor_edges_ready",
+                             "Edges whose own readiness check answers 200."};
+  metrics::Counter restarts{registry, "tocsin_supervisor_restarts_total",
+                            "Processes that died and were started again."};
+  metrics::Counter refused{registry, "tocsin_supervisor_admin_refused_total",
+                           "Admin requests without the right token."};
 };
 
 }  // namespace tocsin::ops

@@ -29,7 +29,8 @@ class Ports {
 
   Result<std::uint16_t> kept(const std::string& name, const std::string& process) {
     const auto known = saved_.ports.find(name);
-    if (known != saved_.ports.end() && (runs(process) || port_free(kLoopback, known->second))) return known->second;
+    if (known != saved_.ports.end() && (runs(process) || port_free(kLoopback, known->second)))
+      return known->second;
     auto port = choose_port(kLoopback, taken_, random_);
     if (port) saved_.ports[name] = *port;
     return port;
@@ -39,8 +40,10 @@ class Ports {
     const auto known = saved_.ports.find(name);
     const bool own = known != saved_.ports.end() && known->second == port && runs(name);
     if (!own && !port_free(kLoopback, port))
-      return Error{Errc::unavailable, "port " + std::to_string(port) + " (" + name +
-                                          ") is in use by another program; stop that program or give another --port (0 takes free ones)"};
+      return Error{
+          Errc::unavailable,
+          "port " + std::to_string(port) + " (" + name +
+              ") is in use by another program; stop that program or give another --port (0 takes free ones)"};
     saved_.ports[name] = port;
     return port;
   }
@@ -57,8 +60,8 @@ class Ports {
 };
 
 /// Fills in what every process has, and what tells two ways of starting it apart.
-SupervisedProcess::Spec spec_of(const Config& config, const Folder& folder, const std::string& config_file, std::string name,
-                                const char* program, std::vector<std::string> flags) {
+SupervisedProcess::Spec spec_of(const Config& config, const Folder& folder, const std::string& config_file,
+                                std::string name, const char* program, std::vector<std::string> flags) {
   SupervisedProcess::Spec spec;
   spec.name = std::move(name);
   spec.ready_file = folder.ready_file(spec.name);
@@ -77,8 +80,8 @@ SupervisedProcess::Spec spec_of(const Config& config, const Folder& folder, cons
 
 }  // namespace
 
-Result<Plan> make_plan(const Config& config, const std::string& config_file, const Folder& folder, SavedState& saved,
-                       Random& random) {
+Result<Plan> make_plan(const Config& config, const std::string& config_file, const Folder& folder,
+                       SavedState& saved, Random& random) {
   Ports ports(saved, random);
   Plan plan;
   const auto broker_key = ensure_keys(folder, "broker");
@@ -93,23 +96,28 @@ Result<Plan> make_plan(const Config& config, const std::string& config_file, con
   const auto http = ports.kept("broker-http", "broker");
   if (!link || !http) return link ? http.error() : link.error();
   const std::string endpoint = "tcp://" + std::string(kLoopback) + ":" + std::to_string(*link);
-  plan.broker = spec_of(config, folder, config_file, "broker", "tocsin-broker",
-                        {"--broker-listen", endpoint, "--broker-data-dir", folder.data(), "--broker-http-listen",
-                         std::string(kLoopback) + ":" + std::to_string(*http), "--curve-key-file", folder.key_file("broker"),
-                         "--curve-allow-dir", folder.allowed_keys()});
+  plan.broker =
+      spec_of(config, folder, config_file, "broker", "tocsin-broker",
+              {"--broker-listen", endpoint, "--broker-data-dir", folder.data(), "--broker-http-listen",
+               std::string(kLoopback) + ":" + std::to_string(*http), "--curve-key-file",
+               folder.key_file("broker"), "--curve-allow-dir", folder.allowed_keys()});
 
   for (std::int64_t i = 0; i < config.edges; ++i) {
     const std::string name = "edge-" + std::to_string(i);
     const std::int64_t asked = config.port == 0 ? 0 : config.port + i;
-    if (asked > 65'535) return Error{Errc::invalid_argument, "there is no port " + std::to_string(asked) + " for " + name + "; give a smaller --port"};
-    const auto port = asked == 0 ? ports.kept(name, name) : ports.wanted(name, static_cast<std::uint16_t>(asked));
+    if (asked > 65'535)
+      return Error{Errc::invalid_argument,
+                   "there is no port " + std::to_string(asked) + " for " + name + "; give a smaller --port"};
+    const auto port =
+        asked == 0 ? ports.kept(name, name) : ports.wanted(name, static_cast<std::uint16_t>(asked));
     if (!port) return port.error();
     const auto key = ensure_keys(folder, name);
     if (!key) return key.error();
-    plan.edges.push_back(spec_of(config, folder, config_file, name, "tocsin-edge",
-                                 {"--edge-id", name, "--listen-port", std::to_string(*port), "--broker-endpoint", endpoint,
-                                  "--broker-server-key-file", folder.broker_public_key_file(), "--curve-key-file",
-                                  folder.key_file(name)}));
+    plan.edges.push_back(
+        spec_of(config, folder, config_file, name, "tocsin-edge",
+                {"--edge-id", name, "--listen-port", std::to_string(*port), "--broker-endpoint", endpoint,
+                 "--broker-server-key-file", folder.broker_public_key_file(), "--curve-key-file",
+                 folder.key_file(name)}));
   }
   const auto colon = config.listen.rfind(':');
   const bool any = colon == std::string::npos || config.listen.substr(colon + 1) == "0";

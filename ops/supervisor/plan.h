@@ -22,10 +22,11 @@ struct Plan {
   std::uint16_t admin_port = 0;
 };
 
-/// `saved` gets the chosen ports; ports kept there are used again. A port that a process of `saved` still holds counts as free
-/// for that process. Makes key pairs and the admin token where they are missing. `config_file` is handed to every program.
-/// Fails with unavailable when a port that was asked for is in use (the detail says which, and what to do), or io.
-[[nodiscard]] Result<Plan> make_plan(const Config& config, const std::string& config_file, const Folder& folder,
-                                     SavedState& saved, Random& random);
+/// `saved` gets the chosen ports; ports kept there are used again. A port that a process of `saved` still
+/// holds counts as free for that process. Makes key pairs and the admin token where they are missing.
+/// `config_file` is handed to every program. Fails with unavailable when a port that was asked for is in use
+/// (the detail says which, and what to do), or io.
+[[nodiscard]] Result<Plan> make_plan(const Config& config, const std::string& config_file,
+                                     const Folder& folder, SavedState& saved, Random& random);
 
 }  // namespace tocsin::ops

@@ -15,7 +15,8 @@ constexpr int kAttempts = 200;
 bool port_free(const std::string& address, std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
-  // SO_REUSEADDR: connections of a process that ended may linger. Without SO_REUSEPORT: a listener that has it counts as taken.
+  // SO_REUSEADDR: connections of a process that ended may linger. Without SO_REUSEPORT: a listener that has
+  // it counts as taken.
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in where{};
@@ -28,7 +29,8 @@ bool port_free(const std::string& address, std::uint16_t port) {
   return free;
 }
 
-Result<std::uint16_t> choose_port(const std::string& address, std::set<std::uint16_t>& taken, Random& random) {
+Result<std::uint16_t> choose_port(const std::string& address, std::set<std::uint16_t>& taken,
+                                  Random& random) {
   for (int i = 0; i < kAttempts; ++i) {
     const auto port = static_cast<std::uint16_t>(kFirst + random.u64() % kCount);
     if (taken.contains(port) || !port_free(address, port)) continue;

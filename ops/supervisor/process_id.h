@@ -1,6 +1,6 @@
 #pragma once
-// ProcessId: a pid together with when the process began, so that another process that got the same number later is never
-// mistaken for it. Values; any thread.
+// ProcessId: a pid together with when the process began, so that another process that got the same number
+// later is never mistaken for it. Values; any thread.
 #include <sys/types.h>
 
 #include <cstdint>

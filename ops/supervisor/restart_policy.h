@@ -1,13 +1,16 @@
 #pragma once
-// RestartPolicy: when a process that ended is started again. No clock, no process: it is told what happened and answers
-// with the time of the next start.
+// RestartPolicy: when a process that ended is started again. No clock, no process: it is told what happened
+// and answers with the time of the next start.
 //
 //            on_started          on_ready
-//   waiting ------------> starting --------> running      A process that was ready for `stable` gets its first restart
-//      ^                     |                  |          at once again; before that each restart waits twice as long
-//      |_____ on_ended ______|___ on_ended _____|          as the one before. One that ends `start_attempts` times without
-//                            |                             ever having been ready, or by an exit code that says a
-//                            v                             restart is of no use, is hopeless.
+//   waiting ------------> starting --------> running      A process that was ready for `stable` gets its
+//   first restart
+//      ^                     |                  |          at once again; before that each restart waits
+//      twice as long
+//      |_____ on_ended ______|___ on_ended _____|          as the one before. One that ends `start_attempts`
+//      times without
+//                            |                             ever having been ready, or by an exit code that
+//                            says a v                             restart is of no use, is hopeless.
 //                        hopeless
 //
 // Thread: the supervisor's loop.
@@ -32,8 +35,8 @@ class RestartPolicy {
 
   void on_started(Instant now) noexcept;
   void on_ready(Instant now) noexcept;
-  /// `exit_code` is empty when a signal ended it or it is not known. Returns how long to wait with the next start; nothing when
-  /// it is hopeless. A process that has once been ready is never given up.
+  /// `exit_code` is empty when a signal ended it or it is not known. Returns how long to wait with the next
+  /// start; nothing when it is hopeless. A process that has once been ready is never given up.
   [[nodiscard]] std::optional<Millis> on_ended(Instant now, std::optional<int> exit_code);
 
   [[nodiscard]] State state() const noexcept { return state_; }

@@ -14,8 +14,10 @@ std::string SavedState::to_json() const {
   out += "},\"processes\":{";
   for (const auto& [name, process] : processes) {
     if (out.back() != '{') out += ',';
-    out += json::quoted(name) + ":{\"pid\":" + std::to_string(process.id.pid) + ",\"start\":" + std::to_string(process.id.start) +
-           ",\"fingerprint\":" + json::quoted(process.fingerprint) + ",\"ready\":" + (process.ready ? "true" : "false") + "}";
+    out += json::quoted(name) + ":{\"pid\":" + std::to_string(process.id.pid) +
+           ",\"start\":" + std::to_string(process.id.start) +
+           ",\"fingerprint\":" + json::quoted(process.fingerprint) +
+           ",\"ready\":" + (process.ready ? "true" : "false") + "}";
   }
   return out + "}}\n";
 }
@@ -29,7 +31,8 @@ Result<SavedState> SavedState::parse(std::string_view text) {
     return Error{Errc::invalid_argument, "ports and processes must be objects"};
   SavedState state;
   for (const auto& member : ports->GetObject()) {
-    if (!member.value.IsUint() || member.value.GetUint() > 65535) return Error{Errc::invalid_argument, "a port is no number"};
+    if (!member.value.IsUint() || member.value.GetUint() > 65535)
+      return Error{Errc::invalid_argument, "a port is no number"};
     state.ports.emplace(json::view(member.name), static_cast<std::uint16_t>(member.value.GetUint()));
   }
   for (const auto& member : processes->GetObject()) {
@@ -40,7 +43,8 @@ Result<SavedState> SavedState::parse(std::string_view text) {
     if (!pid || !*pid || **pid > INT32_MAX || !start || !*start || !fingerprint || !*fingerprint || !ready)
       return Error{Errc::invalid_argument, "a process lacks pid, start or fingerprint"};
     state.processes.emplace(json::view(member.name), SavedProcess{{static_cast<pid_t>(**pid), **start},
-                                                                  std::string(**fingerprint), ready->value_or(false)});
+                                                                  std::string(**fingerprint),
+                                                                  ready->value_or(false)});
   }
   return state;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// supervisor.json: what a supervisor must know of the one before it; which processes run (to adopt them) and which ports
-// were chosen (to use them again). Values; the supervisor's loop.
+// supervisor.json: what a supervisor must know of the one before it; which processes run (to adopt them) and
+// which ports were chosen (to use them again). Values; the supervisor's loop.
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,13 +12,14 @@ namespace tocsin::ops {
 
 struct SavedProcess {
   ProcessId id;
-  std::string fingerprint;  ///< of its command line and configuration: a process started otherwise is not adopted
+  std::string
+      fingerprint;  ///< of its command line and configuration: a process started otherwise is not adopted
   bool ready = false;
 };
 
 struct SavedState {
-  std::map<std::string, std::uint16_t> ports;        ///< by what they are for: "broker", "edge-0", "supervisor"
-  std::map<std::string, SavedProcess> processes;     ///< by name
+  std::map<std::string, std::uint16_t> ports;     ///< by what they are for: "broker", "edge-0", "supervisor"
+  std::map<std::string, SavedProcess> processes;  ///< by name
 
   [[nodiscard]] std::string to_json() const;
   /// Fails with invalid_argument.

@@ -19,7 +19,8 @@ constexpr Millis kReadyPoll{10};
 
 std::string describe_end(const loop::ProcessEnd& end) {
   if (!end.status) return "ended";
-  if (WIFSIGNALED(*end.status)) return std::string("was ended by signal ") + std::to_string(WTERMSIG(*end.status));
+  if (WIFSIGNALED(*end.status))
+    return std::string("was ended by signal ") + std::to_string(WTERMSIG(*end.status));
   return "exited with code " + std::to_string(WEXITSTATUS(*end.status));
 }
 
@@ -31,7 +32,8 @@ std::optional<int> exit_code_of(const loop::ProcessEnd& end) {
 }  // namespace
 
 std::string_view to_text(SupervisedProcess::State state) noexcept {
-  constexpr std::array<std::string_view, 6> kTexts{"idle", "starting", "ready", "waiting", "stopping", "stopped"};
+  constexpr std::array<std::string_view, 6> kTexts{"idle",    "starting", "ready",
+                                                   "waiting", "stopping", "stopped"};
   return kTexts[static_cast<std::size_t>(state)];
 }
 
@@ -41,7 +43,8 @@ Result<ReadyInfo> read_ready_file(const std::string& path, pid_t pid) {
   const auto document = json::parse(*text);
   if (!document) return document.error();
   const auto named = json::uint_member(*document, "pid");
-  if (!named || !*named || **named != static_cast<std::uint64_t>(pid)) return Error{Errc::not_found, "of another process"};
+  if (!named || !*named || **named != static_cast<std::uint64_t>(pid))
+    return Error{Errc::not_found, "of another process"};
   const auto text_of = [&](std::string_view name) {
     const auto member = json::string_member(*document, name);
     return member && *member ? std::string(**member) : std::string();
@@ -57,16 +60,25 @@ std::string reason_from_log(const std::string& log_file) {
   for (const auto& member : document->GetObject()) {
     const auto name = json::view(member.name);
     if (name == "ts" || name == "level" || name == "component") continue;
-    const std::string value = member.value.IsString() ? std::string(json::view(member.value)) : json::text(member.value);
-    if (name == "msg") out = value + out;
-    else out += "; " + std::string(name) + ": " + value;
+    const std::string value =
+        member.value.IsString() ? std::string(json::view(member.value)) : json::text(member.value);
+    if (name == "msg")
+      out = value + out;
+    else
+      out += "; " + std::string(name) + ": " + value;
   }
   return out;
 }
 
-SupervisedProcess::SupervisedProcess(loop::Loop& loop, const Clock& clock, Spec spec, Limits limits, Events events)
-    : loop_(loop), clock_(clock), spec_(std::move(spec)), limits_(limits), events_(std::move(events)),
-      policy_(limits.restart), timer_(loop) {}
+SupervisedProcess::SupervisedProcess(loop::Loop& loop, const Clock& clock, Spec spec, Limits limits,
+                                     Events events)
+    : loop_(loop),
+      clock_(clock),
+      spec_(std::move(spec)),
+      limits_(limits),
+      events_(std::move(events)),
+      policy_(limits.restart),
+      timer_(loop) {}
 
 void SupervisedProcess::start() {
   state_ = State::starting;
@@ -74,7 +86,7 @@ void SupervisedProcess::start() {
 }
 
 void SupervisedProcess::launch() {
-  ::unlink(spec_.ready_file.c_str());   // the one of the process before would be taken for this one's
+  ::unlink(spec_.ready_file.c_str());  // the one of the process before would be taken for this one's
   const Instant now = clock_.steady();
   policy_.on_started(now);
   started_ = now;

@@ -1,11 +1,12 @@
 #pragma once
-// SupervisedProcess: one process that is kept running. Starts it, waits for its ready file, notices its end by pidfd
-// (its parent may be another process: a supervisor that died), starts it again as RestartPolicy says, stops it.
+// SupervisedProcess: one process that is kept running. Starts it, waits for its ready file, notices its end
+// by pidfd (its parent may be another process: a supervisor that died), starts it again as RestartPolicy
+// says, stops it.
 //
 //   idle -> starting -> ready -> ended -> waiting -> starting ...      stop(): any -> stopping -> stopped
 //
-// Invariant: at most one process of the name runs. Thread: the supervisor's loop; callbacks come from the loop, never
-// from inside a call, and may call anything but the destructor.
+// Invariant: at most one process of the name runs. Thread: the supervisor's loop; callbacks come from the
+// loop, never from inside a call, and may call anything but the destructor.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,7 +31,8 @@ struct ReadyInfo {
 /// Fails unless the ready file is there, whole, and of process `pid`.
 [[nodiscard]] Result<ReadyInfo> read_ready_file(const std::string& path, pid_t pid);
 
-/// The reason why a program gave up, for people, from the last line of its log (plain text or a JSON log line).
+/// The reason why a program gave up, for people, from the last line of its log (plain text or a JSON log
+/// line).
 [[nodiscard]] std::string reason_from_log(const std::string& log_file);
 
 class SupervisedProcess {

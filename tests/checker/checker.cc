@@ -19,7 +19,11 @@ struct Checker::State {
 
 Client& Checker::State::client(std::string_view name) {
   auto it = clients.find(name);
-  if (it == clients.end()) it = clients.emplace(std::piecewise_construct, std::forward_as_tuple(name), std::forward_as_tuple(run, std::string(name))).first;
+  if (it == clients.end())
+    it = clients
+             .emplace(std::piecewise_construct, std::forward_as_tuple(name),
+                      std::forward_as_tuple(run, std::string(name)))
+             .first;
   return it->second;
 }
 
@@ -37,12 +41,15 @@ Status Checker::State::publisher(const json::Value& line) {
   const auto e = text_of(line, "e");
   if (e == "sent") {
     const json::Value* update = json::find(line, "update");
-    if (update == nullptr || !update->IsObject()) return Error{Errc::invalid_argument, "\"sent\" without \"update\""};
+    if (update == nullptr || !update->IsObject())
+      return Error{Errc::invalid_argument, "\"sent\" without \"update\""};
     run.publishes.sent(*update);
   } else if (e == "acked") {
     const json::Value* position = json::find(line, "position");
-    if (position == nullptr || number_of(*position, "offset", 0) == 0) return Error{Errc::invalid_argument, "\"acked\" without \"position\""};
-    run.publishes.acked(text_of(line, "event_id"), run.logs.id(text_of(line, "channel"), text_of(*position, "epoch")),
+    if (position == nullptr || number_of(*position, "offset", 0) == 0)
+      return Error{Errc::invalid_argument, "\"acked\" without \"position\""};
+    run.publishes.acked(text_of(line, "event_id"),
+                        run.logs.id(text_of(line, "channel"), text_of(*position, "epoch")),
                         number_of(*position, "offset", 0));
   } else if (e == "refused") {
     run.publishes.refused(text_of(line, "event_id"));

@@ -18,7 +18,8 @@ class Checker {
   Checker(const Checker&) = delete;
   Checker& operator=(const Checker&) = delete;
 
-  /// Fails with invalid_argument when the line is no history line; nothing is changed then. Empty lines are ignored.
+  /// Fails with invalid_argument when the line is no history line; nothing is changed then. Empty lines are
+  /// ignored.
   Status line(std::string_view line);
   /// Judges what needed the whole history. Call once, last.
   Verdict finish();

@@ -20,10 +20,12 @@ std::string range(Offset from, Offset to) {
 }  // namespace
 
 bool Run::stable(const std::string& channel) const {
-  return stable_epochs || std::find(stable_channels.begin(), stable_channels.end(), channel) != stable_channels.end();
+  return stable_epochs ||
+         std::find(stable_channels.begin(), stable_channels.end(), channel) != stable_channels.end();
 }
 
-Client::Client(Run& run, std::string name) : run_(run), name_(std::move(name)), number_(run.clients.id(name_)) {
+Client::Client(Run& run, std::string name)
+    : run_(run), name_(std::move(name)), number_(run.clients.id(name_)) {
   ++run_.findings.verdict().clients;
 }
 
@@ -77,7 +79,8 @@ void Client::sent(std::uint64_t number, const json::Value& frame) {
     conn.nothing_stated = true;
     if (const json::Value* since = json::find(frame, "since"); since != nullptr && since->IsObject())
       for (const auto& m : since->GetObject())
-        if (auto p = position_of(&m.value)) conn.nothing_stated = false, conn.since[std::string(json::view(m.name))] = *std::move(p);
+        if (auto p = position_of(&m.value))
+          conn.nothing_stated = false, conn.since[std::string(json::view(m.name))] = *std::move(p);
   }
 }
 
@@ -90,10 +93,11 @@ void Client::received(std::uint64_t number, const json::Value& frame) {
     return;
   }
   using Handler = void (Client::*)(Stream&, const json::Value&);
-  constexpr std::array<std::pair<std::string_view, Handler>, 4> kHandlers{{{"update", &Client::on_update},
-                                                                           {"skip", &Client::on_skip},
-                                                                           {"head", &Client::on_head},
-                                                                           {"snapshot", &Client::on_snapshot}}};
+  constexpr std::array<std::pair<std::string_view, Handler>, 4> kHandlers{
+      {{"update", &Client::on_update},
+       {"skip", &Client::on_skip},
+       {"head", &Client::on_head},
+       {"snapshot", &Client::on_snapshot}}};
   for (const auto& [name, handler] : kHandlers) {
     if (name != type) continue;
     const auto sub = number_of(frame, "sub", 0);
@@ -103,7 +107,9 @@ void Client::received(std::uint64_t number, const json::Value& frame) {
       (this->*handler)(stream, frame);
       known = true;
     }
-    if (!known) report("undeclared", "", std::string(type) + " for sub " + std::to_string(sub) + ", which was never subscribed");
+    if (!known)
+      report("undeclared", "",
+             std::string(type) + " for sub " + std::to_string(sub) + ", which was never subscribed");
   }
 }
 
@@ -131,37 +137,45 @@ void Client::on_subscribed(Conn& conn, const json::Value& frame) {
   begin(conn, wish->second, id, frame);
 }
 
-void Client::check_answer(const Wish& wish, const std::string& outcome, std::string_view reason, const Since& position,
-                          const std::string& id) {
+void Client::check_answer(const Wish& wish, const std::string& outcome, std::string_view reason,
+                          const Since& position, const std::string& id) {
   const Since& since = *wish.since;
   if (outcome == "resumed") {
-    if (position.epoch != since.epoch) report("epoch", id, "resumed at " + show(position) + ", another epoch than " + show(since));
-    else if (position.offset != since.offset) report("resume", id, "resumed at " + show(position) + " instead of " + show(since));
+    if (position.epoch != since.epoch)
+      report("epoch", id, "resumed at " + show(position) + ", another epoch than " + show(since));
+    else if (position.offset != since.offset)
+      report("resume", id, "resumed at " + show(position) + " instead of " + show(since));
   } else if (outcome == "lost") {
     if (reason.empty()) report("resume", id, "lost without a reason");
-    if (reason == "epoch_changed" && position.epoch == since.epoch) report("epoch", id, "lost as epoch_changed, but " + show(since) + " is of this epoch");
+    if (reason == "epoch_changed" && position.epoch == since.epoch)
+      report("epoch", id, "lost as epoch_changed, but " + show(since) + " is of this epoch");
     if (reason == "future" && position.epoch == since.epoch && since.offset <= position.offset)
       report("epoch", id, "lost as future, but " + show(since) + " is not beyond " + show(position));
-    if (reason == "too_old" && run_.history_kept) report("epoch", id, "lost as too_old, but the history is kept");
+    if (reason == "too_old" && run_.history_kept)
+      report("epoch", id, "lost as too_old, but the history is kept");
   } else if (outcome != "snapshot" && outcome != "resumed_from_snapshot") {
     report("resume", id, "outcome " + outcome + " answers a since");
   }
 }
 
-void Client::check_unasked(const Conn& conn, const Wish& wish, const std::string& id, const std::string& outcome, const Since& position) {
+void Client::check_unasked(const Conn& conn, const Wish& wish, const std::string& id,
+                           const std::string& outcome, const Since& position) {
   const auto now = conn.streams.find(id);
   if (outcome == "resumed" || outcome == "live") {
     // A snapshot that was cut off begins again; a socket that stated no position gets a new stream.
     if (now != conn.streams.end()) {
-      if (outcome == "resumed" || !now->second.snapshotting) report("undeclared", id, "the stream was restarted as " + outcome);
+      if (outcome == "resumed" || !now->second.snapshotting)
+        report("undeclared", id, "the stream was restarted as " + outcome);
       return;
     }
-    if (outcome == "live" && wish.log >= 0 && !conn.nothing_stated) report("undeclared", id, "a ticket brought it back as live");
+    if (outcome == "live" && wish.log >= 0 && !conn.nothing_stated)
+      report("undeclared", id, "a ticket brought it back as live");
     else if (wish.log >= 0 && run_.logs.at(static_cast<std::uint32_t>(wish.log)).epoch() != position.epoch)
       report("epoch", id, "resumed by ticket in another epoch, " + show(position));
     return;
   }
-  if (now != conn.streams.end() && run_.logs.at(now->second.log).epoch() == position.epoch && position.offset + 1 < now->second.on_socket.next())
+  if (now != conn.streams.end() && run_.logs.at(now->second.log).epoch() == position.epoch &&
+      position.offset + 1 < now->second.on_socket.next())
     report("undeclared", id, "restarted at the older position " + show(position));
 }
 
@@ -171,9 +185,12 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   const Since position = position_of(json::find(frame, "position")).value_or(Since{});
   const std::uint32_t log = run_.logs.id(wish.channel, position.epoch);
   if (position.epoch.empty()) report("resume", id, "subscribed without a position");
-  if (wish.since) check_answer(wish, outcome, reason, position, id);
-  else if (!wish.asked) check_unasked(conn, wish, id, outcome, position);
-  else if (outcome == "resumed") report("resume", id, "resumed, but no since was given");
+  if (wish.since)
+    check_answer(wish, outcome, reason, position, id);
+  else if (!wish.asked)
+    check_unasked(conn, wish, id, outcome, position);
+  else if (outcome == "resumed")
+    report("resume", id, "resumed, but no since was given");
 
   const auto [newest, first] = run_.newest_seen.try_emplace(wish.channel, log);
   if (!first && newest->second != log && run_.stable(wish.channel))
@@ -187,8 +204,10 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   } else {
     if (outcome == "lost") ++run_.findings.verdict().lost;
     // An older socket may say so late, when a newer one is further: only what lies before is declared.
-    if (wish.log != static_cast<std::int64_t>(log)) wish.had = Coverage(position.offset + 1);
-    else if (wish.had.next() <= position.offset) wish.had.add(wish.had.next(), position.offset);
+    if (wish.log != static_cast<std::int64_t>(log))
+      wish.had = Coverage(position.offset + 1);
+    else if (wish.had.next() <= position.offset)
+      wish.had.add(wish.had.next(), position.offset);
     wish.log = log;
   }
   Stream stream;
@@ -198,7 +217,8 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   stream.view = wish.view;
   stream.start = position.offset;
   stream.on_socket = Coverage(position.offset + 1);
-  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" || (outcome == "live" && wish.snapshot && !wish.since);
+  stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" ||
+                        (outcome == "live" && wish.snapshot && !wish.since);
   conn.streams.insert_or_assign(id, std::move(stream));
   std::erase(conn.ended, number_of(frame, "sub", 0));
   wish.asked = false;
@@ -207,7 +227,8 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
 
 void Client::advance(Stream& stream, Offset from, Offset to) {
   run_.logs.at(stream.log).reached(to);
-  if (const auto wish = wishes_.find(stream.id); wish != wishes_.end() && wish->second.log == static_cast<std::int64_t>(stream.log))
+  if (const auto wish = wishes_.find(stream.id);
+      wish != wishes_.end() && wish->second.log == static_cast<std::int64_t>(stream.log))
     wish->second.had.add(from, to);
   const Offset next = stream.on_socket.next();
   if (stream.snapshotting) {
@@ -215,15 +236,18 @@ void Client::advance(Stream& stream, Offset from, Offset to) {
     stream.snapshotting = false;
   }
   if (!stream.on_socket.add(from, to))
-    report("duplicate", stream.id, run_.logs.at(stream.log).name(from) + (to > from ? ".." + std::to_string(to) : "") + " came again, " + std::to_string(next) + " was next");
+    report("duplicate", stream.id,
+           run_.logs.at(stream.log).name(from) + (to > from ? ".." + std::to_string(to) : "") +
+               " came again, " + std::to_string(next) + " was next");
 }
 
 void Client::end(Stream& stream, bool cut) {
   const Log& log = run_.logs.at(stream.log);
   if (!stream.on_socket.whole() && !(cut && stream.conflated)) {
     const auto [from, to] = stream.on_socket.hole();
-    report("gap", stream.id, log.channel() + " " + log.epoch() + ": " + range(from, to) + " never came, " +
-                                 std::to_string(stream.on_socket.highest()) + " did");
+    report("gap", stream.id,
+           log.channel() + " " + log.epoch() + ": " + range(from, to) + " never came, " +
+               std::to_string(stream.on_socket.highest()) + " did");
     stream.on_socket = Coverage(stream.on_socket.highest() + 1);
   }
 }
@@ -233,7 +257,8 @@ void Client::on_update(Stream& stream, const json::Value& frame) {
   ++run_.findings.verdict().updates;
   if (offset == 0) return report("gap", stream.id, "an update without an offset");
   observe(stream, offset, frame);
-  if (const json::Value* replaces = json::find(frame, "replaces"); replaces != nullptr && replaces->IsArray()) {
+  if (const json::Value* replaces = json::find(frame, "replaces");
+      replaces != nullptr && replaces->IsArray()) {
     stream.conflated = true;
     for (const auto& old : replaces->GetArray()) {
       if (!old.IsUint64()) continue;
@@ -250,38 +275,46 @@ void Client::observe(Stream& stream, Offset offset, const json::Value& frame) {
   Hash content = 0;
   for (const auto& m : frame.GetObject()) {
     const auto name = json::view(m.name);
-    if (name != "type" && name != "sub" && name != "offset" && name != "replaces") content += combine(hash_text(name), hash_value(m.value));
+    if (name != "type" && name != "sub" && name != "offset" && name != "replaces")
+      content += combine(hash_text(name), hash_value(m.value));
   }
   content = content == 0 ? 1 : content;
   Entry& entry = log.slot(offset);
   const json::Value* incident = json::find(frame, "incident");
   if (entry.content == 0) {
-    entry = {.content = content,
-             .event_id = hash_text(text_of(frame, "event_id")),
-             .body = body_hash(frame),
-             .incident = incident != nullptr ? hash_value(*incident) : 0,
-             .traits = run_.traits.id(traits_of(text_of(frame, "kind"), incident)),
-             .key = run_.keys.id(key_of(frame)),
-             .version = incident != nullptr ? static_cast<std::uint32_t>(number_of(*incident, "version", 0)) : 0};
+    entry = {
+        .content = content,
+        .event_id = hash_text(text_of(frame, "event_id")),
+        .body = body_hash(frame),
+        .incident = incident != nullptr ? hash_value(*incident) : 0,
+        .traits = run_.traits.id(traits_of(text_of(frame, "kind"), incident)),
+        .key = run_.keys.id(key_of(frame)),
+        .version = incident != nullptr ? static_cast<std::uint32_t>(number_of(*incident, "version", 0)) : 0};
     ++run_.findings.verdict().positions;
   } else if (entry.content != content) {
-    report("content", stream.id, log.name(offset) + " is not what others saw there (event_id here: " + std::string(text_of(frame, "event_id")) + ")");
+    report("content", stream.id,
+           log.name(offset) + " is not what others saw there (event_id here: " +
+               std::string(text_of(frame, "event_id")) + ")");
   }
   const View& view = run_.evidence.view(stream.view);
   if (view.everything()) return;
   const Traits& traits = run_.traits.at(entry.traits);
   const Answer3 passes = view.passes(traits, run_.keys.text(entry.key), Answer3::unknown);
-  if (passes == Answer3::no) report("filter", stream.id, log.name(offset) + " does not match the filter {" + view.identity() + "}");
+  if (passes == Answer3::no)
+    report("filter", stream.id, log.name(offset) + " does not match the filter {" + view.identity() + "}");
   if (passes == Answer3::unknown) run_.evidence.ended(stream.log, stream.view, offset, number_);
 }
 
 void Client::on_skip(Stream& stream, const json::Value& frame) {
   const Offset from = number_of(frame, "from", 0);
   const Offset to = number_of(frame, "to", 0);
-  if (from == 0 || to < from) return report("gap", stream.id, "skip of " + std::to_string(from) + ".." + std::to_string(to));
+  if (from == 0 || to < from)
+    return report("gap", stream.id, "skip of " + std::to_string(from) + ".." + std::to_string(to));
   run_.findings.verdict().skipped += to - from + 1;
   if (run_.evidence.view(stream.view).everything())
-    report("filter", stream.id, run_.logs.at(stream.log).name(from) + ".." + std::to_string(to) + " was declared skipped, but there is no filter");
+    report("filter", stream.id,
+           run_.logs.at(stream.log).name(from) + ".." + std::to_string(to) +
+               " was declared skipped, but there is no filter");
   else
     run_.evidence.skipped(stream.log, stream.view, from, to, number_);
   advance(stream, from, to);
@@ -290,7 +323,9 @@ void Client::on_skip(Stream& stream, const json::Value& frame) {
 void Client::on_head(Stream& stream, const json::Value& frame) {
   const Offset offset = number_of(frame, "offset", 0);
   if (stream.on_socket.highest() > offset)
-    report("head", stream.id, "head " + std::to_string(offset) + " after " + std::to_string(stream.on_socket.highest()) + " was delivered");
+    report("head", stream.id,
+           "head " + std::to_string(offset) + " after " + std::to_string(stream.on_socket.highest()) +
+               " was delivered");
   if (!stream.on_socket.whole() && stream.on_socket.next() <= offset) end(stream, false);
 }
 
@@ -311,13 +346,16 @@ void Client::settled() {
     for (auto& [id, stream] : conn.streams) {
       const Log& log = run_.logs.at(stream.log);
       // Logs are numbered as they are first heard of: the highest number is the newest epoch.
-      const auto newest = std::max(run_.publishes.newest_log(log.channel()), static_cast<std::int64_t>(run_.newest_seen[log.channel()]));
+      const auto newest = std::max(run_.publishes.newest_log(log.channel()),
+                                   static_cast<std::int64_t>(run_.newest_seen[log.channel()]));
       if (newest > static_cast<std::int64_t>(stream.log)) {
-        report("behind", id, "still in epoch " + log.epoch() + " of " + log.channel() + "; the newest is " +
-                                 run_.logs.at(static_cast<std::uint32_t>(newest)).epoch());
+        report("behind", id,
+               "still in epoch " + log.epoch() + " of " + log.channel() + "; the newest is " +
+                   run_.logs.at(static_cast<std::uint32_t>(newest)).epoch());
       } else if (stream.on_socket.next() <= log.highest()) {
-        report("behind", id, "has " + log.channel() + " up to " + std::to_string(stream.on_socket.next() - 1) + " of " +
-                                 std::to_string(log.highest()) + " on socket " + std::to_string(number));
+        report("behind", id,
+               "has " + log.channel() + " up to " + std::to_string(stream.on_socket.next() - 1) + " of " +
+                   std::to_string(log.highest()) + " on socket " + std::to_string(number));
       }
       if (stream.snapshotting) report("snapshot", id, "never got its last snapshot frame");
     }
@@ -330,7 +368,9 @@ void Client::finish() {
   for (auto& [id, wish] : wishes_) {
     if (wish.log < 0 || wish.had.whole()) continue;
     const auto [from, to] = wish.had.hole();
-    report("gap", id, run_.logs.at(static_cast<std::uint32_t>(wish.log)).name(from) + ".." + std::to_string(to) + " never reached the application on any socket");
+    report("gap", id,
+           run_.logs.at(static_cast<std::uint32_t>(wish.log)).name(from) + ".." + std::to_string(to) +
+               " never reached the application on any socket");
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// Client: one application as the history shows it: its sockets, the subscriptions on each, and what it has of each
-// subscription over all its sockets. Decides clauses 3.1 and 3.3 to 3.6 at once and hands the rest to Evidence.
+// Client: one application as the history shows it: its sockets, the subscriptions on each, and what it has of
+// each subscription over all its sockets. Decides clauses 3.1 and 3.3 to 3.6 at once and hands the rest to
+// Evidence.
 //
 // Invariant: memory grows with open subscriptions and with holes, not with the length of the history.
 // Thread: one.
@@ -34,7 +35,8 @@ struct Run {
   Offset dedup_window = 0;
   std::map<std::string, std::uint32_t> newest_seen;  ///< channel -> log of the last `subscribed`
 
-  explicit Run(std::size_t keep) : findings(keep), evidence(logs, keys, traits, findings), publishes(logs, findings) {}
+  explicit Run(std::size_t keep)
+      : findings(keep), evidence(logs, keys, traits, findings), publishes(logs, findings) {}
   [[nodiscard]] bool stable(const std::string& channel) const;
 };
 
@@ -82,15 +84,17 @@ class Client {
   struct Conn {
     std::map<std::string, Wish> asked;   ///< subscribes without an answer
     std::map<std::string, Since> since;  ///< of `connect`
-    bool nothing_stated = false;  ///< `connect` came without any position
+    bool nothing_stated = false;         ///< `connect` came without any position
     std::map<std::string, Stream> streams;
     std::vector<std::uint64_t> ended;  ///< subs whose frames may still arrive
   };
 
   void on_subscribed(Conn& conn, const json::Value& frame);
   void begin(Conn& conn, Wish& wish, const std::string& id, const json::Value& frame);
-  void check_answer(const Wish& wish, const std::string& outcome, std::string_view reason, const Since& position, const std::string& id);
-  void check_unasked(const Conn& conn, const Wish& wish, const std::string& id, const std::string& outcome, const Since& position);
+  void check_answer(const Wish& wish, const std::string& outcome, std::string_view reason,
+                    const Since& position, const std::string& id);
+  void check_unasked(const Conn& conn, const Wish& wish, const std::string& id, const std::string& outcome,
+                     const Since& position);
   void on_snapshot(Stream& stream, const json::Value& frame);
   void on_update(Stream& stream, const json::Value& frame);
   void on_skip(Stream& stream, const json::Value& frame);

@@ -46,7 +46,8 @@ Hash hash_value(const json::Value& value) {
     for (const auto& item : value.GetArray()) h = combine(h, hash_value(item));
   } else if (value.IsObject()) {
     Hash sum = 0;  // addition: the order of members is no content
-    for (const auto& m : value.GetObject()) sum += combine(hash_text(json::view(m.name)), hash_value(m.value));
+    for (const auto& m : value.GetObject())
+      sum += combine(hash_text(json::view(m.name)), hash_value(m.value));
     h = combine(h, sum);
   }
   return h == 0 ? 1 : h;
@@ -80,7 +81,9 @@ bool Traits::over() const {
 
 std::string Traits::identity() const {
   std::string out = incident ? "i" : "e";
-  const auto add = [&out](const std::string& part) { out.append(std::to_string(part.size())).append(":").append(part); };
+  const auto add = [&out](const std::string& part) {
+    out.append(std::to_string(part.size())).append(":").append(part);
+  };
   for (const auto& [name, value] : members) add(name), add(value);
   out.push_back('|');
   for (const auto& [name, value] : labels) add(name), add(value);

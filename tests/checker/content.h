@@ -1,6 +1,6 @@
 #pragma once
-// What the checker remembers of JSON: hashes that ignore the order of members, and the facts that filters look at.
-// Pure functions, and the interning tables. Thread: one.
+// What the checker remembers of JSON: hashes that ignore the order of members, and the facts that filters
+// look at. Pure functions, and the interning tables. Thread: one.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -23,7 +23,8 @@ using Hash = std::uint64_t;
 /// A member that must be text; empty when absent or of another type.
 [[nodiscard]] std::string_view text_of(const json::Value& object, std::string_view name) noexcept;
 /// A member that must be a whole number; `otherwise` when absent or of another type.
-[[nodiscard]] std::uint64_t number_of(const json::Value& object, std::string_view name, std::uint64_t otherwise) noexcept;
+[[nodiscard]] std::uint64_t number_of(const json::Value& object, std::string_view name,
+                                      std::uint64_t otherwise) noexcept;
 [[nodiscard]] bool flag_of(const json::Value& object, std::string_view name) noexcept;
 
 /// Texts as small numbers.
@@ -40,7 +41,8 @@ class Names {
 /// What a filter may look at, but for kind's and key's own place: most updates share few of these.
 struct Traits {
   bool incident = false;
-  std::map<std::string, std::string, std::less<>> members;  ///< severity, status, category, source, environment, team, kind
+  std::map<std::string, std::string, std::less<>>
+      members;  ///< severity, status, category, source, environment, team, kind
   std::map<std::string, std::string, std::less<>> labels;
 
   [[nodiscard]] bool over() const;  ///< resolved or closed

@@ -1,6 +1,6 @@
 #pragma once
-// Coverage: which offsets of one stream were accounted for: everything below next(), and some islands ahead of it.
-// Invariant: islands are disjoint, not adjacent, and above next(). Thread: one.
+// Coverage: which offsets of one stream were accounted for: everything below next(), and some islands ahead
+// of it. Invariant: islands are disjoint, not adjacent, and above next(). Thread: one.
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -20,7 +20,9 @@ class Coverage {
   [[nodiscard]] Offset next() const noexcept { return next_; }
   [[nodiscard]] bool whole() const noexcept { return ahead_.empty(); }
   /// Highest offset marked.
-  [[nodiscard]] Offset highest() const noexcept { return ahead_.empty() ? next_ - 1 : ahead_.rbegin()->second; }
+  [[nodiscard]] Offset highest() const noexcept {
+    return ahead_.empty() ? next_ - 1 : ahead_.rbegin()->second;
+  }
   /// The first hole, only when not whole().
   [[nodiscard]] std::pair<Offset, Offset> hole() const { return {next_, ahead_.begin()->first - 1}; }
 

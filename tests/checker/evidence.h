@@ -1,7 +1,6 @@
 #pragma once
-// Evidence: claims that can only be judged when the whole history is read, because the update that proves them wrong may
-// stand in another client's lines. Equal claims of many clients are kept once.
-// Thread: one.
+// Evidence: claims that can only be judged when the whole history is read, because the update that proves
+// them wrong may stand in another client's lines. Equal claims of many clients are kept once. Thread: one.
 #include <cstdint>
 #include <map>
 #include <string>
@@ -34,7 +33,8 @@ class Evidence {
   /// `who` was given an update of an incident that is over, through an `active` view.
   void ended(std::uint32_t log, std::uint32_t view, Offset offset, std::uint32_t who);
   void replaced(std::uint32_t log, Offset old, Offset by, std::uint32_t who);
-  void snapshot(std::uint32_t log, std::uint32_t view, Offset at, std::vector<SnapshotRow> rows, std::uint32_t who);
+  void snapshot(std::uint32_t log, std::uint32_t view, Offset at, std::vector<SnapshotRow> rows,
+                std::uint32_t who);
   /// Judges everything.
   void judge(const Names& clients);
 
@@ -60,7 +60,8 @@ class Evidence {
   void judge_entry(std::uint32_t id, Offset offset, const Entry& entry, Walk& walk, const Names& clients);
   void judge_skips(std::uint32_t id, Offset offset, const Entry& entry, Answer3 ends, const Names& clients);
   void judge_replaced(const Log& log, const Replaced& r, const Walk& walk, const Names& clients);
-  void judge_snapshot(const Log& log, Offset at, const Snapshot& snapshot, const Walk& walk, const Names& clients);
+  void judge_snapshot(const Log& log, Offset at, const Snapshot& snapshot, const Walk& walk,
+                      const Names& clients);
   Answer3 ends_of(const Entry& entry, const Walk& walk) const;
 
   Logs& logs_;
@@ -69,9 +70,9 @@ class Evidence {
   Findings& findings_;
   std::vector<View> views_;
   std::unordered_map<std::string, std::uint32_t> view_ids_;
-  std::map<Scope, std::map<Offset, Claim>> skips_;                // disjoint ranges
-  std::map<Scope, std::map<Offset, std::uint32_t>> endings_;      // offset -> who
-  std::map<std::uint32_t, std::vector<Replaced>> replaced_;       // log -> ...
+  std::map<Scope, std::map<Offset, Claim>> skips_;            // disjoint ranges
+  std::map<Scope, std::map<Offset, std::uint32_t>> endings_;  // offset -> who
+  std::map<std::uint32_t, std::vector<Replaced>> replaced_;   // log -> ...
   std::map<std::uint32_t, std::multimap<Offset, Snapshot>> snapshots_;
 };
 

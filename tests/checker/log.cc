@@ -25,7 +25,8 @@ std::uint32_t Logs::id(std::string_view channel, std::string_view epoch) {
 }
 
 bool Logs::superseded(std::uint32_t id) const {
-  return std::any_of(logs_.begin() + id + 1, logs_.end(), [&](const auto& later) { return later->channel() == logs_[id]->channel(); });
+  return std::any_of(logs_.begin() + id + 1, logs_.end(),
+                     [&](const auto& later) { return later->channel() == logs_[id]->channel(); });
 }
 
 }  // namespace tocsin::checker

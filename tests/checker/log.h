@@ -1,7 +1,6 @@
 #pragma once
-// Log: what one channel held in one epoch, as far as anyone saw it. Keeps about 48 bytes a position, in pages that exist only
-// where something was seen, so offsets may be anywhere.
-// Thread: one.
+// Log: what one channel held in one epoch, as far as anyone saw it. Keeps about 48 bytes a position, in pages
+// that exist only where something was seen, so offsets may be anywhere. Thread: one.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -39,14 +38,17 @@ class Log {
   [[nodiscard]] Offset highest() const noexcept { return highest_; }
   [[nodiscard]] const std::string& channel() const noexcept { return channel_; }
   [[nodiscard]] const std::string& epoch() const noexcept { return epoch_; }
-  [[nodiscard]] std::string name(Offset offset) const { return channel_ + " " + epoch_ + ":" + std::to_string(offset); }
+  [[nodiscard]] std::string name(Offset offset) const {
+    return channel_ + " " + epoch_ + ":" + std::to_string(offset);
+  }
 
   /// f(offset, entry) for every entry seen in from..to, in order.
   template <typename F>
   void each(Offset from, Offset to, F&& f) const {
     for (auto it = pages_.lower_bound(from / kPage); it != pages_.end() && it->first * kPage <= to; ++it)
       for (std::size_t i = 0; i < kPage; ++i)
-        if (const Offset o = it->first * kPage + i; o >= from && o <= to && (*it->second)[i].content != 0) f(o, (*it->second)[i]);
+        if (const Offset o = it->first * kPage + i; o >= from && o <= to && (*it->second)[i].content != 0)
+          f(o, (*it->second)[i]);
   }
 
  private:

@@ -63,38 +63,44 @@ void Publishes::judge_acks() {
     if (entry == nullptr) {
       ++findings_.verdict().unobserved;
     } else if (entry->event_id != ack.event_id) {
-      findings_.report("acked", name_of(ack.event_id) + " was acknowledged at " + log.name(ack.offset) + ", but clients saw " +
-                                    name_of(entry->event_id) + " there");
+      findings_.report("acked", name_of(ack.event_id) + " was acknowledged at " + log.name(ack.offset) +
+                                    ", but clients saw " + name_of(entry->event_id) + " there");
     }
-    if (i > 0 && acks_[i - 1].log == ack.log && acks_[i - 1].event_id == ack.event_id && acks_[i - 1].offset != ack.offset)
-      findings_.report("acked", name_of(ack.event_id) + " was acknowledged at " + log.name(ack.offset) + " and at " +
-                                    std::to_string(acks_[i - 1].offset));
+    if (i > 0 && acks_[i - 1].log == ack.log && acks_[i - 1].event_id == ack.event_id &&
+        acks_[i - 1].offset != ack.offset)
+      findings_.report("acked", name_of(ack.event_id) + " was acknowledged at " + log.name(ack.offset) +
+                                    " and at " + std::to_string(acks_[i - 1].offset));
   }
   std::sort(acks_.begin(), acks_.end(), [](const Ack& a, const Ack& b) {
     return std::tie(a.log, a.offset, a.event_id) < std::tie(b.log, b.offset, b.event_id);
   });
   for (std::size_t i = 1; i < acks_.size(); ++i)
-    if (acks_[i - 1].log == acks_[i].log && acks_[i - 1].offset == acks_[i].offset && acks_[i - 1].event_id != acks_[i].event_id)
-      findings_.report("acked", logs_.at(acks_[i].log).name(acks_[i].offset) + " was acknowledged to " + name_of(acks_[i].event_id) + " and to " +
-                                    name_of(acks_[i - 1].event_id));
+    if (acks_[i - 1].log == acks_[i].log && acks_[i - 1].offset == acks_[i].offset &&
+        acks_[i - 1].event_id != acks_[i].event_id)
+      findings_.report("acked", logs_.at(acks_[i].log).name(acks_[i].offset) + " was acknowledged to " +
+                                    name_of(acks_[i].event_id) + " and to " + name_of(acks_[i - 1].event_id));
 }
 
 void Publishes::judge_origin(std::uint32_t id, Offset offset, const Entry& entry, bool all_publishers) {
   const Log& log = logs_.at(id);
   const auto it = events_.find(entry.event_id);
   if (it == events_.end() || it->second.attempts.empty()) {
-    if (all_publishers) findings_.report("invented", log.name(offset) + " carries an event_id that nobody sent");
+    if (all_publishers)
+      findings_.report("invented", log.name(offset) + " carries an event_id that nobody sent");
     return;
   }
   const Event& event = it->second;
   // The next epoch may have refused what this one had taken before it was forgotten.
   if (event.acks == 0 && event.refusals >= event.attempts.size() && !logs_.superseded(id))
-    findings_.report("refused", log.name(offset) + ": event " + event.name + " was refused each time it was sent");
+    findings_.report("refused",
+                     log.name(offset) + ": event " + event.name + " was refused each time it was sent");
   const auto fits = [&](const Attempt& a) {
-    return a.body == entry.body && (a.if_version == 0 || entry.version == 0 || a.if_version + 1 == entry.version);
+    return a.body == entry.body &&
+           (a.if_version == 0 || entry.version == 0 || a.if_version + 1 == entry.version);
   };
   if (std::none_of(event.attempts.begin(), event.attempts.end(), fits))
-    findings_.report("body", log.name(offset) + ": event " + event.name + " differs from what was sent under this event_id");
+    findings_.report("body", log.name(offset) + ": event " + event.name +
+                                 " differs from what was sent under this event_id");
 }
 
 void Publishes::judge_log(std::uint32_t id, bool all_publishers, Offset dedup_window) {
@@ -106,8 +112,10 @@ void Publishes::judge_log(std::uint32_t id, bool all_publishers, Offset dedup_wi
   });
   std::sort(seen.begin(), seen.end());
   for (std::size_t i = 1; i < seen.size(); ++i)
-    if (seen[i - 1].first == seen[i].first && (dedup_window == 0 || seen[i].second - seen[i - 1].second <= dedup_window))
-      findings_.report("twice", name_of(seen[i].first) + " stands at " + log.name(seen[i - 1].second) + " and at " + std::to_string(seen[i].second));
+    if (seen[i - 1].first == seen[i].first &&
+        (dedup_window == 0 || seen[i].second - seen[i - 1].second <= dedup_window))
+      findings_.report("twice", name_of(seen[i].first) + " stands at " + log.name(seen[i - 1].second) +
+                                    " and at " + std::to_string(seen[i].second));
 }
 
 void Publishes::judge(bool all_publishers, Offset dedup_window) {

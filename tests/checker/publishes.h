@@ -1,6 +1,6 @@
 #pragma once
-// Publishes: what publishers sent, were acknowledged and were refused, judged against what the logs turned out to hold.
-// Keeps about 32 bytes a line. Thread: one.
+// Publishes: what publishers sent, were acknowledged and were refused, judged against what the logs turned
+// out to hold. Keeps about 32 bytes a line. Thread: one.
 #include <cstdint>
 #include <map>
 #include <set>

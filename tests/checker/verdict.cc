@@ -25,7 +25,9 @@ std::array<Row, 12> rows(const Verdict& v) {
            {"unobserved", v.unobserved}}};
 }
 
-std::string where(const Violation& v) { return v.line == 0 ? "at the end" : "line " + std::to_string(v.line); }
+std::string where(const Violation& v) {
+  return v.line == 0 ? "at the end" : "line " + std::to_string(v.line);
+}
 
 }  // namespace
 
@@ -55,7 +57,8 @@ std::string to_json(const Verdict& verdict) {
   out += "},\"first\":[";
   for (bool comma = false; const Violation& v : verdict.first) {
     out += std::exchange(comma, true) ? ",{" : "{";
-    out += "\"clause\":\"" + v.clause + "\",\"line\":" + std::to_string(v.line) + ",\"text\":" + json::quoted(v.text) + "}";
+    out += "\"clause\":\"" + v.clause + "\",\"line\":" + std::to_string(v.line) +
+           ",\"text\":" + json::quoted(v.text) + "}";
   }
   return out + "]}";
 }

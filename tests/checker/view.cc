@@ -38,7 +38,8 @@ bool View::lists_pass(const Traits& traits, const std::string& key, bool with_ki
   for (const auto& [name, values] : members_) {
     if (name == "kind" && !with_kind) continue;
     const auto have = traits.members.find(name);
-    if (!values.contains(have == traits.members.end() ? std::string_view{} : std::string_view(have->second))) return false;
+    if (!values.contains(have == traits.members.end() ? std::string_view{} : std::string_view(have->second)))
+      return false;
   }
   for (const auto& [name, values] : labels_) {
     const auto have = traits.labels.find(name);

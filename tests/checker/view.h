@@ -1,6 +1,6 @@
 #pragma once
-// View: a subscription's filter as the protocol states it, evaluated by the checker's own few lines: plain comparison of texts, no
-// index, no canonical form shared with the edge. Values; any thread.
+// View: a subscription's filter as the protocol states it, evaluated by the checker's own few lines: plain
+// comparison of texts, no index, no canonical form shared with the edge. Values; any thread.
 #include <cstdint>
 #include <map>
 #include <set>
@@ -20,7 +20,9 @@ class View {
   explicit View(const json::Value* filter);
   View() : View(nullptr) {}
 
-  [[nodiscard]] bool everything() const noexcept { return !active_ && members_.empty() && keys_.empty() && labels_.empty(); }
+  [[nodiscard]] bool everything() const noexcept {
+    return !active_ && members_.empty() && keys_.empty() && labels_.empty();
+  }
   [[nodiscard]] bool active() const noexcept { return active_; }
   /// Does an update pass? `ends`: did it end its incident.
   [[nodiscard]] Answer3 passes(const Traits& traits, const std::string& key, Answer3 ends) const;

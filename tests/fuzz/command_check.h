@@ -1,5 +1,6 @@
 #pragma once
-// What a decoded command must keep, whichever door it came by: the bounds of its header. Thread: the caller's.
+// What a decoded command must keep, whichever door it came by: the bounds of its header. Thread: the
+// caller's.
 #include "common/json/json.h"
 #include "edge/codec/client_command.h"
 #include "edge/codec/server_frame.h"
@@ -32,7 +33,8 @@ struct CommandCheck {
   void operator()(const Malformed& m) const {
     FUZZ_CHECK(m.error.code == Errc::invalid_argument || m.error.code == Errc::too_large);
     FUZZ_CHECK(m.id.size() <= kMaxClientText && m.ref.size() <= kMaxClientText);
-    FUZZ_CHECK(json::parse(frame::error(Door::json, m.error, {m.id, m.ref})));   // what is echoed must not break the answer
+    FUZZ_CHECK(json::parse(
+        frame::error(Door::json, m.error, {m.id, m.ref})));  // what is echoed must not break the answer
   }
 };
 

@@ -1,4 +1,5 @@
-// The JSON door: every message is a command that keeps its header's bounds, or Malformed with an error to tell.
+// The JSON door: every message is a command that keeps its header's bounds, or Malformed with an error to
+// tell.
 #include "tests/fuzz/command_check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,4 +1,5 @@
-// common/config: a YAML file of any content gives settings or an error that names the file; no exception leaves it.
+// common/config: a YAML file of any content gives settings or an error that names the file; no exception
+// leaves it.
 #include "common/config/loader.h"
 #include "edge/config.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,6 @@
-// parse_draft: an accepted draft keeps every promise of its header: names within bounds, incident or event but not
-// both, JSON that reads back; and its update goes through the log's bytes and onto the client's wire as valid JSON.
+// parse_draft: an accepted draft keeps every promise of its header: names within bounds, incident or event
+// but not both, JSON that reads back; and its update goes through the log's bytes and onto the client's wire
+// as valid JSON.
 #include "common/json/json.h"
 #include "common/rfc3339.h"
 #include "proto/link_message.h"
@@ -49,7 +50,8 @@ void check_wire(const tocsin::Draft& d) {
   FUZZ_CHECK(id);
   FUZZ_CHECK(*id == d.event_id);
   const auto frame = json::parse("{" + update_members_json(u) + "}");
-  FUZZ_CHECK(frame || frame.error().detail.find("deeper") != std::string::npos);   // one level more than the draft had
+  FUZZ_CHECK(frame ||
+             frame.error().detail.find("deeper") != std::string::npos);  // one level more than the draft had
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Filter: the canonical text of a filter is a filter with the same canonical text, and it matches the same updates.
+// Filter: the canonical text of a filter is a filter with the same canonical text, and it matches the same
+// updates.
 #include "proto/filter.h"
 #include "tests/fuzz/fuzz.h"
 

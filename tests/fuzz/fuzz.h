@@ -1,7 +1,8 @@
 #pragma once
 // What a fuzz target needs: the entry point's shape and a check that stays on in release builds.
-// A target is a pure function of its bytes: it decodes them and checks the decoder's promises (a text that was
-// understood survives being written and read again; a failure is one the header names). Thread: the caller's.
+// A target is a pure function of its bytes: it decodes them and checks the decoder's promises (a text that
+// was understood survives being written and read again; a failure is one the header names). Thread: the
+// caller's.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,6 +1,7 @@
-// The whole edge but its sockets: two clients say whatever the input says, while updates come, the broker goes away and sockets
-// block. Nothing may be written to a socket that cannot take it, every frame must be JSON, and the offsets of a subscription
-// must stay contiguous. A line of the input is a message of the first client; after '2' of the second; '!' is an event.
+// The whole edge but its sockets: two clients say whatever the input says, while updates come, the broker
+// goes away and sockets block. Nothing may be written to a socket that cannot take it, every frame must be
+// JSON, and the offsets of a subscription must stay contiguous. A line of the input is a message of the first
+// client; after '2' of the second; '!' is an event.
 #include <charconv>
 #include <map>
 #include <string>
@@ -77,7 +78,8 @@ class Play {
 
   void event(std::string_view what) {
     const std::size_t who = what.ends_with('2') ? 1 : 0;
-    if (what.starts_with("add")) rig_.broker.add("incidents", what.size() > 4 ? "I2" : "I1", what.size() % 2 == 0 ? "P0" : "P2");
+    if (what.starts_with("add"))
+      rig_.broker.add("incidents", what.size() > 4 ? "I2" : "I1", what.size() % 2 == 0 ? "P0" : "P2");
     if (what.starts_with("turn")) rig_.turn();
     if (what.starts_with("wait")) rig_.wait(Millis{400});
     if (what.starts_with("away")) rig_.broker.away = !rig_.broker.away;

@@ -1,5 +1,6 @@
-// The HTTP API: a request gets exactly one reply with a known status; problems are JSON; an upload gives the same results in
-// whatever pieces its body comes. Input: "METHOD TARGET", content type, then the body after the second line break.
+// The HTTP API: a request gets exactly one reply with a known status; problems are JSON; an upload gives the
+// same results in whatever pieces its body comes. Input: "METHOD TARGET", content type, then the body after
+// the second line break.
 #include <memory>
 #include <string>
 
@@ -50,7 +51,8 @@ void check(const Replies& replies) {
   const auto& reply = replies.last;
   FUZZ_CHECK(reply.status >= 200 && reply.status < 600);
   if (!reply.content_type.starts_with("text/")) FUZZ_CHECK(json::parse(reply.body));
-  for (const auto& [name, value] : reply.headers) FUZZ_CHECK(value.find_first_of("\r\n") == std::string::npos);
+  for (const auto& [name, value] : reply.headers)
+    FUZZ_CHECK(value.find_first_of("\r\n") == std::string::npos);
 }
 
 /// Uploads the body in pieces of `piece` bytes; the reply's body.
@@ -58,11 +60,13 @@ std::string upload(const HttpRequest& request, std::size_t piece) {
   rig::ManualClock clock;
   rig::FakeBroker broker;
   const Config config;
-  HttpApi api(config, clock, broker, {[] { return std::string(); }, [] { return std::string(); }, [] { return std::size_t{0}; }});
+  HttpApi api(config, clock, broker,
+              {[] { return std::string(); }, [] { return std::string(); }, [] { return std::size_t{0}; }});
   Replies replies;
   if (auto up = api.upload(request, replies.into())) {
     bool more = true;
-    for (std::size_t at = 0; more && at < request.body.size(); at += piece) more = up->feed(std::string_view(request.body).substr(at, piece));
+    for (std::size_t at = 0; more && at < request.body.size(); at += piece)
+      more = up->feed(std::string_view(request.body).substr(at, piece));
     if (more) up->finish();
     broker.answer();
   }
@@ -78,7 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   rig::FakeBroker broker;
   broker.add("incidents", "I1");
   const Config config;
-  HttpApi api(config, clock, broker, {[] { return std::string("asleep \"\n"); }, [] { return std::string("x 1\n"); }, [] { return std::size_t{3}; }});
+  HttpApi api(config, clock, broker,
+              {[] { return std::string("asleep \"\n"); }, [] { return std::string("x 1\n"); },
+               [] { return std::size_t{3}; }});
   if (api.takes_upload(request)) {
     const std::string whole = upload(request, request.body.size() + 1);
     FUZZ_CHECK(upload(request, 7) == whole);
@@ -87,7 +93,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Replies replies;
   api.handle(request, replies.into());
   broker.answer();
-  if (request.path == "/v1/incidents" || request.path.starts_with("/v1/incidents/")) return 0;   // this broker leaves them unanswered
+  if (request.path == "/v1/incidents" || request.path.starts_with("/v1/incidents/"))
+    return 0;  // this broker leaves them unanswered
   check(replies);
   return 0;
 }

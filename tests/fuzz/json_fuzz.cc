@@ -1,4 +1,5 @@
-// common/json: what parses is written in a form that parses to the same again; nothing nests deeper than the limit.
+// common/json: what parses is written in a form that parses to the same again; nothing nests deeper than the
+// limit.
 #include "common/json/json.h"
 #include "tests/fuzz/fuzz.h"
 

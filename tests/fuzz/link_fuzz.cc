@@ -1,4 +1,5 @@
-// The link's envelope: whatever bytes come, they are refused or they are a message that survives its own bytes.
+// The link's envelope: whatever bytes come, they are refused or they are a message that survives its own
+// bytes.
 #include "proto/link_message.h"
 #include "tests/fuzz/fuzz.h"
 

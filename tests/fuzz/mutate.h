@@ -1,6 +1,6 @@
 #pragma once
-// Mutator: makes new inputs from old ones, the same ones for the same seed. Flips, cuts, repeats and splices bytes, and
-// puts in words that decoders find hard. Owns its random numbers; one thread.
+// Mutator: makes new inputs from old ones, the same ones for the same seed. Flips, cuts, repeats and splices
+// bytes, and puts in words that decoders find hard. Owns its random numbers; one thread.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,5 +1,6 @@
-// The proto door: every message is a command that keeps its header's bounds, or Malformed with an error to tell; what it becomes on the
-// way is one JSON text; and an incident that is understood comes back from its own message unchanged.
+// The proto door: every message is a command that keeps its header's bounds, or Malformed with an error to
+// tell; what it becomes on the way is one JSON text; and an incident that is understood comes back from its
+// own message unchanged.
 #include "edge/codec/proto_update.h"
 #include "proto/client_codec.h"
 #include "tests/fuzz/command_check.h"
@@ -9,7 +10,8 @@ namespace {
 
 using namespace tocsin;
 
-/// Members may change their order, never their values. What a publisher repeated in one object is not told apart.
+/// Members may change their order, never their values. What a publisher repeated in one object is not told
+/// apart.
 void check_update(const std::string& incident) {
   const auto doc = json::parse(incident);
   FUZZ_CHECK(doc);
@@ -19,8 +21,10 @@ void check_update(const std::string& incident) {
     for (const auto& m : a->value.GetObject())
       if (json::find(a->value, json::view(m.name)) != &m.value) return;
   }
-  const std::string members = R"("event_id":"e","kind":"k","key":"i","at":"","actor":"","changed":[],"incident":)" + incident;
-  const auto read = support::server_frame_json(edge::frame::update(edge::Door::proto, 1, 1, edge::proto_update_body(members)));
+  const std::string members =
+      R"("event_id":"e","kind":"k","key":"i","at":"","actor":"","changed":[],"incident":)" + incident;
+  const auto read = support::server_frame_json(
+      edge::frame::update(edge::Door::proto, 1, 1, edge::proto_update_body(members)));
   FUZZ_CHECK(read);
   const auto frame = json::parse(*read);
   FUZZ_CHECK(frame);

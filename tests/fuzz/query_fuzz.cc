@@ -1,5 +1,5 @@
-// Query strings: decoded members are UTF-8 without NUL; the filter and the event subscription they spell keep their bounds;
-// a Last-Event-ID is a position or refused.
+// Query strings: decoded members are UTF-8 without NUL; the filter and the event subscription they spell keep
+// their bounds; a Last-Event-ID is a position or refused.
 #include "common/json/json.h"
 #include "edge/codec/client_command.h"
 #include "edge/codec/query.h"
@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto position = sse::parse_id(input)) {
     std::string event;
     sse::append_event(event, *position, "{}");
-    FUZZ_CHECK(event.find("id: " + to_text(position->epoch) + ":" + std::to_string(position->offset)) != std::string::npos);
+    FUZZ_CHECK(event.find("id: " + to_text(position->epoch) + ":" + std::to_string(position->offset)) !=
+               std::string::npos);
   }
   return 0;
 }

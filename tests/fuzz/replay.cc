@@ -1,5 +1,5 @@
-// Replays a target's corpus, then the mutations of it that a fixed seed gives: the same inputs in every run, so that a
-// failure is a fact and not luck. The input that broke is left in a file named on stderr.
+// Replays a target's corpus, then the mutations of it that a fixed seed gives: the same inputs in every run,
+// so that a failure is a fact and not luck. The input that broke is left in a file named on stderr.
 //
 //   fuzz_<target> [--mutations N] [--seed S] FILE-OR-FOLDER...
 #include <algorithm>
@@ -19,15 +19,17 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 
-extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));   // there only with a sanitizer
+extern "C" void __sanitizer_set_death_callback(void (*)())
+    __attribute__((weak));  // there only with a sanitizer
 
 namespace tocsin::fuzz {
 namespace {
 
-constexpr std::size_t kMaxInput = 16 * 1024;   ///< of a mutation; a corpus file may be longer
+constexpr std::size_t kMaxInput = 16 * 1024;  ///< of a mutation; a corpus file may be longer
 constexpr const char* kLeftover = "fuzz-broken-input.bin";
 
-// The input under test, for the handlers below: plain pointers, because a signal handler may read nothing else.
+// The input under test, for the handlers below: plain pointers, because a signal handler may read nothing
+// else.
 const char* current_data = nullptr;
 std::size_t current_size = 0;
 

@@ -1,11 +1,12 @@
-// Logs that people replay: any bytes as CSV, then as ServiceNow rows; a row that maps is a draft that parses like any other.
+// Logs that people replay: any bytes as CSV, then as ServiceNow rows; a row that maps is a draft that parses
+// like any other.
 #include <algorithm>
 #include <cstring>
 
+#include "common/json/json.h"
 #include "ops/ctl/byte_source.h"
 #include "ops/ctl/csv_reader.h"
 #include "ops/ctl/servicenow.h"
-#include "common/json/json.h"
 #include "proto/update.h"
 #include "tests/fuzz/fuzz.h"
 

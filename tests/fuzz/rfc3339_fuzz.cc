@@ -1,4 +1,5 @@
-// Time stamps: what parses and lies within the years 0 to 9999 is written in a form that parses to the same instant.
+// Time stamps: what parses and lies within the years 0 to 9999 is written in a form that parses to the same
+// instant.
 #include "common/rfc3339.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -7,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::int64_t kYear0 = -62'167'219'200'000;
   constexpr std::int64_t kYear10000 = 253'402'300'800'000;
   const auto instant = parse_rfc3339(fuzz::text(data, size));
-  if (!instant || *instant < kYear0 || *instant >= kYear10000) return 0;   // an offset may lead out of the four digits
+  if (!instant || *instant < kYear0 || *instant >= kYear10000)
+    return 0;  // an offset may lead out of the four digits
   const auto again = parse_rfc3339(rfc3339(*instant));
   FUZZ_CHECK(again.has_value());
   FUZZ_CHECK(*again == *instant);

@@ -1,4 +1,5 @@
-// A log row's bytes: corrupt, or an update that is written the same way again; the cheap look agrees with the full one.
+// A log row's bytes: corrupt, or an update that is written the same way again; the cheap look agrees with the
+// full one.
 #include <memory>
 
 #include "proto/filter.h"
@@ -21,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = link::decode_update({7, once});
   FUZZ_CHECK(again);
   FUZZ_CHECK(link::encode_update(*again) == *once);
-  const Facts facts = facts_of(*update);   // must take any incident text
+  const Facts facts = facts_of(*update);  // must take any incident text
   FUZZ_CHECK(facts.incident == update->key);
   return 0;
 }

@@ -1,4 +1,5 @@
-// Frames, compressed ones too: what we write is read back; what is not whole is not read; the length never lies beyond the bytes.
+// Frames, compressed ones too: what we write is read back; what is not whole is not read; the length never
+// lies beyond the bytes.
 #include "common/json/json.h"
 #include "edge/codec/deflate.h"
 #include "edge/codec/ws_frame.h"
@@ -26,6 +27,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_CHECK(again);
   FUZZ_CHECK(*again == input);
   FUZZ_CHECK(size == 0 || !inflater.inflate(ws::deflate_blocks(input), size - 1));
-  FUZZ_CHECK(is_utf8(input) == json::valid_utf8(input));   // two writers of one rule
+  FUZZ_CHECK(is_utf8(input) == json::valid_utf8(input));  // two writers of one rule
   return 0;
 }

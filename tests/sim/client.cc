@@ -22,7 +22,13 @@ std::string SimClient::Held::position() const {
 }
 
 SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, const ClientPlan& plan, Dial dial)
-    : world_(world), sockets_(sockets), recorder_(recorder), name_(plan.name), by_ticket_(plan.by_ticket), proto_(plan.proto), dial_(std::move(dial)) {
+    : world_(world),
+      sockets_(sockets),
+      recorder_(recorder),
+      name_(plan.name),
+      by_ticket_(plan.by_ticket),
+      proto_(plan.proto),
+      dial_(std::move(dial)) {
   for (const Wanted& w : plan.wanted) held_.emplace_back().wanted = w;
 }
 
@@ -54,8 +60,10 @@ void SimClient::connect() {
     conn->resuming = true;
     std::string since;
     for (const Held& held : held_)
-      if (!held.epoch.empty()) since += (since.empty() ? "" : ",") + json::quoted(held.wanted.id) + ":" + held.position();
-    return send(conn, R"({"type":"connect","ticket":)" + json::quoted(ticket_) + R"(,"since":{)" + since + "}}");
+      if (!held.epoch.empty())
+        since += (since.empty() ? "" : ",") + json::quoted(held.wanted.id) + ":" + held.position();
+    return send(conn,
+                R"({"type":"connect","ticket":)" + json::quoted(ticket_) + R"(,"since":{)" + since + "}}");
   }
   for (std::size_t i = 0; i < held_.size(); ++i) subscribe(conn, i);
 }
@@ -68,15 +76,19 @@ void SimClient::send(const ConnPtr& conn, const std::string& frame) {
 
 void SimClient::subscribe(const ConnPtr& conn, std::size_t index) {
   const Held& held = held_[index];
-  std::string frame = R"({"type":"subscribe","id":)" + json::quoted(held.wanted.id) + R"(,"channel":)" + json::quoted(held.wanted.channel) +
-                      R"(,"filter":)" + held.wanted.filter + held.wanted.options;
-  if (!held.epoch.empty()) frame += R"(,"since":)" + held.position();
-  else if (held.wanted.snapshot) frame += R"(,"snapshot":true)";
+  std::string frame = R"({"type":"subscribe","id":)" + json::quoted(held.wanted.id) + R"(,"channel":)" +
+                      json::quoted(held.wanted.channel) + R"(,"filter":)" + held.wanted.filter +
+                      held.wanted.options;
+  if (!held.epoch.empty())
+    frame += R"(,"since":)" + held.position();
+  else if (held.wanted.snapshot)
+    frame += R"(,"snapshot":true)";
   send(conn, frame + "}");
 }
 
 bool SimClient::has(const Conn& conn, std::size_t index) const {
-  return std::any_of(conn.subs.begin(), conn.subs.end(), [index](const auto& s) { return s.second == index; });
+  return std::any_of(conn.subs.begin(), conn.subs.end(),
+                     [index](const auto& s) { return s.second == index; });
 }
 
 void SimClient::subscribe_missing(const ConnPtr& conn) {

@@ -1,6 +1,7 @@
 #pragma once
-// SimClient: an application with a well-behaved client library. Connects to any edge, subscribes, keeps its positions, and when a
-// socket goes comes back by `since` or by ticket. Records everything it sends and receives; judges nothing.
+// SimClient: an application with a well-behaved client library. Connects to any edge, subscribes, keeps its
+// positions, and when a socket goes comes back by `since` or by ticket. Records everything it sends and
+// receives; judges nothing.
 //
 // Invariant: a position it states is one up to which it has everything. Thread: one.
 #include <cstdint>
@@ -59,8 +60,8 @@ class SimClient {
  private:
   struct Held {
     Wanted wanted;
-    std::string epoch;  ///< empty: nothing yet, or a snapshot that is not whole
-    std::string arriving;  ///< the epoch of a snapshot under way
+    std::string epoch;              ///< empty: nothing yet, or a snapshot that is not whole
+    std::string arriving;           ///< the epoch of a snapshot under way
     std::uint64_t arriving_on = 0;  ///< its socket
     checker::Coverage had;
     [[nodiscard]] std::string position() const;
@@ -69,7 +70,7 @@ class SimClient {
     std::uint64_t number = 0;
     Connection tcp;
     std::map<std::uint64_t, std::size_t> subs;  ///< sub -> index in held_
-    bool resuming = false;  ///< it opened with a ticket
+    bool resuming = false;                      ///< it opened with a ticket
     bool over = false;
   };
   using ConnPtr = std::shared_ptr<Conn>;

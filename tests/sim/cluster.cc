@@ -22,13 +22,19 @@ constexpr std::int64_t kHealMaxMs = 90'000;  ///< virtual; a healthy cluster nee
 class Cluster {
  public:
   Cluster(std::uint64_t seed, Fault fault, std::ostream* text)
-      : world_(seed), plan_(plan_of(world_.chance)), recorder_(world_, text), wires_(world_, plan_.unruly), sockets_(world_, fault),
-        disk_(world_, fault), broker_(world_, wires_, disk_, plan_.broker) {
+      : world_(seed),
+        plan_(plan_of(world_.chance)),
+        recorder_(world_, text),
+        wires_(world_, plan_.unruly),
+        sockets_(world_, fault),
+        disk_(world_, fault),
+        broker_(world_, wires_, disk_, plan_.broker) {
     wires_.tamper(tamper_of(fault, world_.chance));
-    for (const edge::Config& c : plan_.edges) edges_.push_back(std::make_unique<EdgeProcess>(world_, wires_, sockets_, c));
+    for (const edge::Config& c : plan_.edges)
+      edges_.push_back(std::make_unique<EdgeProcess>(world_, wires_, sockets_, c));
     for (const ClientPlan& c : plan_.clients)
-      clients_.push_back(std::make_unique<SimClient>(world_, sockets_, recorder_, c,
-                                                     [this](const Connection& tcp) { return any_edge().accept(tcp); }));
+      clients_.push_back(std::make_unique<SimClient>(
+          world_, sockets_, recorder_, c, [this](const Connection& tcp) { return any_edge().accept(tcp); }));
     for (std::size_t i = 0; i < plan_.publishers; ++i) add_publisher("p" + std::to_string(i));
   }
 
@@ -46,7 +52,9 @@ class Cluster {
   void client_trouble(std::uint64_t which);
   void heal();
   [[nodiscard]] bool quiet() const;
-  std::int64_t ms(std::uint64_t low, std::uint64_t high) { return static_cast<std::int64_t>(world_.chance.between(low, high)); }
+  std::int64_t ms(std::uint64_t low, std::uint64_t high) {
+    return static_cast<std::int64_t>(world_.chance.between(low, high));
+  }
 
   World world_;
   const Plan plan_;
@@ -62,8 +70,10 @@ class Cluster {
 };
 
 void Cluster::add_publisher(const std::string& name) {
-  if (world_.chance.percent(50)) senders_.push_back(std::make_unique<LinkSender>(world_, wires_, name));
-  else senders_.push_back(std::make_unique<EdgeSender>([this]() -> EdgeProcess& { return any_edge(); }));
+  if (world_.chance.percent(50))
+    senders_.push_back(std::make_unique<LinkSender>(world_, wires_, name));
+  else
+    senders_.push_back(std::make_unique<EdgeSender>([this]() -> EdgeProcess& { return any_edge(); }));
   publishers_.push_back(std::make_unique<Publisher>(world_, recorder_, *senders_.back(), name));
 }
 
@@ -87,9 +97,15 @@ void Cluster::process_trouble(std::uint64_t which) {
 void Cluster::network_trouble(std::uint64_t which) {
   const std::string peer = any_peer();
   switch (which % 5) {
-    case 0: recorder_.remark("cut " + peer); return wires_.cut(peer);
-    case 1: recorder_.remark("partition " + peer); return wires_.partition(peer, ms(100, 8'000));
-    case 2: recorder_.remark("clog " + peer); return wires_.clog(peer, ms(50, 1'500));
+    case 0:
+      recorder_.remark("cut " + peer);
+      return wires_.cut(peer);
+    case 1:
+      recorder_.remark("partition " + peer);
+      return wires_.partition(peer, ms(100, 8'000));
+    case 2:
+      recorder_.remark("clog " + peer);
+      return wires_.clog(peer, ms(50, 1'500));
     case 3:
       recorder_.remark("disk full");
       disk_.set_full(true);
@@ -106,20 +122,28 @@ void Cluster::client_trouble(std::uint64_t which) {
   constexpr std::array<const char*, 5> kNames{"is cut", "stalls", "moves", "forgets", "subscribes again"};
   recorder_.remark(client.name() + " " + kNames[which % kNames.size()]);
   switch (which % kNames.size()) {
-    case 0: return client.cut();
-    case 1: return client.stall(ms(300, 8'000));
-    case 2: return client.move();
-    case 3: return client.forget();
-    default: return client.resubscribe(world_.chance.next());
+    case 0:
+      return client.cut();
+    case 1:
+      return client.stall(ms(300, 8'000));
+    case 2:
+      return client.move();
+    case 3:
+      return client.forget();
+    default:
+      return client.resubscribe(world_.chance.next());
   }
 }
 
 void Cluster::trouble() {
   const std::uint64_t which = world_.chance.next();
   switch (world_.chance.next() % 3) {
-    case 0: return process_trouble(which);
-    case 1: return network_trouble(which);
-    default: return client_trouble(which);
+    case 0:
+      return process_trouble(which);
+    case 1:
+      return network_trouble(which);
+    default:
+      return client_trouble(which);
   }
 }
 
@@ -157,7 +181,8 @@ bool Cluster::quiet() const {
 }
 
 Outcome Cluster::run() {
-  std::string meta = R"("e":"meta","all_publishers":true,"stable_epochs":["incidents","tenant-7/ops"],"history_kept":)";
+  std::string meta =
+      R"("e":"meta","all_publishers":true,"stable_epochs":["incidents","tenant-7/ops"],"history_kept":)";
   recorder_.run(meta + (plan_.history_kept ? "true" : "false"));
   broker_.start();
   for (auto& edge : edges_) edge->start();
@@ -169,9 +194,12 @@ Outcome Cluster::run() {
   const std::int64_t healed = world_.now();
   for (std::int64_t calm_since = -1; world_.now() < healed + kHealMaxMs && !out.quiet;) {
     world_.run(world_.now() + kStepMs);
-    if (!quiet()) calm_since = -1;
-    else if (calm_since < 0) calm_since = world_.now();
-    else out.quiet = world_.now() - calm_since >= kQuietMs;
+    if (!quiet())
+      calm_since = -1;
+    else if (calm_since < 0)
+      calm_since = world_.now();
+    else
+      out.quiet = world_.now() - calm_since >= kQuietMs;
   }
   recorder_.run(R"("e":"settled")");
   out.verdict = recorder_.finish();
@@ -183,6 +211,8 @@ Outcome Cluster::run() {
 
 }  // namespace
 
-Outcome simulate(std::uint64_t seed, Fault fault, std::ostream* text) { return Cluster(seed, fault, text).run(); }
+Outcome simulate(std::uint64_t seed, Fault fault, std::ostream* text) {
+  return Cluster(seed, fault, text).run();
+}
 
 }  // namespace tocsin::sim

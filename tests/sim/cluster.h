@@ -1,6 +1,7 @@
 #pragma once
-// simulate(): one whole run. A seed decides the cluster's shape and settings, what is published, and what goes wrong when; then
-// everything is healed, and the run must become quiet with every client at the head. The checker judges the history.
+// simulate(): one whole run. A seed decides the cluster's shape and settings, what is published, and what
+// goes wrong when; then everything is healed, and the run must become quiet with every client at the head.
+// The checker judges the history.
 //
 // Thread: one; runs share nothing, so several threads may each simulate.
 #include <cstdint>

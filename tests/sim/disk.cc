@@ -12,7 +12,8 @@ class StaleReader final : public broker::SnapshotReader {
  public:
   explicit StaleReader(std::unique_ptr<broker::SnapshotReader> inner) : inner_(std::move(inner)) {}
   [[nodiscard]] Position position() const override { return inner_->position(); }
-  [[nodiscard]] Result<std::vector<broker::IncidentRow>> next(std::size_t max_count, std::size_t max_bytes) override {
+  [[nodiscard]] Result<std::vector<broker::IncidentRow>> next(std::size_t max_count,
+                                                              std::size_t max_bytes) override {
     auto rows = inner_->next(max_count, max_bytes);
     if (rows && !std::exchange(begun_, true) && rows->size() > 1) rows->erase(rows->begin());
     return rows;
@@ -25,7 +26,8 @@ class StaleReader final : public broker::SnapshotReader {
 
 }  // namespace
 
-Disk::Disk(World& world, Fault fault) : world_(world), fault_(fault), kept_(std::make_unique<broker::MemoryLogStore>()) {}
+Disk::Disk(World& world, Fault fault)
+    : world_(world), fault_(fault), kept_(std::make_unique<broker::MemoryLogStore>()) {}
 Disk::~Disk() = default;
 
 void Disk::apply(broker::Batch batch) {
@@ -72,18 +74,25 @@ void Disk::crash() {
 
 Result<std::vector<broker::ChannelMeta>> Disk::channels() const { return kept_->channels(); }
 broker::ChannelId Disk::new_channel_id(Durability durability) { return kept_->new_channel_id(durability); }
-Result<std::vector<Record>> Disk::read_after(broker::ChannelId channel, Offset after, std::size_t max_count, std::size_t max_bytes) const {
+Result<std::vector<Record>> Disk::read_after(broker::ChannelId channel, Offset after, std::size_t max_count,
+                                             std::size_t max_bytes) const {
   return kept_->read_after(channel, after, max_count, max_bytes);
 }
-Result<broker::RowMark> Disk::mark(broker::ChannelId channel, Offset offset) const { return kept_->mark(channel, offset); }
-Result<std::vector<broker::EventIdAt>> Disk::newest_event_ids(broker::ChannelId channel, std::size_t max_count) const {
+Result<broker::RowMark> Disk::mark(broker::ChannelId channel, Offset offset) const {
+  return kept_->mark(channel, offset);
+}
+Result<std::vector<broker::EventIdAt>> Disk::newest_event_ids(broker::ChannelId channel,
+                                                              std::size_t max_count) const {
   if (fault_ == Fault::event_ids_lost && restarted_) return std::vector<broker::EventIdAt>{};
   return kept_->newest_event_ids(channel, max_count);
 }
-Result<std::optional<broker::IncidentRow>> Disk::incident(broker::ChannelId channel, std::string_view key) const {
+Result<std::optional<broker::IncidentRow>> Disk::incident(broker::ChannelId channel,
+                                                          std::string_view key) const {
   return kept_->incident(channel, key);
 }
-Result<std::vector<broker::IncidentRow>> Disk::incidents(broker::ChannelId channel, std::string_view after_key, std::size_t max_count) const {
+Result<std::vector<broker::IncidentRow>> Disk::incidents(broker::ChannelId channel,
+                                                         std::string_view after_key,
+                                                         std::size_t max_count) const {
   return kept_->incidents(channel, after_key, max_count);
 }
 Result<std::unique_ptr<broker::SnapshotReader>> Disk::snapshot(broker::ChannelId channel) const {
@@ -91,7 +100,9 @@ Result<std::unique_ptr<broker::SnapshotReader>> Disk::snapshot(broker::ChannelId
   if (!reader || fault_ != Fault::stale_snapshot) return reader;
   return std::unique_ptr<broker::SnapshotReader>(std::make_unique<StaleReader>(*std::move(reader)));
 }
-Result<std::optional<broker::SessionRow>> Disk::session(std::string_view id) const { return kept_->session(id); }
+Result<std::optional<broker::SessionRow>> Disk::session(std::string_view id) const {
+  return kept_->session(id);
+}
 Result<std::vector<std::string>> Disk::expired_sessions(std::int64_t now_ms, std::size_t max_count) const {
   return kept_->expired_sessions(now_ms, max_count);
 }

@@ -1,8 +1,10 @@
 #pragma once
-// Disk: the LogStore of the simulated broker. What it keeps survives the broker process; a batch becomes durable after a delay, a
-// crash before that keeps or loses it as a whole, and for a while every commit may fail (disk full).
+// Disk: the LogStore of the simulated broker. What it keeps survives the broker process; a batch becomes
+// durable after a delay, a crash before that keeps or loses it as a whole, and for a while every commit may
+// fail (disk full).
 //
-// Invariant (unless a Fault breaks it): `done(ok)` runs only for batches that no crash takes back. Thread: one.
+// Invariant (unless a Fault breaks it): `done(ok)` runs only for batches that no crash takes back. Thread:
+// one.
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -33,16 +35,22 @@ class Disk final : public broker::LogStore {
   void on_wake(std::function<void()> wake) override { wake_ = std::move(wake); }
   [[nodiscard]] Result<std::vector<broker::ChannelMeta>> channels() const override;
   [[nodiscard]] broker::ChannelId new_channel_id(Durability durability) override;
-  [[nodiscard]] Result<std::vector<Record>> read_after(broker::ChannelId channel, Offset after, std::size_t max_count,
+  [[nodiscard]] Result<std::vector<Record>> read_after(broker::ChannelId channel, Offset after,
+                                                       std::size_t max_count,
                                                        std::size_t max_bytes) const override;
   [[nodiscard]] Result<broker::RowMark> mark(broker::ChannelId channel, Offset offset) const override;
-  [[nodiscard]] Result<std::vector<broker::EventIdAt>> newest_event_ids(broker::ChannelId channel, std::size_t max_count) const override;
-  [[nodiscard]] Result<std::optional<broker::IncidentRow>> incident(broker::ChannelId channel, std::string_view key) const override;
-  [[nodiscard]] Result<std::vector<broker::IncidentRow>> incidents(broker::ChannelId channel, std::string_view after_key,
+  [[nodiscard]] Result<std::vector<broker::EventIdAt>> newest_event_ids(broker::ChannelId channel,
+                                                                        std::size_t max_count) const override;
+  [[nodiscard]] Result<std::optional<broker::IncidentRow>> incident(broker::ChannelId channel,
+                                                                    std::string_view key) const override;
+  [[nodiscard]] Result<std::vector<broker::IncidentRow>> incidents(broker::ChannelId channel,
+                                                                   std::string_view after_key,
                                                                    std::size_t max_count) const override;
-  [[nodiscard]] Result<std::unique_ptr<broker::SnapshotReader>> snapshot(broker::ChannelId channel) const override;
+  [[nodiscard]] Result<std::unique_ptr<broker::SnapshotReader>> snapshot(
+      broker::ChannelId channel) const override;
   [[nodiscard]] Result<std::optional<broker::SessionRow>> session(std::string_view id) const override;
-  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms, std::size_t max_count) const override;
+  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t now_ms,
+                                                                  std::size_t max_count) const override;
   [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name) const override;
 
  private:
@@ -53,7 +61,8 @@ class Disk final : public broker::LogStore {
   World& world_;
   Fault fault_;
   std::unique_ptr<broker::LogStore> kept_;
-  std::deque<std::pair<broker::Batch, CommitDone>> under_way_;  ///< more than one only with Fault::done_before_kept
+  std::deque<std::pair<broker::Batch, CommitDone>>
+      under_way_;  ///< more than one only with Fault::done_before_kept
   std::vector<std::pair<CommitDone, Status>> finished_;
   std::function<void()> wake_;
   Life life_ = new_life();  ///< of the broker process that uses the disk

@@ -1,6 +1,6 @@
 #pragma once
-// Fault: a bug that a faulty port brings into the cluster, to show that the checker sees it. The product's code is untouched: a
-// port breaks its promise as a wrong implementation behind it would. Thread: any.
+// Fault: a bug that a faulty port brings into the cluster, to show that the checker sees it. The product's
+// code is untouched: a port breaks its promise as a wrong implementation behind it would. Thread: any.
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -22,16 +22,17 @@ enum class Fault : std::uint8_t {
   skip_instead,      ///< an update frame is replaced by a skip of its offset
 };
 
-inline constexpr std::array<std::pair<std::string_view, Fault>, 11> kFaults{{{"none", Fault::none},
-                                                                              {"done_before_kept", Fault::done_before_kept},
-                                                                              {"event_ids_lost", Fault::event_ids_lost},
-                                                                              {"stale_snapshot", Fault::stale_snapshot},
-                                                                              {"epoch_forgotten", Fault::epoch_forgotten},
-                                                                              {"repair_dropped", Fault::repair_dropped},
-                                                                              {"tail_hidden", Fault::tail_hidden},
-                                                                              {"update_dropped", Fault::update_dropped},
-                                                                              {"update_repeated", Fault::update_repeated},
-                                                                              {"skip_dropped", Fault::skip_dropped},
-                                                                              {"skip_instead", Fault::skip_instead}}};
+inline constexpr std::array<std::pair<std::string_view, Fault>, 11> kFaults{
+    {{"none", Fault::none},
+     {"done_before_kept", Fault::done_before_kept},
+     {"event_ids_lost", Fault::event_ids_lost},
+     {"stale_snapshot", Fault::stale_snapshot},
+     {"epoch_forgotten", Fault::epoch_forgotten},
+     {"repair_dropped", Fault::repair_dropped},
+     {"tail_hidden", Fault::tail_hidden},
+     {"update_dropped", Fault::update_dropped},
+     {"update_repeated", Fault::update_repeated},
+     {"skip_dropped", Fault::skip_dropped},
+     {"skip_instead", Fault::skip_instead}}};
 
 }  // namespace tocsin::sim

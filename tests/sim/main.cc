@@ -62,8 +62,10 @@ bool take(const std::string& option, const std::string& value, Arguments& out) {
 bool parse(int argc, char** argv, Arguments& out) {
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
-    if (option == "--keep-going") out.keep_going = true;
-    else if (++i >= argc || !take(option, argv[i], out)) return false;
+    if (option == "--keep-going")
+      out.keep_going = true;
+    else if (++i >= argc || !take(option, argv[i], out))
+      return false;
   }
   return out.first <= out.last;
 }
@@ -73,8 +75,9 @@ int trace(const Arguments& args) {
   if (args.trace != "-") file.open(args.trace);
   std::ostream& out = args.trace == "-" ? std::cout : file;
   const Outcome result = simulate(args.first, args.fault, &out);
-  std::cerr << "seed " << args.first << ": trace " << std::hex << result.trace << std::dec << ", " << result.events << " events in "
-            << result.virtual_ms << " virtual ms" << (result.quiet ? "" : ", NEVER QUIET") << "\n"
+  std::cerr << "seed " << args.first << ": trace " << std::hex << result.trace << std::dec << ", "
+            << result.events << " events in " << result.virtual_ms << " virtual ms"
+            << (result.quiet ? "" : ", NEVER QUIET") << "\n"
             << to_text(result.verdict);
   return result.good() ? 0 : 1;
 }
@@ -91,12 +94,14 @@ struct Tally {
 
 void explain(std::uint64_t seed, const Outcome& result, const char* program, Tally& tally) {
   const std::lock_guard lock(tally.print);
-  std::cout << "seed " << seed << (result.quiet ? "" : " never became quiet;") << " " << to_text(result.verdict) << "  replay: " << program
-            << " --seed " << seed << " --trace history.jsonl\n"
+  std::cout << "seed " << seed << (result.quiet ? "" : " never became quiet;") << " "
+            << to_text(result.verdict) << "  replay: " << program << " --seed " << seed
+            << " --trace history.jsonl\n"
             << std::flush;
 }
 
-void work(const Arguments& args, std::chrono::steady_clock::time_point until, const char* program, Tally& tally) {
+void work(const Arguments& args, std::chrono::steady_clock::time_point until, const char* program,
+          Tally& tally) {
   for (;;) {
     const std::uint64_t seed = tally.next++;
     if (args.minutes == 0 ? seed > args.last : std::chrono::steady_clock::now() >= until) return;
@@ -119,18 +124,22 @@ int main(int argc, char** argv) {
     std::cerr << kUsage;
     return 2;
   }
-  if (const auto ok = log::configure({.component = "sim", .level = log::Level::off, .file = {}}); !ok) return 2;
+  if (const auto ok = log::configure({.component = "sim", .level = log::Level::off, .file = {}}); !ok)
+    return 2;
   if (!args.trace.empty()) return trace(args);
   const auto start = std::chrono::steady_clock::now();
   Tally tally;
-  tally.next = args.minutes == 0 ? args.first : static_cast<std::uint64_t>(start.time_since_epoch().count() % 1'000'000'000) * 1'000;
+  tally.next = args.minutes == 0
+                   ? args.first
+                   : static_cast<std::uint64_t>(start.time_since_epoch().count() % 1'000'000'000) * 1'000;
   const std::uint64_t jobs = args.jobs > 0 ? args.jobs : std::max(1U, std::thread::hardware_concurrency());
   std::vector<std::thread> threads;
   for (std::uint64_t i = 0; i < jobs; ++i)
     threads.emplace_back([&] { work(args, start + std::chrono::minutes(args.minutes), argv[0], tally); });
   for (std::thread& t : threads) t.join();
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
-  std::cout << tally.seeds << " seeds, " << tally.bad << " broken; " << tally.events << " events, " << tally.updates << " updates delivered, "
-            << seconds << " s\n";
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
+  std::cout << tally.seeds << " seeds, " << tally.bad << " broken; " << tally.events << " events, "
+            << tally.updates << " updates delivered, " << seconds << " s\n";
   return tally.bad == 0 ? 0 : 1;
 }

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::array<const char*, 3> kChannels{"incidents", "tenant-7/ops", kMemoryChannel};
 constexpr std::array<const char*, 5> kSeverities{"P0", "P1", "P2", "P3", "P4"};
-constexpr std::array<const char*, 6> kStatuses{"detected", "acknowledged", "investigating", "monitoring", "resolved", "closed"};
+constexpr std::array<const char*, 6> kStatuses{"detected",   "acknowledged", "investigating",
+                                               "monitoring", "resolved",     "closed"};
 constexpr std::array<const char*, 4> kServices{"api", "db", "queue", "web"};
 
 template <typename T, std::size_t N>
@@ -18,13 +19,20 @@ T pick(Chance& chance, const std::array<T, N>& from) {
 
 std::string filter_of(Chance& chance) {
   switch (chance.next() % 8) {
-    case 0: return R"({"severity":["P0","P1"]})";
-    case 1: return R"({"active":true})";
-    case 2: return R"({"labels":{"service":["api","db"]}})";
-    case 3: return R"({"status":["resolved","closed"],"severity":["P2","P3","P4"]})";
-    case 4: return R"({"kind":["noted"]})";
-    case 5: return R"({"incident":["inc-1","inc-2"],"active":true})";
-    default: return "{}";
+    case 0:
+      return R"({"severity":["P0","P1"]})";
+    case 1:
+      return R"({"active":true})";
+    case 2:
+      return R"({"labels":{"service":["api","db"]}})";
+    case 3:
+      return R"({"status":["resolved","closed"],"severity":["P2","P3","P4"]})";
+    case 4:
+      return R"({"kind":["noted"]})";
+    case 5:
+      return R"({"incident":["inc-1","inc-2"],"active":true})";
+    default:
+      return "{}";
   }
 }
 
@@ -102,9 +110,11 @@ Plan plan_of(Chance& chance) {
   return plan;
 }
 
-std::string made_update(Chance& chance, const Plan& plan, const std::string& publisher, std::uint64_t number) {
-  std::string out = R"({"channel":")" + std::string(chance.percent(60) ? kChannels[0] : pick(chance, kChannels)) + R"(","event_id":")" + publisher +
-                    "-" + std::to_string(number) + R"(","actor":"sim")";
+std::string made_update(Chance& chance, const Plan& plan, const std::string& publisher,
+                        std::uint64_t number) {
+  std::string out = R"({"channel":")" +
+                    std::string(chance.percent(60) ? kChannels[0] : pick(chance, kChannels)) +
+                    R"(","event_id":")" + publisher + "-" + std::to_string(number) + R"(","actor":"sim")";
   if (chance.percent(10))
     return out + R"(,"kind":"noted","event":{"name":"note","data":{"n":)" + std::to_string(number) + "}}}";
   out += R"(,"key":"inc-)" + std::to_string(chance.between(1, 8)) + "\"";

@@ -18,7 +18,7 @@ struct Plan {
   std::size_t updates = 100;
   std::int64_t chaos_ms = 8'000;  ///< things are published and go wrong for so long
   std::size_t troubles = 6;
-  std::size_t padding = 0;        ///< bytes more in each incident
+  std::size_t padding = 0;  ///< bytes more in each incident
   bool unruly = false;
   bool history_kept = true;
 };
@@ -27,6 +27,7 @@ inline constexpr const char* kMemoryChannel = "mem/live";
 
 [[nodiscard]] Plan plan_of(Chance& chance);
 /// One update's JSON; `number` makes its event_id.
-[[nodiscard]] std::string made_update(Chance& chance, const Plan& plan, const std::string& publisher, std::uint64_t number);
+[[nodiscard]] std::string made_update(Chance& chance, const Plan& plan, const std::string& publisher,
+                                      std::uint64_t number);
 
 }  // namespace tocsin::sim

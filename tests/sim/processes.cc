@@ -9,7 +9,9 @@ namespace tocsin::sim {
 
 struct BrokerProcess::Parts {
   Parts(World& world, Wires& wires, Disk& disk, const broker::Config& config)
-      : store(disk, memory), core(config, "sim", store, world, [&world] { return world.chance.next(); }, wires, metrics) {}
+      : store(disk, memory),
+        core(
+            config, "sim", store, world, [&world] { return world.chance.next(); }, wires, metrics) {}
   metrics::Registry registry;
   broker::Metrics metrics{registry};
   broker::MemoryLogStore memory;
@@ -34,7 +36,8 @@ void BrokerProcess::start() {
     std::cerr << "the simulated broker does not start: " << ok.error().detail << "\n";
     std::abort();
   }
-  wires_.serve([this](const std::string& peer, const std::string& bytes) { parts_->core.on_bytes(peer, bytes); });
+  wires_.serve(
+      [this](const std::string& peer, const std::string& bytes) { parts_->core.on_bytes(peer, bytes); });
   world_.after(kTickMs, life_, [this] { tick(); });
 }
 
@@ -74,9 +77,11 @@ struct EdgeProcess::Parts {
   };
   Parts(World& world, Wires& wires, Sockets& sockets, const edge::Config& config)
       : wire(wires, config.id),
-        link(config, world, wire, [&world] { return world.chance.next(); }, metrics),
+        link(
+            config, world, wire, [&world] { return world.chance.next(); }, metrics),
         outlet(sockets),
-        gateway(config, world, link, outlet, [&world] { return world.chance.next(); }, metrics) {
+        gateway(
+            config, world, link, outlet, [&world] { return world.chance.next(); }, metrics) {
     link.attach_sink(gateway.feed());
   }
   metrics::Registry registry;
@@ -98,9 +103,10 @@ void EdgeProcess::start() {
   life_ = new_life();
   turn_due_ = false;
   parts_ = std::make_unique<Parts>(world_, wires_, sockets_, config_);
-  wires_.attach(config_.id, {[this] { parts_->link.on_connected(), turn_soon(); },
-                             [this] { parts_->link.on_disconnected(), turn_soon(); },
-                             [this](const std::string& bytes) { parts_->link.on_bytes(bytes), turn_soon(); }});
+  wires_.attach(config_.id,
+                {[this] { parts_->link.on_connected(), turn_soon(); },
+                 [this] { parts_->link.on_disconnected(), turn_soon(); },
+                 [this](const std::string& bytes) { parts_->link.on_bytes(bytes), turn_soon(); }});
   world_.after(kTickMs, life_, [this] { tick(); });
 }
 
@@ -135,7 +141,9 @@ bool EdgeProcess::accept(const Connection& tcp) {
   one->client = *client;
   one->number = ++parts_->number;
   parts_->served.emplace(one->number, std::move(served));
-  tcp->message = [this, one](const std::string& bytes) { parts_->gateway.message(one->client, bytes), turn_soon(); };
+  tcp->message = [this, one](const std::string& bytes) {
+    parts_->gateway.message(one->client, bytes), turn_soon();
+  };
   tcp->pong = [this, one] { parts_->gateway.pong(one->client), turn_soon(); };
   tcp->writable = [this, one] { parts_->gateway.writable(one->client), turn_soon(); };
   tcp->closed = [this, one] {

@@ -1,6 +1,7 @@
 #pragma once
-// BrokerProcess and EdgeProcess: the product's cores with simulated ports around them, started, killed and started again. What a real
-// process does in its loop - ticks, turns, waking for the store - is done here in virtual time.
+// BrokerProcess and EdgeProcess: the product's cores with simulated ports around them, started, killed and
+// started again. What a real process does in its loop - ticks, turns, waking for the store - is done here in
+// virtual time.
 //
 // Invariant: a killed process leaves nothing behind but its disk, and hears nothing more. Thread: one.
 #include <cstdint>

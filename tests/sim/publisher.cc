@@ -25,8 +25,10 @@ void EdgeSender::send(const Draft& draft, Done done) {
   if (!taken) done(Error{Errc::unavailable, "connection refused"});
 }
 
-LinkSender::LinkSender(World& world, Wires& wires, std::string name) : world_(world), wires_(wires), name_(std::move(name)) {
-  wires_.attach(name_, {[this] { hello(); }, [this] { welcome_ = false; }, [this](const std::string& bytes) { received(bytes); }});
+LinkSender::LinkSender(World& world, Wires& wires, std::string name)
+    : world_(world), wires_(wires), name_(std::move(name)) {
+  wires_.attach(name_, {[this] { hello(); }, [this] { welcome_ = false; },
+                        [this](const std::string& bytes) { received(bytes); }});
   beat();
 }
 
@@ -76,7 +78,8 @@ void LinkSender::send(const Draft& draft, Done done) {
 struct Publisher::One {
   std::string json;
   Draft draft;
-  std::uint64_t attempt = 0;  ///< its number: a late answer to an earlier one counts too, a late timer does not
+  std::uint64_t attempt =
+      0;  ///< its number: a late answer to an earlier one counts too, a late timer does not
   bool over = false;
   bool again = false;  ///< it was acknowledged once and is sent a second time, to be told the same
 };

@@ -1,6 +1,7 @@
 #pragma once
-// Publisher: sends updates until each is acknowledged or refused for good; what gets no answer is sent again under the same event_id.
-// LinkSender speaks to the broker over a wire of its own, as ZeroMQ publishers do; EdgeSender goes through an edge, as POST does.
+// Publisher: sends updates until each is acknowledged or refused for good; what gets no answer is sent again
+// under the same event_id. LinkSender speaks to the broker over a wire of its own, as ZeroMQ publishers do;
+// EdgeSender goes through an edge, as POST does.
 //
 // Thread: one.
 #include <cstdint>
@@ -57,7 +58,8 @@ class LinkSender final : public Sender {
 
 class Publisher {
  public:
-  Publisher(World& world, Recorder& recorder, Sender& sender, std::string name) : world_(world), recorder_(recorder), sender_(sender), name_(std::move(name)) {}
+  Publisher(World& world, Recorder& recorder, Sender& sender, std::string name)
+      : world_(world), recorder_(recorder), sender_(sender), name_(std::move(name)) {}
 
   /// Publishes one update; `json` has channel and event_id.
   void publish(const std::string& json);

@@ -39,13 +39,15 @@ void Recorder::received(const std::string& client, std::uint64_t conn, std::stri
 void Recorder::publishing(const std::string& publisher, std::string_view update) {
   line(of_publisher(publisher, "sent") + R"(,"update":)" + std::string(update));
 }
-void Recorder::acked(const std::string& publisher, std::string_view channel, std::string_view event_id, Position position, bool duplicate) {
-  line(of_publisher(publisher, "acked") + R"(,"channel":)" + json::quoted(channel) + R"(,"event_id":)" + json::quoted(event_id) +
-       R"(,"position":{"epoch":")" + to_text(position.epoch) + R"(","offset":)" + std::to_string(position.offset) + R"(},"duplicate":)" +
-       (duplicate ? "true" : "false"));
+void Recorder::acked(const std::string& publisher, std::string_view channel, std::string_view event_id,
+                     Position position, bool duplicate) {
+  line(of_publisher(publisher, "acked") + R"(,"channel":)" + json::quoted(channel) + R"(,"event_id":)" +
+       json::quoted(event_id) + R"(,"position":{"epoch":")" + to_text(position.epoch) + R"(","offset":)" +
+       std::to_string(position.offset) + R"(},"duplicate":)" + (duplicate ? "true" : "false"));
 }
 void Recorder::refused(const std::string& publisher, std::string_view event_id, std::string_view code) {
-  line(of_publisher(publisher, "refused") + R"(,"event_id":)" + json::quoted(event_id) + R"(,"code":)" + json::quoted(code));
+  line(of_publisher(publisher, "refused") + R"(,"event_id":)" + json::quoted(event_id) + R"(,"code":)" +
+       json::quoted(code));
 }
 void Recorder::remark(std::string_view what) { line(R"("e":"remark","text":)" + json::quoted(what)); }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Recorder: writes the history of a run (tests/checker/FORMAT.md) line by line to the checker, and keeps the text when asked to.
-// Thread: one.
+// Recorder: writes the history of a run (tests/checker/FORMAT.md) line by line to the checker, and keeps the
+// text when asked to. Thread: one.
 #include <cstdint>
 #include <ostream>
 #include <string>
@@ -22,7 +22,8 @@ class Recorder {
   void sent(const std::string& client, std::uint64_t conn, std::string_view frame);
   void received(const std::string& client, std::uint64_t conn, std::string_view frame);
   void publishing(const std::string& publisher, std::string_view update);
-  void acked(const std::string& publisher, std::string_view channel, std::string_view event_id, Position position, bool duplicate);
+  void acked(const std::string& publisher, std::string_view channel, std::string_view event_id,
+             Position position, bool duplicate);
   void refused(const std::string& publisher, std::string_view event_id, std::string_view code);
   /// What the run does to itself: for the reader of the text only.
   void remark(std::string_view what);

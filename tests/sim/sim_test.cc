@@ -28,7 +28,8 @@ TEST_SUITE("simulation") {
     REQUIRE(log::configure({.component = "sim", .level = log::Level::off, .file = {}}));
     constexpr std::uint64_t kSeeds = 40;
     std::vector<Outcome> alone;
-    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) alone.push_back(simulate(seed, Fault::none, nullptr));
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed)
+      alone.push_back(simulate(seed, Fault::none, nullptr));
     const auto again = [&alone](bool backwards) {
       std::vector<std::unique_ptr<char[]>> clutter;  // moves what is allocated to other addresses
       for (std::uint64_t i = 0; i < kSeeds; ++i) {
@@ -54,7 +55,8 @@ TEST_SUITE("simulation") {
       CAPTURE(name);
       std::string how;
       const std::uint64_t seed = caught_after(fault, 60, how);
-      MESSAGE(std::string(name) << " is caught by seed " << seed << ": " << how.substr(0, how.find('\n', how.find("  ["))));
+      MESSAGE(std::string(name) << " is caught by seed " << seed << ": "
+                                << how.substr(0, how.find('\n', how.find("  ["))));
       CHECK(seed > 0);
     }
   }

@@ -15,7 +15,8 @@ const Connection& of(edge::Socket socket) { return *static_cast<const Connection
 void Sockets::send(const Connection& tcp, std::string json) {
   if (!tcp->client_open) return;
   if (tcp->proto) json = support::client_frame_bytes(json);
-  tcp->last_up = std::max(tcp->last_up, world_.now() + static_cast<std::int64_t>(world_.chance.between(0, 20)));
+  tcp->last_up =
+      std::max(tcp->last_up, world_.now() + static_cast<std::int64_t>(world_.chance.between(0, 20)));
   world_.after(tcp->last_up - world_.now(), [tcp, json = std::move(json)]() mutable {
     if (tcp->edge_open && !tcp->closing) tcp->message(std::move(json));
   });
@@ -35,13 +36,16 @@ std::string Sockets::spoilt(std::string_view bytes) {
     const bool update = frame->payload.starts_with(R"({"type":"update")");
     const bool skip = frame->payload.starts_with(R"({"type":"skip")");
     const bool hit = world_.chance.percent(2);
-    if (hit && ((update && fault_ == Fault::update_dropped) || (skip && fault_ == Fault::skip_dropped))) continue;
+    if (hit && ((update && fault_ == Fault::update_dropped) || (skip && fault_ == Fault::skip_dropped)))
+      continue;
     if (hit && update && fault_ == Fault::skip_instead) {
       const auto sub = frame->payload.find("\"sub\":");
       const auto from = frame->payload.find("\"offset\":") + 9;
       const std::string offset(frame->payload.substr(from, frame->payload.find(',', from) - from));
-      edge::ws::append_text(out, R"({"type":"skip",)" + std::string(frame->payload.substr(sub, frame->payload.find(',', sub) - sub)) + R"(,"from":)" +
-                                     offset + R"(,"to":)" + offset + "}");
+      edge::ws::append_text(out,
+                            R"({"type":"skip",)" +
+                                std::string(frame->payload.substr(sub, frame->payload.find(',', sub) - sub)) +
+                                R"(,"from":)" + offset + R"(,"to":)" + offset + "}");
       continue;
     }
     out.append(whole);
@@ -52,8 +56,10 @@ std::string Sockets::spoilt(std::string_view bytes) {
 
 edge::Sent Sockets::write(const Connection& tcp, std::string_view bytes) {
   if (!tcp->client_open) return edge::Sent::dead;
-  if (fault_ == Fault::none) tcp->unread.append(bytes);
-  else tcp->unread.append(spoilt(bytes));
+  if (fault_ == Fault::none)
+    tcp->unread.append(bytes);
+  else
+    tcp->unread.append(spoilt(bytes));
   pump(tcp);
   if (tcp->unread.size() < kBuffer) return edge::Sent::all;
   tcp->owed_writable = true;
@@ -62,8 +68,10 @@ edge::Sent Sockets::write(const Connection& tcp, std::string_view bytes) {
 
 void Sockets::pump(const Connection& tcp) {
   if (!tcp->reading || tcp->unread.empty() || !tcp->client_open) return;
-  tcp->last_down = std::max(tcp->last_down, world_.now() + static_cast<std::int64_t>(world_.chance.between(1, 20)));
-  world_.after(tcp->last_down - world_.now(), [this, tcp, bytes = std::exchange(tcp->unread, {})] { arrive(tcp, bytes); });
+  tcp->last_down =
+      std::max(tcp->last_down, world_.now() + static_cast<std::int64_t>(world_.chance.between(1, 20)));
+  world_.after(tcp->last_down - world_.now(),
+               [this, tcp, bytes = std::exchange(tcp->unread, {})] { arrive(tcp, bytes); });
   if (!std::exchange(tcp->owed_writable, false)) return;
   world_.after(1, [tcp] {
     if (tcp->edge_open) tcp->writable();
@@ -103,7 +111,8 @@ void Sockets::end(const Connection& tcp) {
 void Sockets::close(const Connection& tcp) {
   if (std::exchange(tcp->closing, true)) return;
   // What was written still arrives when the client reads; then both are done.
-  const std::int64_t wait = std::max(tcp->last_down - world_.now(), std::int64_t{0}) + (tcp->unread.empty() ? 1 : 1'000);
+  const std::int64_t wait =
+      std::max(tcp->last_down - world_.now(), std::int64_t{0}) + (tcp->unread.empty() ? 1 : 1'000);
   world_.after(wait, [this, tcp] { end(tcp); });
 }
 
@@ -124,7 +133,9 @@ void Sockets::edge_died(const Connection& tcp) {
 }
 
 bool SimOutlet::busy(edge::Socket socket) const { return of(socket)->owed_writable; }
-edge::Sent SimOutlet::write(edge::Socket socket, std::string_view frames) { return sockets_.write(of(socket), frames); }
+edge::Sent SimOutlet::write(edge::Socket socket, std::string_view frames) {
+  return sockets_.write(of(socket), frames);
+}
 void SimOutlet::close(edge::Socket socket, CloseReason, std::string_view) { sockets_.close(of(socket)); }
 
 }  // namespace tocsin::sim

@@ -1,6 +1,7 @@
 #pragma once
-// Sockets: TCP between clients and edges, and the Outlet that an edge writes to. Bytes keep their order; what an edge wrote and the client
-// did not read waits in a bounded kernel buffer; a cut loses what is in flight in both directions.
+// Sockets: TCP between clients and edges, and the Outlet that an edge writes to. Bytes keep their order; what
+// an edge wrote and the client did not read waits in a bounded kernel buffer; a cut loses what is in flight
+// in both directions.
 //
 // Thread: one.
 #include <cstdint>
@@ -27,16 +28,16 @@ struct Tcp {
   std::function<void()> writable;
   std::function<void()> closed;
 
-  std::string unread;         ///< written by the edge, waiting for the client to read
+  std::string unread;  ///< written by the edge, waiting for the client to read
   bool owed_writable = false;
-  bool reading = true;        ///< false: a client that does not read
+  bool reading = true;  ///< false: a client that does not read
   bool client_open = true;
   bool edge_open = true;
-  bool closing = false;       ///< the edge asked for the end
-  bool proto = false;         ///< the client speaks tocsin.v1.proto: binary frames, translated here
+  bool closing = false;  ///< the edge asked for the end
+  bool proto = false;    ///< the client speaks tocsin.v1.proto: binary frames, translated here
   std::int64_t last_down = 0;
   std::int64_t last_up = 0;
-  std::string partial;        ///< read by the client, not yet a whole frame
+  std::string partial;  ///< read by the client, not yet a whole frame
 };
 using Connection = std::shared_ptr<Tcp>;
 

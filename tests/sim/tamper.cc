@@ -20,7 +20,9 @@ Wires::Tamper forget_epochs() {
   return [first](std::string_view, std::string& bytes) {
     auto message = link::decode(bytes);
     if (!message) return true;
-    const auto old = [&first](const std::string& channel, Epoch& epoch) { epoch = first->emplace(channel, epoch).first->second; };
+    const auto old = [&first](const std::string& channel, Epoch& epoch) {
+      epoch = first->emplace(channel, epoch).first->second;
+    };
     if (auto* ack = std::get_if<link::InterestAck>(&*message)) old(ack->head.channel, ack->head.epoch);
     if (auto* updates = std::get_if<link::Updates>(&*message)) old(updates->channel, updates->epoch);
     if (auto* read = std::get_if<link::ReadResult>(&*message)) old(read->head.channel, read->head.epoch);
@@ -69,10 +71,14 @@ Wires::Tamper hide_tail() {
 
 Wires::Tamper tamper_of(Fault fault, Chance& chance) {
   switch (fault) {
-    case Fault::epoch_forgotten: return forget_epochs();
-    case Fault::repair_dropped: return spoil_repairs(chance);
-    case Fault::tail_hidden: return hide_tail();
-    default: return {};
+    case Fault::epoch_forgotten:
+      return forget_epochs();
+    case Fault::repair_dropped:
+      return spoil_repairs(chance);
+    case Fault::tail_hidden:
+      return hide_tail();
+    default:
+      return {};
   }
 }
 

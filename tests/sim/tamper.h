@@ -1,6 +1,6 @@
 #pragma once
-// Tamper: the faults that sit on the wire between broker and edge: messages are decoded, changed and encoded again.
-// Pure but for what each keeps in its closure. Thread: one.
+// Tamper: the faults that sit on the wire between broker and edge: messages are decoded, changed and encoded
+// again. Pure but for what each keeps in its closure. Thread: one.
 #include "tests/sim/fault.h"
 #include "tests/sim/wires.h"
 #include "tests/sim/world.h"

@@ -33,17 +33,19 @@ void Wires::drop(const std::string& peer, Line& line, bool noticed) {
   if (!std::exchange(line.up, false)) return;
   ++line.generation;
   if (!noticed) return;
-  world_.after(static_cast<std::int64_t>(world_.chance.between(0, 5)), [this, peer, generation = line.generation] {
-    const Line& now = lines_[peer];
-    if (now.generation == generation && now.attached && !now.up) now.end.disconnected();
-  });
+  world_.after(static_cast<std::int64_t>(world_.chance.between(0, 5)),
+               [this, peer, generation = line.generation] {
+                 const Line& now = lines_[peer];
+                 if (now.generation == generation && now.attached && !now.up) now.end.disconnected();
+               });
 }
 
 void Wires::reconnect(const std::string& peer, std::int64_t delay) {
   world_.after(delay, [this, peer] {
     Line& line = lines_[peer];
     if (line.up || !line.attached || !broker_) return;
-    if (line.unreachable_until > world_.now()) return reconnect(peer, line.unreachable_until - world_.now() + 1);
+    if (line.unreachable_until > world_.now())
+      return reconnect(peer, line.unreachable_until - world_.now() + 1);
     line.up = true;
     ++line.generation;
     line.last_up = line.last_down = world_.now();
@@ -54,7 +56,8 @@ void Wires::reconnect(const std::string& peer, std::int64_t delay) {
 bool Wires::send_up(const std::string& peer, std::string bytes) {
   Line& line = lines_[peer];
   if (!line.up || line.clogged_until > world_.now()) return false;
-  const std::int64_t at = std::max(line.last_up, world_.now() + static_cast<std::int64_t>(world_.chance.between(0, 8)));
+  const std::int64_t at =
+      std::max(line.last_up, world_.now() + static_cast<std::int64_t>(world_.chance.between(0, 8)));
   line.last_up = at;
   world_.after(at - world_.now(), [this, peer, generation = line.generation, bytes = std::move(bytes)] {
     if (lines_[peer].generation == generation && broker_) broker_(peer, bytes);
@@ -79,8 +82,11 @@ bool Wires::send(std::string_view name, broker::SharedBytes bytes) {
   auto delay = static_cast<std::int64_t>(world_.chance.between(0, 8));
   if (unruly_ && world_.chance.percent(5)) {
     if (world_.chance.percent(30)) return true;  // lost
-    if (world_.chance.percent(40)) deliver_down(peer, line, bytes, delay + static_cast<std::int64_t>(world_.chance.between(0, 60)));  // twice
-    deliver_down(peer, line, std::move(bytes), delay + static_cast<std::int64_t>(world_.chance.between(0, 60)));  // out of order
+    if (world_.chance.percent(40))
+      deliver_down(peer, line, bytes,
+                   delay + static_cast<std::int64_t>(world_.chance.between(0, 60)));  // twice
+    deliver_down(peer, line, std::move(bytes),
+                 delay + static_cast<std::int64_t>(world_.chance.between(0, 60)));  // out of order
     return true;
   }
   line.last_down = std::max(line.last_down, world_.now() + delay);

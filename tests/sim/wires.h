@@ -1,7 +1,8 @@
 #pragma once
-// Wires: the network between the broker and its peers, as ZeroMQ over TCP behaves: order is kept within a connection, a connection that
-// breaks loses everything in flight, a full queue drops. In unruly runs messages down also get lost, repeated and reordered, which
-// ZeroMQ does not do: the link promises to bear it.
+// Wires: the network between the broker and its peers, as ZeroMQ over TCP behaves: order is kept within a
+// connection, a connection that breaks loses everything in flight, a full queue drops. In unruly runs
+// messages down also get lost, repeated and reordered, which ZeroMQ does not do: the link promises to bear
+// it.
 //
 // Thread: one.
 #include <cstdint>

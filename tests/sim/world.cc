@@ -21,7 +21,8 @@ void World::after(std::int64_t ms, const Life& life, Event event) {
 
 void World::run(std::int64_t until) {
   while (!queue_.empty() && queue_.top().at <= until) {
-    Entry entry = std::move(const_cast<Entry&>(queue_.top()));  // moved from, then popped: its order is not looked at again
+    Entry entry = std::move(
+        const_cast<Entry&>(queue_.top()));  // moved from, then popped: its order is not looked at again
     queue_.pop();
     now_ = entry.at;
     ++events_;

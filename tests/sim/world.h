@@ -1,6 +1,6 @@
 #pragma once
-// World: virtual time, one queue of events and one source of chance for everything in a simulated cluster. The same seed gives
-// the same run, event by event; `trace()` is its fingerprint.
+// World: virtual time, one queue of events and one source of chance for everything in a simulated cluster.
+// The same seed gives the same run, event by event; `trace()` is its fingerprint.
 //
 // Invariant: events run in order of time, then of scheduling; time never goes back. Thread: one.
 #include <cstdint>
@@ -59,7 +59,9 @@ class World final : public Clock {
     std::int64_t at;
     std::uint64_t number;
     Event event;
-    bool operator<(const Entry& other) const { return at != other.at ? at > other.at : number > other.number; }
+    bool operator<(const Entry& other) const {
+      return at != other.at ? at > other.at : number > other.number;
+    }
   };
   std::priority_queue<Entry> queue_;
   std::int64_t now_ = 10'000;

@@ -1,5 +1,6 @@
-// Writes one file for each kind of link message, filled in every member, into a folder: the seed of proto/corpus/<version>.
-// Run once when the wire changes, into a new folder; the old folders stay, and a test keeps reading them.
+// Writes one file for each kind of link message, filled in every member, into a folder: the seed of
+// proto/corpus/<version>. Run once when the wire changes, into a new folder; the old folders stay, and a test
+// keeps reading them.
 //
 //   link_corpus proto/corpus/v1
 #include <filesystem>
@@ -37,11 +38,17 @@ std::vector<Record> records() {
 }
 
 SessionRecord session() {
-  return {"00112233445566778899aabbccddeeff", "bob", 3, {{"a", "incidents", R"({"severity":["P1"]})", {kEpoch, 17}, true, 5, "json"}}, "edge-0"};
+  return {"00112233445566778899aabbccddeeff",
+          "bob",
+          3,
+          {{"a", "incidents", R"({"severity":["P1"]})", {kEpoch, 17}, true, 5, "json"}},
+          "edge-0"};
 }
 
 std::vector<std::pair<std::string, Message>> up() {
-  const Draft draft{"incidents", "e-1", "updated", "INC1", "2026-01-02T03:04:05Z", "bob", R"({"status":"resolved"})", "", "", 1};
+  const Draft draft{
+      "incidents", "e-1", "updated", "INC1", "2026-01-02T03:04:05Z", "bob", R"({"status":"resolved"})",
+      "",          "",    1};
   return {{"hello", Hello{1, "edge", "edge-0", 42, "r1", "ws://127.0.0.1:8080/v1/stream"}},
           {"edge_heartbeat", EdgeHeartbeat{5, 1'000'000, 12, "ready"}},
           {"interest", Interest{"incidents", true}},
@@ -77,7 +84,8 @@ std::vector<std::pair<std::string, Message>> down() {
           {"session_fenced", SessionFenced{"00112233445566778899aabbccddeeff", 4, "edge-1"}}};
 }
 
-bool write(const std::filesystem::path& folder, const std::vector<std::pair<std::string, Message>>& messages) {
+bool write(const std::filesystem::path& folder,
+           const std::vector<std::pair<std::string, Message>>& messages) {
   for (const auto& [name, message] : messages) {
     std::ofstream out(folder / (name + ".bin"), std::ios::binary);
     out << encode(message);
@@ -96,7 +104,8 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder);
-  if (!tocsin::link::write(folder, tocsin::link::up()) || !tocsin::link::write(folder, tocsin::link::down())) {
+  if (!tocsin::link::write(folder, tocsin::link::up()) ||
+      !tocsin::link::write(folder, tocsin::link::down())) {
     std::cerr << "cannot write into " << folder << "\n";
     return 1;
   }

@@ -19,7 +19,9 @@ class Object {
     return *this;
   }
   Object& text(std::string_view name, const std::string& value) { return raw(name, json::quoted(value)); }
-  Object& text_if(std::string_view name, const std::string& value) { return value.empty() ? *this : text(name, value); }
+  Object& text_if(std::string_view name, const std::string& value) {
+    return value.empty() ? *this : text(name, value);
+  }
   template <typename Number>
   Object& number(std::string_view name, Number value) {
     return raw(name, std::to_string(value));
@@ -82,28 +84,46 @@ std::string json_of(const v1::Update& u) {
     for (const auto old : u.replaces()) list += (list.empty() ? "" : ",") + std::to_string(old);
     o.raw("replaces", "[" + list + "]");
   }
-  o.text("event_id", u.event_id()).text("kind", u.kind()).text("key", u.key()).text("at", u.at()).text("actor", u.actor());
+  o.text("event_id", u.event_id())
+      .text("kind", u.kind())
+      .text("key", u.key())
+      .text("at", u.at())
+      .text("actor", u.actor());
   if (u.has_incident()) o.texts("changed", u.changed()).raw("incident", json_of(u.incident()));
   if (u.has_event())
-    o.raw("event", Object().text("name", u.event().name()).raw("data", u.event().data_json().empty() ? "null" : u.event().data_json()).done());
+    o.raw("event", Object()
+                       .text("name", u.event().name())
+                       .raw("data", u.event().data_json().empty() ? "null" : u.event().data_json())
+                       .done());
   return o.done();
 }
 
 std::string json_of(const v1::Snapshot& s) {
   std::string incidents;
   for (const auto& incident : s.incidents()) incidents += (incidents.empty() ? "" : ",") + json_of(incident);
-  return Object().text("type", "snapshot").number("sub", s.sub()).raw("incidents", "[" + incidents + "]").truth("last", s.last()).done();
+  return Object()
+      .text("type", "snapshot")
+      .number("sub", s.sub())
+      .raw("incidents", "[" + incidents + "]")
+      .truth("last", s.last())
+      .done();
 }
 
 std::string json_of(const v1::Subscribed& s) {
   Object o;
   o.text("type", "subscribed").text("id", s.id()).number("sub", s.sub()).text("channel", s.channel());
-  return o.raw("position", json_of(s.position())).text("outcome", s.outcome()).text_if("reason", s.reason()).done();
+  return o.raw("position", json_of(s.position()))
+      .text("outcome", s.outcome())
+      .text_if("reason", s.reason())
+      .done();
 }
 
 std::string json_of(const v1::Published& p) {
   Object o;
-  o.text("type", "published").text_if("ref", p.ref()).text("channel", p.channel()).raw("position", json_of(p.position()));
+  o.text("type", "published")
+      .text_if("ref", p.ref())
+      .text("channel", p.channel())
+      .raw("position", json_of(p.position()));
   o.text("durability", p.durability()).truth("duplicate", p.duplicate()).text("event_id", p.event_id());
   if (p.version() != 0) o.number("version", p.version());
   return o.done();
@@ -112,18 +132,28 @@ std::string json_of(const v1::Published& p) {
 std::string json_of(const v1::Welcome& w) {
   Object o;
   o.text("type", "welcome").text("session", w.session()).text_if("ticket", w.ticket()).text("edge", w.edge());
-  return o.number("keepalive_ms", w.keepalive_ms()).number("server_time", w.server_time()).truth("resumed", w.resumed()).done();
+  return o.number("keepalive_ms", w.keepalive_ms())
+      .number("server_time", w.server_time())
+      .truth("resumed", w.resumed())
+      .done();
 }
 
 std::string json_of(const v1::Error& e) {
   Object o;
-  o.text("type", "error").text("code", e.code()).number("status", e.status()).text("message", e.message()).text("retry", e.retry());
+  o.text("type", "error")
+      .text("code", e.code())
+      .number("status", e.status())
+      .text("message", e.message())
+      .text("retry", e.retry());
   return o.text_if("id", e.id()).text_if("ref", e.ref()).done();
 }
 
 std::string json_of(const v1::Closing& c) {
   Object o;
-  o.text("type", "closing").number("code", c.code()).text("reason", c.reason()).number("retry_after_ms", c.retry_after_ms());
+  o.text("type", "closing")
+      .number("code", c.code())
+      .text("reason", c.reason())
+      .number("retry_after_ms", c.retry_after_ms());
   return o.text_if("ticket", c.ticket()).done();
 }
 
@@ -185,7 +215,8 @@ void fill(v1::Connect& out, const Value& doc) {
   out.set_ticket(text_of(doc, "ticket"));
   if (const Value* since = json::find(doc, "since"); since != nullptr && since->IsObject())
     for (const auto& m : since->GetObject())
-      if (const auto position = position_of(&m.value)) (*out.mutable_since())[std::string(json::view(m.name))] = *position;
+      if (const auto position = position_of(&m.value))
+        (*out.mutable_since())[std::string(json::view(m.name))] = *position;
 }
 
 /// Everything of an incident goes by other_json: the edge takes a member wherever it stands.
@@ -196,7 +227,8 @@ void fill(v1::Draft& out, const Value& update) {
   out.set_key(text_of(update, "key"));
   out.set_at(text_of(update, "at"));
   out.set_actor(text_of(update, "actor"));
-  if (const Value* incident = json::find(update, "incident")) out.mutable_incident()->set_other_json(json::text(*incident));
+  if (const Value* incident = json::find(update, "incident"))
+    out.mutable_incident()->set_other_json(json::text(*incident));
   if (const Value* event = json::find(update, "event")) {
     out.mutable_event()->set_name(text_of(*event, "name"));
     if (const Value* data = json::find(*event, "data")) out.mutable_event()->set_data_json(json::text(*data));
@@ -211,18 +243,39 @@ std::optional<std::string> server_frame_json(std::string_view bytes) {
   if (!f.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
   using Case = v1::ServerFrame::FrameCase;
   switch (f.frame_case()) {
-    case Case::kWelcome: return json_of(f.welcome());
-    case Case::kSubscribed: return json_of(f.subscribed());
-    case Case::kSnapshot: return json_of(f.snapshot());
-    case Case::kUpdate: return json_of(f.update());
-    case Case::kSkip: return Object().text("type", "skip").number("sub", f.skip().sub()).number("from", f.skip().from()).number("to", f.skip().to()).done();
-    case Case::kHead: return Object().text("type", "head").number("sub", f.head().sub()).number("offset", f.head().offset()).done();
-    case Case::kPublished: return json_of(f.published());
-    case Case::kError: return json_of(f.error());
-    case Case::kClosing: return json_of(f.closing());
-    case Case::kPong: return Object().text("type", "pong").text_if("ref", f.pong().ref()).done();
-    case Case::kStatus: return Object().text("type", "status").text("status", f.status().status()).done();
-    case Case::FRAME_NOT_SET: return std::nullopt;
+    case Case::kWelcome:
+      return json_of(f.welcome());
+    case Case::kSubscribed:
+      return json_of(f.subscribed());
+    case Case::kSnapshot:
+      return json_of(f.snapshot());
+    case Case::kUpdate:
+      return json_of(f.update());
+    case Case::kSkip:
+      return Object()
+          .text("type", "skip")
+          .number("sub", f.skip().sub())
+          .number("from", f.skip().from())
+          .number("to", f.skip().to())
+          .done();
+    case Case::kHead:
+      return Object()
+          .text("type", "head")
+          .number("sub", f.head().sub())
+          .number("offset", f.head().offset())
+          .done();
+    case Case::kPublished:
+      return json_of(f.published());
+    case Case::kError:
+      return json_of(f.error());
+    case Case::kClosing:
+      return json_of(f.closing());
+    case Case::kPong:
+      return Object().text("type", "pong").text_if("ref", f.pong().ref()).done();
+    case Case::kStatus:
+      return Object().text("type", "status").text("status", f.status().status()).done();
+    case Case::FRAME_NOT_SET:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -240,7 +293,8 @@ std::string client_frame_bytes(std::string_view json) {
   if (type == "bye") f.mutable_bye();
   if (type == "publish") {
     f.mutable_publish()->set_ref(text_of(*doc, "ref"));
-    if (const Value* update = json::find(*doc, "update")) fill(*f.mutable_publish()->mutable_update(), *update);
+    if (const Value* update = json::find(*doc, "update"))
+      fill(*f.mutable_publish()->mutable_update(), *update);
   }
   return f.SerializeAsString();
 }

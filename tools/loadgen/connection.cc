@@ -37,14 +37,16 @@ bool Connection::start(const Target& target, const Upgrade& upgrade, const std::
   transport_.open(fd, wire_.tls);
   const int one = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (wire_.receive_buffer > 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wire_.receive_buffer, sizeof wire_.receive_buffer);
+  if (wire_.receive_buffer > 0)
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wire_.receive_buffer, sizeof wire_.receive_buffer);
   if (!source.empty()) {
     ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     const sockaddr_in from = ipv4(source, 0);
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) return false;
   }
   const sockaddr_in to = ipv4(target.host, target.port);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return false;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS)
+    return false;
   state_ = State::connecting;
   bare_ = upgrade.path.empty();
   if (bare_) return true;
@@ -53,7 +55,8 @@ bool Connection::start(const Target& target, const Upgrade& upgrade, const std::
              "Sec-WebSocket-Key: dG9jc2luLWxvYWRnZW4tMQ==\r\n";
   if (!upgrade.subprotocol.empty()) request_ += "Sec-WebSocket-Protocol: " + upgrade.subprotocol + "\r\n";
   if (wire_.deflate != nullptr)
-    request_ += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
+    request_ +=
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
   request_ += "\r\n";
   return true;
 }
@@ -126,7 +129,8 @@ bool Connection::take_bytes(std::string_view bytes) {
 bool Connection::finish_upgrade() {
   const auto end_of_head = in_.find("\r\n\r\n");
   if (end_of_head == std::string::npos) return in_.size() < 16384 || end();
-  if (in_.compare(0, 12, "HTTP/1.1 101") != 0 || !agree(std::string_view(in_).substr(0, end_of_head))) return end();
+  if (in_.compare(0, 12, "HTTP/1.1 101") != 0 || !agree(std::string_view(in_).substr(0, end_of_head)))
+    return end();
   in_.erase(0, end_of_head + 4);
   state_ = State::open;
   out_ += early_;
@@ -180,9 +184,13 @@ bool Connection::on_frame(unsigned first, std::string_view payload) {
       if (payload.size() >= 2)
         close_code_ = static_cast<unsigned char>(payload[0]) << 8 | static_cast<unsigned char>(payload[1]);
       return end();
-    case 9: queue_frame(10, payload); return true;
-    case 10: return true;
-    default: return end();
+    case 9:
+      queue_frame(10, payload);
+      return true;
+    case 10:
+      return true;
+    default:
+      return end();
   }
 }
 
@@ -202,7 +210,8 @@ void Connection::queue_frame(std::uint8_t opcode, std::string_view payload) {
     to.push_back(static_cast<char>(n & 0xFFU));
   } else {
     to.push_back(static_cast<char>(0x80U | 127U));
-    for (int shift = 56; shift >= 0; shift -= 8) to.push_back(static_cast<char>(std::uint64_t{n} >> shift & 0xFFU));
+    for (int shift = 56; shift >= 0; shift -= 8)
+      to.push_back(static_cast<char>(std::uint64_t{n} >> shift & 0xFFU));
   }
   to.append(4, '\0');  // a zero mask is legal and leaves the payload as it is
   to.append(payload);

@@ -1,7 +1,8 @@
 #pragma once
-// Connection: one client on a non-blocking socket, written for load: no allocation per frame, messages handed out as views
-// into the read buffer. WebSocket (RFC 6455), over TLS and with permessage-deflate on request; or bare bytes for a peer that
-// speaks no WebSocket. It shares no code with the edge, so that a mistake there cannot hide here.
+// Connection: one client on a non-blocking socket, written for load: no allocation per frame, messages handed
+// out as views into the read buffer. WebSocket (RFC 6455), over TLS and with permessage-deflate on request;
+// or bare bytes for a peer that speaks no WebSocket. It shares no code with the edge, so that a mistake there
+// cannot hide here.
 //
 //   connecting -> upgrading -> open -> closed          (bare: connecting -> open -> closed)
 //
@@ -30,8 +31,8 @@ struct Upgrade {
 /// How all connections of a run are made.
 struct Wire {
   const TlsClient* tls = nullptr;
-  Inflater* deflate = nullptr;   ///< offer permessage-deflate without context takeover; null: do not
-  int receive_buffer = 0;        ///< SO_RCVBUF, 0: the system's
+  Inflater* deflate = nullptr;  ///< offer permessage-deflate without context takeover; null: do not
+  int receive_buffer = 0;       ///< SO_RCVBUF, 0: the system's
 };
 
 class Connection {
@@ -40,11 +41,13 @@ class Connection {
   /// Called for every whole text or binary message; the view is valid during the call.
   using OnMessage = std::function<void(Connection&, std::string_view)>;
 
-  Connection(std::uint32_t id, const Wire& wire, OnMessage on_message) : id_(id), wire_(wire), on_message_(std::move(on_message)) {}
+  Connection(std::uint32_t id, const Wire& wire, OnMessage on_message)
+      : id_(id), wire_(wire), on_message_(std::move(on_message)) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Opens the socket from `source` (a loopback address: each gives 28,000 more ports) and starts connecting. False when the system refuses.
+  /// Opens the socket from `source` (a loopback address: each gives 28,000 more ports) and starts connecting.
+  /// False when the system refuses.
   bool start(const Target& target, const Upgrade& upgrade, const std::string& source);
   /// Return false when the connection has ended; close_code() tells how.
   bool on_readable();

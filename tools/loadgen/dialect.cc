@@ -10,9 +10,10 @@ namespace {
 constexpr std::uint8_t kText = 1;
 constexpr std::uint8_t kBinary = 2;
 
-/// For protocols that are streams: adds `message` to what was torn before, and handles with `one` what is whole now. `one`
-/// returns the bytes it used, 0 when nothing is whole.
-void take_whole(std::string& torn, std::string_view message, Sink& sink, std::size_t (*one)(std::string_view, Sink&)) {
+/// For protocols that are streams: adds `message` to what was torn before, and handles with `one` what is
+/// whole now. `one` returns the bytes it used, 0 when nothing is whole.
+void take_whole(std::string& torn, std::string_view message, Sink& sink,
+                std::size_t (*one)(std::string_view, Sink&)) {
   torn.append(message);
   std::size_t at = 0;
   while (const std::size_t used = one(std::string_view(torn).substr(at), sink)) at += used;
@@ -29,7 +30,8 @@ class Tocsin final : public Dialect {
 
   void greet(Connection& c, Role role, std::uint64_t seen) override {
     if (role == Role::publisher) return;
-    std::string hello = R"({"type":"subscribe","id":"a","channel":")" + topic_.channel + R"(","filter":)" + topic_.filter;
+    std::string hello =
+        R"({"type":"subscribe","id":"a","channel":")" + topic_.channel + R"(","filter":)" + topic_.filter;
     if (seen != 0) hello += R"(,"since":{"epoch":")" + epoch_ + R"(","offset":)" + std::to_string(seen) + "}";
     c.send(kText, hello + "}");
   }
@@ -49,7 +51,9 @@ class Tocsin final : public Dialect {
     if (type == "update" || type == "skip") return sink.delivery(message);
     if (type == "subscribed") {
       const auto at = message.find(kEpoch);
-      if (at != std::string_view::npos) epoch_ = message.substr(at + kEpoch.size(), message.find('"', at + kEpoch.size()) - at - kEpoch.size());
+      if (at != std::string_view::npos)
+        epoch_ =
+            message.substr(at + kEpoch.size(), message.find('"', at + kEpoch.size()) - at - kEpoch.size());
       sink.delivery(message);
       return sink.subscribed();
     }
@@ -85,7 +89,8 @@ class Nchan final : public Dialect {
   const std::string channel_;
 };
 
-/// nats-server's client protocol inside binary WebSocket messages; a stream, so a line may be torn over two of them.
+/// nats-server's client protocol inside binary WebSocket messages; a stream, so a line may be torn over two
+/// of them.
 class Nats final : public Dialect {
  public:
   explicit Nats(std::string channel) : channel_(std::move(channel)) {}
@@ -94,20 +99,23 @@ class Nats final : public Dialect {
 
   void greet(Connection& c, Role role, std::uint64_t) override {
     torn_.clear();
-    std::string hello = "CONNECT {\"verbose\":false,\"pedantic\":false,\"name\":\"load\",\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\n";
+    std::string hello =
+        "CONNECT {\"verbose\":false,\"pedantic\":false,\"name\":\"load\",\"lang\":\"c\",\"version\":\"1\",\"protocol\":1}\r\n";
     if (role == Role::listener) hello += "SUB " + channel_ + " 1\r\n";
     c.send(kBinary, hello + "PING\r\n");
   }
 
   void publish(Connection& c, const Message& m) override {
-    frame_.assign("PUB ").append(m.channel).append(" ").append(std::to_string(m.payload.size())).append("\r\n");
+    frame_.assign("PUB ")
+        .append(m.channel)
+        .append(" ")
+        .append(std::to_string(m.payload.size()))
+        .append("\r\n");
     frame_.append(m.payload).append("\r\n");
     c.send(kBinary, frame_);
   }
 
-  void take(std::string_view message, Sink& sink) override {
-    take_whole(torn_, message, sink, one);
-  }
+  void take(std::string_view message, Sink& sink) override { take_whole(torn_, message, sink, one); }
 
  private:
   /// Handles the first whole protocol line (with its payload); returns its bytes, 0 when it is not whole yet.
@@ -158,9 +166,7 @@ class Mqtt final : public Dialect {
     c.send(kBinary, packet('\x30', text(m.channel) + std::string(m.payload)));
   }
 
-  void take(std::string_view message, Sink& sink) override {
-    take_whole(torn_, message, sink, one);
-  }
+  void take(std::string_view message, Sink& sink) override { take_whole(torn_, message, sink, one); }
 
  private:
   static std::string text(std::string_view s) {
@@ -192,7 +198,8 @@ class Mqtt final : public Dialect {
     const auto type = static_cast<unsigned char>(in[0]) >> 4U;
     if (type == 9) sink.subscribed();
     if (type == 3 && body.size() >= 2) {
-      const std::size_t topic = std::size_t{static_cast<unsigned char>(body[0])} << 8U | static_cast<unsigned char>(body[1]);
+      const std::size_t topic =
+          std::size_t{static_cast<unsigned char>(body[0])} << 8U | static_cast<unsigned char>(body[1]);
       sink.delivery(body.substr(std::min(body.size(), 2 + topic)));
     }
     return head + length;
@@ -213,13 +220,16 @@ class Redis final : public Dialect {
     torn_.clear();
     if (role == Role::listener) c.send(kText, command({"SUBSCRIBE", channel_}));
   }
-  void publish(Connection& c, const Message& m) override { c.send(kText, command({"PUBLISH", m.channel, m.payload})); }
+  void publish(Connection& c, const Message& m) override {
+    c.send(kText, command({"PUBLISH", m.channel, m.payload}));
+  }
   void take(std::string_view message, Sink& sink) override { take_whole(torn_, message, sink, one); }
 
  private:
   static std::string command(std::initializer_list<std::string_view> words) {
     std::string out = "*" + std::to_string(words.size()) + "\r\n";
-    for (const auto word : words) out.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
+    for (const auto word : words)
+      out.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
     return out;
   }
   /// A number after its sign (`*`, `$`, `:`); false when the line is not whole.

@@ -1,9 +1,10 @@
 #pragma once
-// Dialect: what a broadcast server's protocol says for "subscribe", "publish" and "here is a message". The load generator
-// drives Tocsin and its peers through this one port, with the same payload, so that they are measured alike.
+// Dialect: what a broadcast server's protocol says for "subscribe", "publish" and "here is a message". The
+// load generator drives Tocsin and its peers through this one port, with the same payload, so that they are
+// measured alike.
 //
-// Every published payload is a JSON object {"t":<due, us>,"n":<sequence from 1>,...}: a peer without offsets is still checked for
-// order, gaps and duplicates by n.
+// Every published payload is a JSON object {"t":<due, us>,"n":<sequence from 1>,...}: a peer without offsets
+// is still checked for order, gaps and duplicates by n.
 //
 // Thread: one. The views given to Sink live during the call.
 #include <cstdint>
@@ -22,7 +23,8 @@ class Sink {
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
   virtual void subscribed() = 0;
-  virtual void delivery(std::string_view payload) = 0;  ///< the JSON that was published, or a frame that holds it
+  virtual void delivery(
+      std::string_view payload) = 0;  ///< the JSON that was published, or a frame that holds it
   virtual void acknowledged(std::uint64_t due_us) = 0;
   virtual void refused() = 0;
   virtual void reply(std::uint8_t opcode, std::string_view bytes) = 0;  ///< send this back
@@ -41,8 +43,9 @@ struct Topic {
 struct Message {
   std::uint64_t due_us = 0;
   std::string_view channel;
-  std::string_view payload;   ///< the JSON object with t and n
-  std::string_view incident;  ///< not empty: the whole incident that holds the payload, for a server with incidents
+  std::string_view payload;  ///< the JSON object with t and n
+  std::string_view
+      incident;  ///< not empty: the whole incident that holds the payload, for a server with incidents
 };
 
 /// One per connection: it remembers a torn message, and where its stream stands.

@@ -1,5 +1,6 @@
-// tocsin.v1.proto as a client speaks it (proto/client.proto, PROTOCOL.md section 8), read and written by hand: the load generator
-// shares no generated code with the edge. A frame is handed on in the words of tocsin.v1.json, so that one judge serves both.
+// tocsin.v1.proto as a client speaks it (proto/client.proto, PROTOCOL.md section 8), read and written by
+// hand: the load generator shares no generated code with the edge. A frame is handed on in the words of
+// tocsin.v1.json, so that one judge serves both.
 #include <charconv>
 #include <optional>
 
@@ -118,12 +119,18 @@ class Proto final : public Dialect {
     Reader frame(message);
     const Field inner = frame.next();
     switch (inner.number) {
-      case kUpdate: return on_update(inner.bytes, sink);
-      case kSkip: return on_skip(inner.bytes, sink);
-      case kSubscribed: return on_subscribed(inner.bytes, sink);
-      case kPublished: return on_published(inner.bytes, sink);
-      case kError: return sink.refused();
-      default: return;
+      case kUpdate:
+        return on_update(inner.bytes, sink);
+      case kSkip:
+        return on_skip(inner.bytes, sink);
+      case kSubscribed:
+        return on_subscribed(inner.bytes, sink);
+      case kPublished:
+        return on_published(inner.bytes, sink);
+      case kError:
+        return sink.refused();
+      default:
+        return;
     }
   }
 
@@ -173,7 +180,11 @@ class Proto final : public Dialect {
       if (f.number == 2) from = f.value;
       if (f.number == 3) to = f.value;
     }
-    sink.delivery(line_.assign(R"({"type":"skip","sub":1,"from":)").append(std::to_string(from)).append(",\"to\":").append(std::to_string(to)).append("}"));
+    sink.delivery(line_.assign(R"({"type":"skip","sub":1,"from":)")
+                      .append(std::to_string(from))
+                      .append(",\"to\":")
+                      .append(std::to_string(to))
+                      .append("}"));
   }
 
   void on_subscribed(std::string_view subscribed, Sink& sink) {
@@ -184,9 +195,14 @@ class Proto final : public Dialect {
       if (f.number == 5) outcome = f.bytes;
       if (f.number != 4) continue;
       Reader position(f.bytes);
-      for (Field p = position.next(); p.number != 0; p = position.next()) (p.number == 1 ? epoch_ : offset) = p.value;
+      for (Field p = position.next(); p.number != 0; p = position.next())
+        (p.number == 1 ? epoch_ : offset) = p.value;
     }
-    line_.assign(R"({"type":"subscribed","offset":)").append(std::to_string(offset)).append(",\"outcome\":\"").append(outcome).append("\"}");
+    line_.assign(R"({"type":"subscribed","offset":)")
+        .append(std::to_string(offset))
+        .append(",\"outcome\":\"")
+        .append(outcome)
+        .append("\"}");
     sink.delivery(line_);
     sink.subscribed();
   }
@@ -205,6 +221,8 @@ class Proto final : public Dialect {
 
 }  // namespace
 
-std::unique_ptr<Dialect> make_proto_dialect(std::string channel) { return std::make_unique<Proto>(std::move(channel)); }
+std::unique_ptr<Dialect> make_proto_dialect(std::string channel) {
+  return std::make_unique<Proto>(std::move(channel));
+}
 
 }  // namespace tocsin::loadgen

@@ -5,7 +5,7 @@
 namespace tocsin::loadgen {
 namespace {
 
-constexpr int kRawWindow = -15;                                 // no zlib header
+constexpr int kRawWindow = -15;                           // no zlib header
 constexpr std::string_view kTail{"\x00\x00\xFF\xFF", 4};  // RFC 7692 section 7.2.2: what the sender cut off
 
 }  // namespace

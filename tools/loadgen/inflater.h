@@ -1,6 +1,7 @@
 #pragma once
-// Inflater: undoes permessage-deflate (RFC 7692) for servers that promised server_no_context_takeover, so that one inflater
-// serves all connections. A message whose bytes equal the one before is not inflated again: without history, equal bytes are equal messages.
+// Inflater: undoes permessage-deflate (RFC 7692) for servers that promised server_no_context_takeover, so
+// that one inflater serves all connections. A message whose bytes equal the one before is not inflated again:
+// without history, equal bytes are equal messages.
 //
 // Thread: one.
 #include <zlib.h>

@@ -36,7 +36,9 @@ std::uint64_t Load::micros(Clock::time_point t) const {
   return static_cast<std::uint64_t>(duration_cast<microseconds>(t - zero_).count());
 }
 
-std::uint64_t Load::counted_from() const { return micros(publish_start_) + static_cast<std::uint64_t>(plan_.warmup * 1e6); }
+std::uint64_t Load::counted_from() const {
+  return micros(publish_start_) + static_cast<std::uint64_t>(plan_.warmup * 1e6);
+}
 
 void Load::publish_one(std::uint64_t due_us) {
   publisher_dialect_->publish(*publisher_, work_.message(report_.published, due_us));
@@ -47,7 +49,8 @@ void Load::publish_one(std::uint64_t due_us) {
 /// When the burst after those published falls due.
 Load::Clock::time_point Load::next_due() const {
   const double bursts = static_cast<double>(report_.published / plan_.burst);
-  return publish_start_ + duration_cast<Clock::duration>(duration<double>(bursts * plan_.burst / plan_.publish_rate));
+  return publish_start_ +
+         duration_cast<Clock::duration>(duration<double>(bursts * plan_.burst / plan_.publish_rate));
 }
 
 void Load::publish_due(Clock::time_point now) {
@@ -68,21 +71,26 @@ void Load::publish_due(Clock::time_point now) {
   watch(*publisher_);
 }
 
-bool Load::all_answered() const { return !publisher_dialect_->acknowledges() || answered_ >= report_.published; }
+bool Load::all_answered() const {
+  return !publisher_dialect_->acknowledges() || answered_ >= report_.published;
+}
 
 bool Load::all_done() const {
-  if (!publishes()) return plan_.expect_updates > 0 && finished_ + plan_.work.stalled >= plan_.work.connections;
+  if (!publishes())
+    return plan_.expect_updates > 0 && finished_ + plan_.work.stalled >= plan_.work.connections;
   return plan_.publish_count > 0 && report_.published >= plan_.publish_count && all_seen() && all_answered();
 }
 
 void Load::measure() {
   measuring_ = true;
   publish_start_ = Clock::now();
-  const auto end = publish_start_ + duration_cast<Clock::duration>(duration<double>(plan_.seconds + plan_.warmup));
+  const auto end =
+      publish_start_ + duration_cast<Clock::duration>(duration<double>(plan_.seconds + plan_.warmup));
   while (!report_.complete && Clock::now() < end && (!publishes() || publisher_ != nullptr)) {
     auto until = std::min(end, Clock::now() + milliseconds(20));
     if (publishes()) publish_due(Clock::now());
-    if (plan_.publish_rate > 0 && (plan_.publish_count == 0 || report_.published < plan_.publish_count)) until = std::min(until, next_due());
+    if (plan_.publish_rate > 0 && (plan_.publish_count == 0 || report_.published < plan_.publish_count))
+      until = std::min(until, next_due());
     poll_until(until);
     report_.complete = all_done();
   }
@@ -96,7 +104,8 @@ void Load::publish_away(Clock::time_point end) {
   const std::uint64_t wanted = report_.published + plan_.storm_updates;
   const bool paced = publisher_dialect_->acknowledges();
   while (publisher_ && (report_.published < wanted || !all_answered()) && Clock::now() < end) {
-    while (report_.published < wanted && (!paced || report_.published < answered_ + kAwayWindow)) publish_one(micros(Clock::now()));
+    while (report_.published < wanted && (!paced || report_.published < answered_ + kAwayWindow))
+      publish_one(micros(Clock::now()));
     watch(*publisher_);
     poll_until(Clock::now() + milliseconds(20));
   }
@@ -123,7 +132,8 @@ void Load::storm() {
   phase("back");
 }
 
-/// Stalled clients read again: each must come to where the others are, or have been told that it was too slow.
+/// Stalled clients read again: each must come to where the others are, or have been told that it was too
+/// slow.
 void Load::revive() {
   reviving_ = true;
   const std::uint64_t head = listeners_.back().check.position();

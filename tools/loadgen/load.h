@@ -1,8 +1,10 @@
 #pragma once
-// Load: N listening connections and one open-loop publisher in one epoll loop. Latencies count from the moment a message
-// was due, not from when it could be sent, so a stalled server cannot hide its stall (no coordinated omission).
+// Load: N listening connections and one open-loop publisher in one epoll loop. Latencies count from the
+// moment a message was due, not from when it could be sent, so a stalled server cannot hide its stall (no
+// coordinated omission).
 //
-//   connect all -> "subscribed" -> publish and watch -> "measured" -> (drop all -> publish -> "away" -> reconnect -> "back")?
+//   connect all -> "subscribed" -> publish and watch -> "measured" -> (drop all -> publish -> "away" ->
+//   reconnect -> "back")?
 //     -> close all -> "left"
 //
 // Thread: one.
@@ -85,9 +87,9 @@ class Load {
   bool measuring_ = false;
   std::uint32_t started_ = 0;
   std::uint32_t subscribed_ = 0;
-  std::uint32_t finished_ = 0;      // with somebody else's publishes
-  std::uint64_t told_ = 0;          // to clients that do not stall
-  std::uint64_t expected_ = 0;      // what told_ must become
+  std::uint32_t finished_ = 0;  // with somebody else's publishes
+  std::uint64_t told_ = 0;      // to clients that do not stall
+  std::uint64_t expected_ = 0;  // what told_ must become
   std::uint64_t answered_ = 0;
   Clock::time_point now_;  // when the socket being read was seen to be readable
   Clock::time_point zero_;

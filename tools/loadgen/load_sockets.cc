@@ -56,7 +56,8 @@ class Load::PublisherSink final : public Sink {
 };
 
 void Load::watch(Connection& c) {
-  const std::uint32_t mask = (c.paused() ? 0U : static_cast<std::uint32_t>(EPOLLIN)) | (c.wants_write() ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+  const std::uint32_t mask = (c.paused() ? 0U : static_cast<std::uint32_t>(EPOLLIN)) |
+                             (c.wants_write() ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
   std::uint32_t& armed = armed_[c.id()];
   if (armed == (mask | kArmed)) return;
   epoll_event event{};
@@ -69,11 +70,13 @@ void Load::watch(Connection& c) {
 bool Load::open_one(std::uint32_t id) {
   auto& listener = listeners_[id];
   if (!listener.dialect) listener.dialect = make_dialect(plan_.dialect, work_.topic(id));
-  listener.socket = std::make_unique<Connection>(id, wire_, [this, id](Connection& c, std::string_view message) {
-    ListenerSink sink(*this, listeners_[id], c);
-    listeners_[id].dialect->take(message, sink);
-  });
-  const std::string source = plan_.source_addresses > 1 ? "127.0.0." + std::to_string(2 + id % plan_.source_addresses) : "";
+  listener.socket =
+      std::make_unique<Connection>(id, wire_, [this, id](Connection& c, std::string_view message) {
+        ListenerSink sink(*this, listeners_[id], c);
+        listeners_[id].dialect->take(message, sink);
+      });
+  const std::string source =
+      plan_.source_addresses > 1 ? "127.0.0." + std::to_string(2 + id % plan_.source_addresses) : "";
   const Upgrade upgrade{listener.dialect->path(), listener.dialect->subprotocol()};
   if (!listener.socket->start(plan_.targets[id % plan_.targets.size()], upgrade, source)) return false;
   listener.dialect->greet(*listener.socket, Dialect::Role::listener, listener.check.position());
@@ -90,7 +93,8 @@ bool Load::open_all() {
   const auto start = Clock::now();
   started_ = subscribed_ = 0;
   open_some();
-  while (subscribed_ + report_.failed < plan_.work.connections && duration<double>(Clock::now() - start).count() < kConnectLimit) {
+  while (subscribed_ + report_.failed < plan_.work.connections &&
+         duration<double>(Clock::now() - start).count() < kConnectLimit) {
     poll_until(Clock::now() + std::chrono::milliseconds(100));
     open_some();
   }
@@ -99,15 +103,19 @@ bool Load::open_all() {
 
 bool Load::start_publisher() {
   publisher_dialect_ = make_dialect(plan_.dialect, {plan_.work.channel, "{}"});
-  publisher_ = std::make_unique<Connection>(plan_.work.connections, wire_, [this](Connection& c, std::string_view message) {
-    PublisherSink sink(*this, c);
-    publisher_dialect_->take(message, sink);
-  });
-  if (!publisher_->start(plan_.targets[0], {publisher_dialect_->path(), publisher_dialect_->subprotocol()}, "")) return false;
+  publisher_ = std::make_unique<Connection>(plan_.work.connections, wire_,
+                                            [this](Connection& c, std::string_view message) {
+                                              PublisherSink sink(*this, c);
+                                              publisher_dialect_->take(message, sink);
+                                            });
+  if (!publisher_->start(plan_.targets[0], {publisher_dialect_->path(), publisher_dialect_->subprotocol()},
+                         ""))
+    return false;
   publisher_dialect_->greet(*publisher_, Dialect::Role::publisher, 0);
   watch(*publisher_);
   const auto start = Clock::now();
-  while (publisher_ && publisher_->state() != Connection::State::open && duration<double>(Clock::now() - start).count() < kConnectLimit)
+  while (publisher_ && publisher_->state() != Connection::State::open &&
+         duration<double>(Clock::now() - start).count() < kConnectLimit)
     poll_until(Clock::now() + std::chrono::milliseconds(100));
   return publisher_ != nullptr && publisher_->state() == Connection::State::open;
 }
@@ -141,10 +149,12 @@ void Load::on_event(std::uint32_t id, std::uint32_t events) {
   now_ = Clock::now();
   bool alive = true;
   if ((events & EPOLLOUT) != 0U) alive = c->on_writable();
-  if (alive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0U && !(c->paused() && (events & EPOLLIN) == 0)) alive = c->on_readable();
+  if (alive && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0U && !(c->paused() && (events & EPOLLIN) == 0))
+    alive = c->on_readable();
   if (alive && (events & (EPOLLHUP | EPOLLERR)) != 0U && c->paused()) alive = false;
   if (!alive) return drop(id);
-  if (id < plan_.work.connections && c->state() == Connection::State::open && !listeners_[id].dialect->confirms())
+  if (id < plan_.work.connections && c->state() == Connection::State::open &&
+      !listeners_[id].dialect->confirms())
     on_subscribed(listeners_[id], id);
   watch(*c);
 }
@@ -180,8 +190,9 @@ void Load::on_subscribed(Listener& listener, std::uint32_t id) {
 }
 
 void Load::on_delivery(Listener& listener, std::uint32_t id, std::string_view payload) {
-  const auto told = listener.dialect->has_offsets() ? listener.check.take(payload, report_.totals)
-                                                    : listener.check.take_sequence(payload, work_.shares(), report_.totals);
+  const auto told = listener.dialect->has_offsets()
+                        ? listener.check.take(payload, report_.totals)
+                        : listener.check.take_sequence(payload, work_.shares(), report_.totals);
   if (told == 0) return;
   if (measuring_) {
     last_update_ = now_;

@@ -1,5 +1,5 @@
-// tocsin-loadgen: connects many clients, optionally publishes, checks every stream while it measures, prints JSON.
-// Exit codes: 0 every stream was whole, 1 a gap, duplicate, early close or missing update, 2 usage.
+// tocsin-loadgen: connects many clients, optionally publishes, checks every stream while it measures, prints
+// JSON. Exit codes: 0 every stream was whole, 1 a gap, duplicate, early close or missing update, 2 usage.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -26,20 +26,23 @@ bool parse_target(const std::string& text, Target& out) {
 }
 
 void print(std::ostream& out, const char* name, const Histogram& h) {
-  out << ",\"" << name << "_us\":{\"count\":" << h.total() << ",\"p50\":" << h.quantile(0.5) << ",\"p90\":" << h.quantile(0.9)
-      << ",\"p99\":" << h.quantile(0.99) << ",\"p999\":" << h.quantile(0.999) << ",\"max\":" << h.max() << "}";
+  out << ",\"" << name << "_us\":{\"count\":" << h.total() << ",\"p50\":" << h.quantile(0.5)
+      << ",\"p90\":" << h.quantile(0.9) << ",\"p99\":" << h.quantile(0.99)
+      << ",\"p999\":" << h.quantile(0.999) << ",\"max\":" << h.max() << "}";
 }
 
 std::string to_json(const Report& r) {
   std::ostringstream out;
   const auto& t = r.totals;
   const double rate = r.delivery_seconds > 0 ? static_cast<double>(t.updates) / r.delivery_seconds : 0;
-  out << "{\"whole\":" << (r.whole() ? "true" : "false") << ",\"opened\":" << r.opened << ",\"failed\":" << r.failed
-      << ",\"closed_early\":" << r.closed_early << ",\"published\":" << r.published << ",\"refused\":" << r.refused
-      << ",\"deliveries\":" << t.updates << ",\"skipped\":" << t.skipped << ",\"gaps\":" << t.gaps << ",\"duplicates\":" << t.duplicates
-      << ",\"conflated\":" << t.conflated << ",\"resumed\":" << t.resumed << ",\"restarted\":" << t.restarted << ",\"lost\":" << t.lost
-      << ",\"errors\":" << t.errors << ",\"too_slow\":" << r.too_slow << ",\"revived\":" << r.revived << ",\"bytes\":" << r.bytes
-      << ",\"deflating\":" << r.deflating << ",\"tls\":\"" << r.tls << "\",\"connect_seconds\":" << r.connect_seconds
+  out << "{\"whole\":" << (r.whole() ? "true" : "false") << ",\"opened\":" << r.opened
+      << ",\"failed\":" << r.failed << ",\"closed_early\":" << r.closed_early
+      << ",\"published\":" << r.published << ",\"refused\":" << r.refused << ",\"deliveries\":" << t.updates
+      << ",\"skipped\":" << t.skipped << ",\"gaps\":" << t.gaps << ",\"duplicates\":" << t.duplicates
+      << ",\"conflated\":" << t.conflated << ",\"resumed\":" << t.resumed << ",\"restarted\":" << t.restarted
+      << ",\"lost\":" << t.lost << ",\"errors\":" << t.errors << ",\"too_slow\":" << r.too_slow
+      << ",\"revived\":" << r.revived << ",\"bytes\":" << r.bytes << ",\"deflating\":" << r.deflating
+      << ",\"tls\":\"" << r.tls << "\",\"connect_seconds\":" << r.connect_seconds
       << ",\"storm_connect_seconds\":" << r.storm_connect_seconds << ",\"storm_seconds\":" << r.storm_seconds
       << ",\"delivery_seconds\":" << r.delivery_seconds << ",\"deliveries_per_second\":" << rate
       << ",\"complete\":" << (r.complete ? "true" : "false");
@@ -66,15 +69,18 @@ int main(int argc, char** argv) {
   app.add_option("--target", targets, "host:port of an edge; repeat for several")->required();
   auto& work = plan.work;
   app.add_option("--connections", work.connections, "listening clients")->capture_default_str();
-  app.add_option("--source-addresses", plan.source_addresses, "spread over so many loopback addresses")->check(CLI::Range(1, 250));
-  app.add_option("--connect-burst", plan.connect_burst, "connections under way at once")->capture_default_str();
+  app.add_option("--source-addresses", plan.source_addresses, "spread over so many loopback addresses")
+      ->check(CLI::Range(1, 250));
+  app.add_option("--connect-burst", plan.connect_burst, "connections under way at once")
+      ->capture_default_str();
   app.add_option("--dialect", plan.dialect, "what the server speaks")
       ->check(CLI::IsMember({"tocsin", "tocsin-proto", "nchan", "nats", "mqtt", "redis"}))
       ->capture_default_str();
   app.add_flag("--tls", plan.tls, "TLS; the certificate is not verified");
   app.add_flag("--deflate", plan.deflate, "offer permessage-deflate without context takeover");
   app.add_option("--channel", work.channel)->capture_default_str();
-  app.add_option("--channels", work.channels, "spread clients and updates over so many channels")->capture_default_str();
+  app.add_option("--channels", work.channels, "spread clients and updates over so many channels")
+      ->capture_default_str();
   app.add_option("--filter", work.filter, "filter as JSON")->capture_default_str();
   app.add_option("--filters", work.filters, "so many different filters; each update matches one");
   app.add_flag("--incidents", work.incidents, "publish incidents in place of padded events");
@@ -87,10 +93,14 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", plan.seconds, "end after so long at the latest")->capture_default_str();
   app.add_option("--warmup", plan.warmup, "seconds not counted in the latencies");
   app.add_option("--stalled", work.stalled, "clients that stop reading once subscribed");
-  app.add_flag("--revive", plan.revive, "stalled clients read again at the end and must get whole, or be closed as too slow");
-  app.add_flag("--storm", plan.storm, "after the updates all clients drop, miss --missed updates and come back at once");
-  app.add_option("--missed", plan.storm_updates, "updates that clients miss in a storm")->capture_default_str();
-  app.add_flag("--replays", plan.replays, "in a storm: the server, which has no offsets, sends all it kept to each client that comes");
+  app.add_flag("--revive", plan.revive,
+               "stalled clients read again at the end and must get whole, or be closed as too slow");
+  app.add_flag("--storm", plan.storm,
+               "after the updates all clients drop, miss --missed updates and come back at once");
+  app.add_option("--missed", plan.storm_updates, "updates that clients miss in a storm")
+      ->capture_default_str();
+  app.add_flag("--replays", plan.replays,
+               "in a storm: the server, which has no offsets, sends all it kept to each client that comes");
   app.add_flag("--gate", plan.gate, "print each phase and wait for a line on stdin");
   CLI11_PARSE(app, argc, argv);
   for (const auto& text : targets) {

@@ -19,18 +19,21 @@ struct Plan {
   std::uint32_t connect_burst = 200;   ///< connections under way at once
   bool tls = false;
   bool deflate = false;
-  double publish_rate = 0;          ///< updates per second; 0 and not lockstep: somebody else publishes
-  bool lockstep = false;            ///< the next burst when every client has the one before, in place of a rate
-  std::uint32_t burst = 1;          ///< so many fall due at the same moment
+  double publish_rate = 0;  ///< updates per second; 0 and not lockstep: somebody else publishes
+  bool lockstep = false;    ///< the next burst when every client has the one before, in place of a rate
+  std::uint32_t burst = 1;  ///< so many fall due at the same moment
   std::uint64_t publish_count = 0;  ///< stop publishing after so many; 0: no end
-  std::uint64_t expect_updates = 0; ///< somebody else publishes: end when every client has seen so many; 0: run for `seconds`
+  std::uint64_t expect_updates =
+      0;  ///< somebody else publishes: end when every client has seen so many; 0: run for `seconds`
   double seconds = 10;
-  double warmup = 0;                ///< seconds of publishing that are not counted in the histograms
-  bool revive = false;              ///< at the end stalled clients read again, and must get whole or be told that they were too slow
-  bool storm = false;               ///< after the measurement all clients drop, miss updates, come back at once
+  double warmup = 0;    ///< seconds of publishing that are not counted in the histograms
+  bool revive = false;  ///< at the end stalled clients read again, and must get whole or be told that they
+                        ///< were too slow
+  bool storm = false;   ///< after the measurement all clients drop, miss updates, come back at once
   std::uint64_t storm_updates = 500;
-  bool replays = false;             ///< a server without offsets sends what it kept to whoever comes: a storm waits for all of it
-  bool gate = false;                ///< say each phase on stdout and wait for a line on stdin
+  bool replays =
+      false;  ///< a server without offsets sends what it kept to whoever comes: a storm waits for all of it
+  bool gate = false;  ///< say each phase on stdout and wait for a line on stdin
 };
 
 struct Report {
@@ -40,22 +43,22 @@ struct Report {
   std::uint32_t opened = 0;
   std::uint32_t failed = 0;
   std::uint32_t closed_early = 0;
-  std::uint32_t deflating = 0;   ///< connections whose server agreed to compress
-  std::uint32_t too_slow = 0;    ///< stalled clients that were closed with 4430
-  std::uint32_t revived = 0;     ///< stalled clients that got whole again
+  std::uint32_t deflating = 0;  ///< connections whose server agreed to compress
+  std::uint32_t too_slow = 0;   ///< stalled clients that were closed with 4430
+  std::uint32_t revived = 0;    ///< stalled clients that got whole again
   std::uint64_t published = 0;
   std::uint64_t refused = 0;
   std::uint64_t bytes = 0;
-  std::string tls;               ///< version, empty when plain
-  double connect_seconds = 0;    ///< first connect to last `subscribed`
-  double delivery_seconds = 0;   ///< first to last update seen
+  std::string tls;                   ///< version, empty when plain
+  double connect_seconds = 0;        ///< first connect to last `subscribed`
+  double delivery_seconds = 0;       ///< first to last update seen
   double storm_connect_seconds = 0;  ///< first reconnect to last `subscribed`
   double storm_seconds = 0;          ///< first reconnect to last missed update
-  bool complete = false;         ///< what was expected came in time
+  bool complete = false;             ///< what was expected came in time
 
   [[nodiscard]] bool whole() const noexcept {
-    return complete && totals.gaps == 0 && totals.duplicates == 0 && totals.lost == 0 && totals.errors == 0 && closed_early == 0 &&
-           failed == 0;
+    return complete && totals.gaps == 0 && totals.duplicates == 0 && totals.lost == 0 && totals.errors == 0 &&
+           closed_early == 0 && failed == 0;
   }
 };
 

@@ -11,7 +11,8 @@ namespace {
 /// As string_view::find, which stops at every quote of a JSON text.
 std::size_t find(std::string_view in, std::string_view what) {
   const void* at = ::memmem(in.data(), in.size(), what.data(), what.size());
-  return at == nullptr ? std::string_view::npos : static_cast<std::size_t>(static_cast<const char*>(at) - in.data());
+  return at == nullptr ? std::string_view::npos
+                       : static_cast<std::size_t>(static_cast<const char*>(at) - in.data());
 }
 
 }  // namespace
@@ -42,7 +43,9 @@ void StreamCheck::forward(std::uint64_t from, std::uint64_t to, Totals& totals) 
 /// `offset` was told by an update that replaces it: it closes its hole, or comes twice.
 void StreamCheck::fill(std::uint64_t offset, Totals& totals) {
   ++totals.conflated;
-  const auto hole = std::find_if(holes_.begin(), holes_.end(), [offset](const Range& r) { return r.first <= offset && offset <= r.second; });
+  const auto hole = std::find_if(holes_.begin(), holes_.end(), [offset](const Range& r) {
+    return r.first <= offset && offset <= r.second;
+  });
   if (hole == holes_.end()) {
     ++totals.duplicates;
     return;
@@ -69,7 +72,8 @@ std::uint64_t StreamCheck::take_sequence(std::string_view payload, std::uint64_t
   return 1;
 }
 
-/// `replaces` stands directly behind `offset` (PROTOCOL.md section 4): elsewhere it would be missed, and count as gaps.
+/// `replaces` stands directly behind `offset` (PROTOCOL.md section 4): elsewhere it would be missed, and
+/// count as gaps.
 std::uint64_t StreamCheck::on_update(std::string_view frame, Totals& totals) {
   constexpr std::string_view kOffset = "\"offset\":";
   constexpr std::string_view kReplaces = ",\"replaces\":[";
@@ -97,7 +101,9 @@ std::uint64_t StreamCheck::on_update(std::string_view frame, Totals& totals) {
 
 void StreamCheck::on_subscribed(std::string_view frame, Totals& totals) {
   const auto offset = number_member(frame, "\"offset\"", 0);
-  const auto says = [frame](std::string_view outcome) { return frame.find(outcome) != std::string_view::npos; };
+  const auto says = [frame](std::string_view outcome) {
+    return frame.find(outcome) != std::string_view::npos;
+  };
   finish(totals);
   if (says("\"outcome\":\"resumed\"")) {
     ++totals.resumed;

@@ -1,10 +1,10 @@
 #pragma once
-// StreamCheck: holds one subscription to the promise while it measures: offsets of `update` and `skip` frames and of `replaces`,
-// after the subscribed position, are contiguous, each once, and updates come in order. It reads frames by scanning for the few
-// members it needs, in any order of members.
+// StreamCheck: holds one subscription to the promise while it measures: offsets of `update` and `skip` frames
+// and of `replaces`, after the subscribed position, are contiguous, each once, and updates come in order. It
+// reads frames by scanning for the few members it needs, in any order of members.
 //
-// A conflated batch comes oldest first and may name earlier offsets in a later frame's `replaces`: what lies between is a hole until
-// then. A hole that is open when the stream starts over, or at finish(), is a gap.
+// A conflated batch comes oldest first and may name earlier offsets in a later frame's `replaces`: what lies
+// between is a hole until then. A hole that is open when the stream starts over, or at finish(), is a gap.
 //
 // Thread: one.
 #include <cstdint>
@@ -15,7 +15,8 @@
 namespace tocsin::loadgen {
 
 /// The unsigned number after `"name":`, or `otherwise` when the member is absent.
-[[nodiscard]] std::uint64_t number_member(std::string_view frame, std::string_view quoted_name, std::uint64_t otherwise);
+[[nodiscard]] std::uint64_t number_member(std::string_view frame, std::string_view quoted_name,
+                                          std::uint64_t otherwise);
 /// The frame's type, or an empty view.
 [[nodiscard]] std::string_view type_of(std::string_view frame);
 
@@ -33,9 +34,11 @@ struct Totals {
 
 class StreamCheck {
  public:
-  /// Takes a frame of this subscription; returns how many offsets of updates it told (its own and those it replaces).
+  /// Takes a frame of this subscription; returns how many offsets of updates it told (its own and those it
+  /// replaces).
   std::uint64_t take(std::string_view frame, Totals& totals);
-  /// The same for a server without offsets: the payload's own sequence "n" is held to steps of `stride` from the first one seen.
+  /// The same for a server without offsets: the payload's own sequence "n" is held to steps of `stride` from
+  /// the first one seen.
   std::uint64_t take_sequence(std::string_view payload, std::uint64_t stride, Totals& totals);
   /// What is still open is a gap.
   void finish(Totals& totals);

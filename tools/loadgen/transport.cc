@@ -18,7 +18,8 @@ bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULD
 
 TlsClient::TlsClient() : context_(SSL_CTX_new(TLS_client_method())) {
   SSL_CTX_set_verify(context_.get(), SSL_VERIFY_NONE, nullptr);
-  SSL_CTX_set_mode(context_.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context_.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_OFF);
 }
 

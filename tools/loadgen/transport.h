@@ -1,6 +1,7 @@
 #pragma once
-// Transport: bytes over one non-blocking socket, plain or inside TLS (OpenSSL as a client; the handshake happens in the first
-// reads and writes). The peer's certificate is not verified: what is measured is a server that we started ourselves.
+// Transport: bytes over one non-blocking socket, plain or inside TLS (OpenSSL as a client; the handshake
+// happens in the first reads and writes). The peer's certificate is not verified: what is measured is a
+// server that we started ourselves.
 //
 // Thread: one.
 #include <openssl/ssl.h>

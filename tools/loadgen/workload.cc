@@ -11,11 +11,14 @@ constexpr std::size_t kPayloadOverhead = 32;
 constexpr std::size_t kIncidentOverhead = 560;
 
 constexpr std::array<std::string_view, 48> kWords{
-    "latency", "of",      "the",    "checkout", "service", "is",      "above",   "its",      "objective", "since",  "deploy",  "on",
-    "replica", "lag",     "grew",   "to",       "minutes", "and",     "alerts",  "fire",     "for",       "region", "eu-west", "queue",
-    "depth",   "doubled", "after",  "failover", "primary", "database", "timeouts", "in",     "api",       "gateway", "errors",  "customers",
-    "see",     "failed",  "orders", "rollback", "started", "by",      "owner",   "traffic",  "shifted",   "error",  "budget",  "burned"};
-constexpr std::array<std::string_view, 5> kStatus{"triaged", "investigating", "identified", "remediating", "monitoring"};
+    "latency",   "of",      "the",    "checkout",  "service", "is",       "above",    "its",
+    "objective", "since",   "deploy", "on",        "replica", "lag",      "grew",     "to",
+    "minutes",   "and",     "alerts", "fire",      "for",     "region",   "eu-west",  "queue",
+    "depth",     "doubled", "after",  "failover",  "primary", "database", "timeouts", "in",
+    "api",       "gateway", "errors", "customers", "see",     "failed",   "orders",   "rollback",
+    "started",   "by",      "owner",  "traffic",   "shifted", "error",    "budget",   "burned"};
+constexpr std::array<std::string_view, 5> kStatus{"triaged", "investigating", "identified", "remediating",
+                                                  "monitoring"};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same text for the same update in every run.
 std::uint64_t mix(std::uint64_t& state) {
@@ -33,7 +36,9 @@ Workload::Workload(WorkloadPlan plan) : plan_(std::move(plan)) {
   const std::uint32_t shares = std::max({plan_.channels, plan_.filters, 1U});
   listeners_.resize(shares, 0);
   for (std::uint32_t i = plan_.stalled; i < plan_.connections; ++i) ++listeners_[i % shares];
-  pad_.assign(std::max<std::size_t>(plan_.payload_bytes, plan_.overhead + kPayloadOverhead + 1) - plan_.overhead - kPayloadOverhead, 'x');
+  pad_.assign(std::max<std::size_t>(plan_.payload_bytes, plan_.overhead + kPayloadOverhead + 1) -
+                  plan_.overhead - kPayloadOverhead,
+              'x');
 }
 
 std::string Workload::channel(std::uint64_t share) const {
@@ -47,9 +52,15 @@ Topic Workload::topic(std::uint32_t listener) const {
   if (plan_.filters == 0) return topic;
   const std::string value = number(share) + "\"]}";
   switch (share % 3) {
-    case 0: topic.filter = R"({"labels":{"service":["svc-)" + value + "}"; break;
-    case 1: topic.filter = R"({"incident":["inc-)" + value; break;
-    default: topic.filter = R"({"team":["team-)" + value; break;
+    case 0:
+      topic.filter = R"({"labels":{"service":["svc-)" + value + "}";
+      break;
+    case 1:
+      topic.filter = R"({"incident":["inc-)" + value;
+      break;
+    default:
+      topic.filter = R"({"team":["team-)" + value;
+      break;
   }
   return topic;
 }
@@ -73,10 +84,20 @@ void Workload::write_incident(std::uint64_t n, std::string_view payload) {
   const std::string share = number(plan_.filters > 0 ? n % plan_.filters : n % 200);
   incident_.assign(R"({"id":"inc-)").append(share).append(R"(","title":")");
   if (plan_.payload_bytes > kIncidentOverhead) write_words(48, n % 200);
-  incident_.append(R"(","severity":"P)").append(number(1 + r % 4)).append(R"(","status":")").append(kStatus[r % kStatus.size()]);
-  incident_.append(R"(","category":"availability","source":"monitoring","environment":"production","team":"team-)").append(share);
-  incident_.append(R"(","labels":{"service":"svc-)").append(share).append(R"(","region":"eu-west-)").append(number(1 + r % 3));
-  incident_.append(R"("},"assignees":["user-)").append(number(r >> 8U & 0xFFU)).append(R"("],"description":")");
+  incident_.append(R"(","severity":"P)")
+      .append(number(1 + r % 4))
+      .append(R"(","status":")")
+      .append(kStatus[r % kStatus.size()]);
+  incident_
+      .append(R"(","category":"availability","source":"monitoring","environment":"production","team":"team-)")
+      .append(share);
+  incident_.append(R"(","labels":{"service":"svc-)")
+      .append(share)
+      .append(R"(","region":"eu-west-)")
+      .append(number(1 + r % 3));
+  incident_.append(R"("},"assignees":["user-)")
+      .append(number(r >> 8U & 0xFFU))
+      .append(R"("],"description":")");
   if (plan_.payload_bytes > kIncidentOverhead) write_words(plan_.payload_bytes - kIncidentOverhead, r);
   incident_.append(R"(","metadata":)").append(payload).append("}");
 }

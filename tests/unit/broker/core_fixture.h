@@ -55,18 +55,35 @@ class GateStore final : public LogStore {
   void on_wake(std::function<void()>) override {}
   [[nodiscard]] Result<std::vector<ChannelMeta>> channels() const override { return held_.channels(); }
   [[nodiscard]] ChannelId new_channel_id(Durability d) override { return held_.new_channel_id(d); }
-  [[nodiscard]] Result<std::vector<Record>> read_after(ChannelId c, Offset a, std::size_t n, std::size_t b) const override {
+  [[nodiscard]] Result<std::vector<Record>> read_after(ChannelId c, Offset a, std::size_t n,
+                                                       std::size_t b) const override {
     if (read_error) return *read_error;
     return held_.read_after(c, a, n, b);
   }
   [[nodiscard]] Result<RowMark> mark(ChannelId c, Offset o) const override { return held_.mark(c, o); }
-  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId c, std::size_t n) const override { return held_.newest_event_ids(c, n); }
-  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId c, std::string_view k) const override { return held_.incident(c, k); }
-  [[nodiscard]] Result<std::vector<IncidentRow>> incidents(ChannelId c, std::string_view a, std::size_t n) const override { return held_.incidents(c, a, n); }
-  [[nodiscard]] Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId c) const override { return held_.snapshot(c); }
-  [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override { return held_.session(id); }
-  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t t, std::size_t n) const override { return held_.expired_sessions(t, n); }
-  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view n) const override { return held_.setting(n); }
+  [[nodiscard]] Result<std::vector<EventIdAt>> newest_event_ids(ChannelId c, std::size_t n) const override {
+    return held_.newest_event_ids(c, n);
+  }
+  [[nodiscard]] Result<std::optional<IncidentRow>> incident(ChannelId c, std::string_view k) const override {
+    return held_.incident(c, k);
+  }
+  [[nodiscard]] Result<std::vector<IncidentRow>> incidents(ChannelId c, std::string_view a,
+                                                           std::size_t n) const override {
+    return held_.incidents(c, a, n);
+  }
+  [[nodiscard]] Result<std::unique_ptr<SnapshotReader>> snapshot(ChannelId c) const override {
+    return held_.snapshot(c);
+  }
+  [[nodiscard]] Result<std::optional<SessionRow>> session(std::string_view id) const override {
+    return held_.session(id);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> expired_sessions(std::int64_t t,
+                                                                  std::size_t n) const override {
+    return held_.expired_sessions(t, n);
+  }
+  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view n) const override {
+    return held_.setting(n);
+  }
 
   bool open = true;  ///< commit at once
   std::optional<Error> failing;
@@ -117,7 +134,8 @@ struct Broker {
     registry = std::make_unique<metrics::Registry>();
     metrics = std::make_unique<Metrics>(*registry);
     store = std::make_unique<GateStore>(disk);
-    core = std::make_unique<Core>(config, "cluster", *store, clock, [this] { return ++random; }, wire, *metrics);
+    core = std::make_unique<Core>(
+        config, "cluster", *store, clock, [this] { return ++random; }, wire, *metrics);
     REQUIRE(core->open());
     store->poll();
   }
@@ -159,7 +177,9 @@ struct Broker {
     REQUIRE(out);
     return *std::move(out);
   }
-  void send_draft(Draft draft, const std::string& peer = "pub") { say(peer, link::Publish{++last_ref, {std::move(draft)}}); }
+  void send_draft(Draft draft, const std::string& peer = "pub") {
+    say(peer, link::Publish{++last_ref, {std::move(draft)}});
+  }
   link::PublishOutcome publish(Draft draft, const std::string& peer = "pub") {
     send_draft(std::move(draft), peer);
     auto result = must_take<link::PublishResult>(peer);
@@ -172,7 +192,8 @@ struct Broker {
   }
 };
 
-inline Draft change(std::string event_id, std::string key, std::string incident, std::string kind = "updated") {
+inline Draft change(std::string event_id, std::string key, std::string incident,
+                    std::string kind = "updated") {
   Draft d;
   d.channel = "incidents";
   d.event_id = std::move(event_id);

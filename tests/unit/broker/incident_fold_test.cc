@@ -27,19 +27,24 @@ std::string joined(const std::vector<std::string>& names) {
 
 TEST_SUITE("fold") {
   TEST_CASE("a new incident is whole, in the fixed order, at version 1") {
-    const auto f = fold("", draft("created", R"({"zone":"b","title":"Disk","labels":{"service":"db"},"severity":"P1"})"), kAt);
+    const auto f =
+        fold("", draft("created", R"({"zone":"b","title":"Disk","labels":{"service":"db"},"severity":"P1"})"),
+             kAt);
     REQUIRE(f);
-    CHECK(f->json ==
-          R"({"id":"I1","title":"Disk","severity":"P1","status":"detected","labels":{"service":"db"},)"
-          R"("created_at":"2026-01-01T10:00:00.000Z","updated_at":"2026-01-01T10:00:00.000Z","version":1,"zone":"b"})");
+    CHECK(
+        f->json ==
+        R"({"id":"I1","title":"Disk","severity":"P1","status":"detected","labels":{"service":"db"},)"
+        R"("created_at":"2026-01-01T10:00:00.000Z","updated_at":"2026-01-01T10:00:00.000Z","version":1,"zone":"b"})");
     CHECK(f->version == 1);
     CHECK_FALSE(f->ends);
   }
 
   TEST_CASE("a partial incident is merged; only what differs is named as changed") {
-    const auto first = fold("", draft("created", R"({"title":"Disk","labels":{"a":"1","b":"2"},"team":"core"})"), kAt);
+    const auto first =
+        fold("", draft("created", R"({"title":"Disk","labels":{"a":"1","b":"2"},"team":"core"})"), kAt);
     REQUIRE(first);
-    const auto f = fold(first->json, draft("updated", R"({"title":"Disk","labels":{"b":null,"c":"3"},"team":null})"), kLater);
+    const auto f = fold(
+        first->json, draft("updated", R"({"title":"Disk","labels":{"b":null,"c":"3"},"team":null})"), kLater);
     REQUIRE(f);
     CHECK(joined(f->changed) == "labels team ");
     CHECK(f->json.find(R"("labels":{"a":"1","c":"3"})") != std::string::npos);
@@ -47,14 +52,25 @@ TEST_SUITE("fold") {
     CHECK(f->version == 2);
   }
 
-  TEST_CASE("equal values are no change, however they are written; odd names and nested objects keep their bytes") {
-    const auto first = fold("", draft("created", R"({"n":1,"list":[1,{"a":1,"b":2}],"q\"\u0001":"x","metadata":{"a":{"b":1,"c":null},"t":"é"}})"), kAt);
+  TEST_CASE(
+      "equal values are no change, however they are written; odd names and nested objects keep their bytes") {
+    const auto first = fold(
+        "",
+        draft(
+            "created",
+            R"({"n":1,"list":[1,{"a":1,"b":2}],"q\"\u0001":"x","metadata":{"a":{"b":1,"c":null},"t":"é"}})"),
+        kAt);
     REQUIRE(first);
     CHECK(first->json.find(R"("metadata":{"a":{"b":1},"t":"é"})") != std::string::npos);
-    const auto same = fold(first->json, draft("updated", R"({"n":1.0,"list":[1.0,{"b":2,"a":1}],"q\u0022\u0001":"\u0078","metadata":{"a":{"b":1}}})"), kAt);
+    const auto same = fold(
+        first->json,
+        draft("updated",
+              R"({"n":1.0,"list":[1.0,{"b":2,"a":1}],"q\u0022\u0001":"\u0078","metadata":{"a":{"b":1}}})"),
+        kAt);
     REQUIRE(same);
     CHECK(same->changed.empty());
-    const auto deep = fold(same->json, draft("updated", R"({"metadata":{"a":{"d":[]},"t":null},"list":{"x":null,"y":1}})"), kAt);
+    const auto deep = fold(
+        same->json, draft("updated", R"({"metadata":{"a":{"d":[]},"t":null},"list":{"x":null,"y":1}})"), kAt);
     REQUIRE(deep);
     CHECK(joined(deep->changed) == "metadata list ");
     CHECK(deep->json.find(R"("metadata":{"a":{"b":1,"d":[]}})") != std::string::npos);
@@ -91,7 +107,8 @@ TEST_SUITE("fold") {
       std::uint64_t if_version;
       bool ok;
     };
-    for (const Row& row : {Row{"", 0, true}, Row{"", 1, false}, Row{first->json, 1, true}, Row{first->json, 0, false}, Row{first->json, 2, false}}) {
+    for (const Row& row : {Row{"", 0, true}, Row{"", 1, false}, Row{first->json, 1, true},
+                           Row{first->json, 0, false}, Row{first->json, 2, false}}) {
       CAPTURE(row.if_version);
       auto d = draft("updated", R"({"title":"x"})");
       d.if_version = row.if_version;
@@ -107,11 +124,16 @@ TEST_SUITE("fold") {
       const char* part;
     };
     const Row rows[] = {
-        {R"({"severity":"P9"})", "severity"},   {R"({"severity":null})", "severity"},
-        {R"({"status":"done"})", "status"},     {R"({"title":7})", "title"},
-        {R"({"labels":{"a":1}})", "labels"},    {R"({"labels":[]})", "labels"},
-        {R"({"assignees":"bob"})", "assignees"}, {R"({"created_at":"now"})", "created_at"},
-        {R"({"metadata":[]})", "metadata"},     {"[]", "object"},
+        {R"({"severity":"P9"})", "severity"},
+        {R"({"severity":null})", "severity"},
+        {R"({"status":"done"})", "status"},
+        {R"({"title":7})", "title"},
+        {R"({"labels":{"a":1}})", "labels"},
+        {R"({"labels":[]})", "labels"},
+        {R"({"assignees":"bob"})", "assignees"},
+        {R"({"created_at":"now"})", "created_at"},
+        {R"({"metadata":[]})", "metadata"},
+        {"[]", "object"},
         {"{", "JSON at byte"},
     };
     for (const Row& row : rows) {

@@ -1,4 +1,5 @@
-// What an edge may rely on: hello, interest, fan-out, lag, heartbeats, queries, snapshots, sessions (LINK.md).
+// What an edge may rely on: hello, interest, fan-out, lag, heartbeats, queries, snapshots, sessions
+// (LINK.md).
 #include <doctest/doctest.h>
 
 #include "tests/unit/broker/core_fixture.h"
@@ -77,7 +78,9 @@ TEST_CASE("an edge is who its key says, and nobody takes the place of another ke
     b.core->on_bytes(peer, link::encode(message), holder);
     b.settle();
   };
-  const auto hello = [](const char* role, const char* id) { return link::Hello{link::kVersion, role, id, 1, "", ""}; };
+  const auto hello = [](const char* role, const char* id) {
+    return link::Hello{link::kVersion, role, id, 1, "", ""};
+  };
   say("edge-0", "edge-0", hello("edge", "edge-0"));
   CHECK_FALSE(b.must_take<link::Welcome>("edge-0").ticket_key.empty());
   SUBCASE("another's id") {
@@ -161,7 +164,9 @@ TEST_CASE("an edge over the lag bound gets nothing live until it has received do
     }
     return n;
   };
-  const auto ack = [&](const std::string& edge, std::uint64_t bytes) { b.say(edge, link::EdgeHeartbeat{1, bytes, 0, ""}); };
+  const auto ack = [&](const std::string& edge, std::uint64_t bytes) {
+    b.say(edge, link::EdgeHeartbeat{1, bytes, 0, ""});
+  };
   for (int i = 0; i < 20; ++i) {
     put();
     std::uint64_t other = 0;
@@ -182,7 +187,8 @@ TEST_CASE("an edge over the lag bound gets nothing live until it has received do
   CHECK(drain() == 1);
 }
 
-TEST_CASE("answers wait while an edge is half its bound behind, until it moves on or has stood still for half a second") {
+TEST_CASE(
+    "answers wait while an edge is half its bound behind, until it moves on or has stood still for half a second") {
   Config config;
   config.lag_max_bytes = 65'536;
   Linked b(config);
@@ -331,7 +337,8 @@ TEST_CASE("open snapshots are few, end when idle, and go with their peer") {
 
 TEST_CASE("incidents are listed by filter in key order, page by page, and found by key in any channel") {
   Linked b;
-  for (int i = 0; i < 12; ++i) (void)b.publish(change("", "k" + std::to_string(10 + i), i % 2 == 0 ? R"({"severity":"P0"})" : "{}"));
+  for (int i = 0; i < 12; ++i)
+    (void)b.publish(change("", "k" + std::to_string(10 + i), i % 2 == 0 ? R"({"severity":"P0"})" : "{}"));
   Draft elsewhere = change("", "far", "{}");
   elsewhere.channel = "other";
   (void)b.publish(elsewhere);

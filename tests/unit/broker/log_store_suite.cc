@@ -198,14 +198,24 @@ Status commit_now(LogStore& store, Batch batch) {
 }
 
 ChannelMeta meta(ChannelId id, std::string name, Offset last, Offset first, Offset row_first) {
-  return {id, std::move(name), Epoch{7}, first, row_first, last, last * kRowBytes, is_volatile(id) ? Durability::memory : Durability::disk};
+  return {id,
+          std::move(name),
+          Epoch{7},
+          first,
+          row_first,
+          last,
+          last * kRowBytes,
+          is_volatile(id) ? Durability::memory : Durability::disk};
 }
 
 Batch rows(ChannelId id, const std::string& name, Offset from, Offset to) {
   Batch batch;
   for (Offset o = from; o <= to; ++o)
-    batch.appends.push_back({id, {o, std::make_shared<const std::string>("row " + std::to_string(o))}, "e" + std::to_string(o),
-                             1000 + static_cast<std::int64_t>(o), o * kRowBytes});
+    batch.appends.push_back({id,
+                             {o, std::make_shared<const std::string>("row " + std::to_string(o))},
+                             "e" + std::to_string(o),
+                             1000 + static_cast<std::int64_t>(o),
+                             o * kRowBytes});
   batch.channels.push_back(meta(id, name, to));
   return batch;
 }
@@ -219,7 +229,9 @@ void run_log_store_suite(const Fixture& fixture) {
   SUBCASE("marks and event ids are found by offset") { marks_and_event_ids(fixture); }
   SUBCASE("rows below row_first are removed, the others stay") { rows_below_row_first_go(fixture); }
   SUBCASE("incidents are found by key and listed in key order") { incidents_by_key_and_in_order(fixture); }
-  SUBCASE("a snapshot keeps its position and rows while batches commit") { a_snapshot_does_not_see_later_batches(fixture); }
+  SUBCASE("a snapshot keeps its position and rows while batches commit") {
+    a_snapshot_does_not_see_later_batches(fixture);
+  }
   SUBCASE("done never runs inside commit") { nothing_is_visible_before_poll_says_so(fixture); }
   SUBCASE("channel ids are never given twice") { ids_differ(fixture); }
   SUBCASE("sessions, touches, drops and settings") { sessions_and_settings(fixture); }

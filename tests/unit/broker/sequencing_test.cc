@@ -21,7 +21,8 @@ struct Publishing : Broker {
 TEST_CASE("positions of a channel are dense from 1, in the order of the drafts") {
   Publishing b;
   link::Publish publish{1, {}};
-  for (int i = 0; i < 5; ++i) publish.drafts.push_back(change("", "k" + std::to_string(i), R"({"title":"t"})"));
+  for (int i = 0; i < 5; ++i)
+    publish.drafts.push_back(change("", "k" + std::to_string(i), R"({"title":"t"})"));
   b.say("pub", publish);
   const auto result = b.must_take<link::PublishResult>("pub");
   REQUIRE(result.ref == 1);
@@ -36,7 +37,8 @@ TEST_CASE("positions of a channel are dense from 1, in the order of the drafts")
   CHECK(b.read("incidents", result.outcomes[0].position.epoch, 0).records.size() == 5);
 }
 
-TEST_CASE("an event_id that comes again gets the first position, also from the group under way and after a restart") {
+TEST_CASE(
+    "an event_id that comes again gets the first position, also from the group under way and after a restart") {
   Publishing b;
   b.store->open = false;
   b.send_draft(change("e1", "k", R"({"title":"a"})"));
@@ -94,7 +96,8 @@ TEST_CASE("changes of one group build on each other before they are committed") 
   Publishing b;
   b.store->open = false;
   b.send_draft(change("e0", "x", "{}"));  // the disk is busy with this one
-  link::Publish publish{9, {change("e1", "k", R"({"title":"a"})"), change("e2", "k", R"({"severity":"P1"})")}};
+  link::Publish publish{9,
+                        {change("e1", "k", R"({"title":"a"})"), change("e2", "k", R"({"severity":"P1"})")}};
   publish.drafts[1].if_version = 1;
   b.say("pub", publish);
   b.store->open = true;
@@ -121,7 +124,8 @@ TEST_CASE("while a group is committed the next gathers, and goes as one") {
   CHECK(b.store->commits == before + 2);
   b.store->release();
   b.settle();
-  for (Offset i = 1; i <= 10; ++i) CHECK(b.must_take<link::PublishResult>("pub").outcomes.front().position.offset == i);
+  for (Offset i = 1; i <= 10; ++i)
+    CHECK(b.must_take<link::PublishResult>("pub").outcomes.front().position.offset == i);
 }
 
 TEST_CASE("a commit that fails takes everything back that was built on it") {
@@ -135,7 +139,8 @@ TEST_CASE("a commit that fails takes everything back that was built on it") {
   b.send_draft(change("e2", "k", R"({"severity":"P0"})"));  // gathers on top of it
   b.store->release();
   b.settle();
-  for (int i = 0; i < 2; ++i) CHECK(b.must_take<link::PublishResult>("pub").outcomes.front().fault.code == "disk_full");
+  for (int i = 0; i < 2; ++i)
+    CHECK(b.must_take<link::PublishResult>("pub").outcomes.front().fault.code == "disk_full");
   CHECK(b.core->not_ready_reason() == "disk_full");
   CHECK(b.publish(change("e3", "k", "{}")).fault.code == "disk_full");  // refused at once
   CHECK(b.read("incidents", kept.position.epoch, 0).head.last == 1);

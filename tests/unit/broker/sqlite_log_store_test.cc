@@ -50,7 +50,8 @@ struct Opened {
   DataFolder folder;
   std::unique_ptr<LogStore> store;
 };
-Result<std::unique_ptr<Opened>> open(const std::string& path, std::int64_t max_bytes = 0, const std::string& cluster = "") {
+Result<std::unique_ptr<Opened>> open(const std::string& path, std::int64_t max_bytes = 0,
+                                     const std::string& cluster = "") {
   auto folder = DataFolder::claim(path, cluster, "made-up");
   if (!folder) return folder.error();
   auto out = std::make_unique<Opened>(Opened{*std::move(folder), nullptr});
@@ -108,7 +109,8 @@ TEST_CASE("what was committed is there after the store is opened again, under th
   CHECK(opened->store->new_channel_id(Durability::disk) != id);
 }
 
-TEST_CASE("the write-ahead log is filled with zeros meanwhile, and is read back like any other after a crash") {
+TEST_CASE(
+    "the write-ahead log is filled with zeros meanwhile, and is read back like any other after a crash") {
   TempFolder folder;
   auto opened = must_open(folder.path());
   const ChannelId id = opened->store->new_channel_id(Durability::disk);
@@ -121,7 +123,8 @@ TEST_CASE("the write-ahead log is filled with zeros meanwhile, and is read back 
   REQUIRE(fs::file_size(folder.file("log.db-wal")) >= kWalBytes);
   REQUIRE(commit_now(*opened->store, rows(id, "incidents", 4, 5)));
   TempFolder crashed;  // what a kill leaves behind
-  for (const char* name : {"log.db", "log.db-wal", "COMMITS", "CLUSTER"}) fs::copy_file(folder.file(name), crashed.file(name));
+  for (const char* name : {"log.db", "log.db-wal", "COMMITS", "CLUSTER"})
+    fs::copy_file(folder.file(name), crashed.file(name));
   auto again = must_open(crashed.path());
   CHECK(epoch_of(*again->store) == epoch);
   CHECK(again->store->read_after(id, 0, 10, 1 << 20)->size() == 5);

@@ -37,9 +37,11 @@ struct Fixture {
     while (!done() && !late) loop.run_once();
     return done();
   }
-  Result<Response> ask(const std::string& method, const std::string& target, Headers headers = {}, std::string body = {}) {
+  Result<Response> ask(const std::string& method, const std::string& target, Headers headers = {},
+                       std::string body = {}) {
     std::optional<Result<Response>> answer;
-    client.request(method, target, std::move(headers), std::move(body), milliseconds{5'000}, [&](Result<Response> r) { answer = std::move(r); });
+    client.request(method, target, std::move(headers), std::move(body), milliseconds{5'000},
+                   [&](Result<Response> r) { answer = std::move(r); });
     REQUIRE(until([&] { return answer.has_value(); }));
     return *std::move(answer);
   }
@@ -63,7 +65,8 @@ TEST_SUITE("http") {
       seen = r;
       respond({201, "text/plain", {{"x-extra", "1"}}, "hello"});
     });
-    const auto r = ask("POST", url(*server, "/a/b?x=1&y=2"), {{"authorization", "Bearer t"}, {"content-type", "application/json"}}, "{}");
+    const auto r = ask("POST", url(*server, "/a/b?x=1&y=2"),
+                       {{"authorization", "Bearer t"}, {"content-type", "application/json"}}, "{}");
     REQUIRE(r);
     CHECK(r->status == 201);
     CHECK(r->content_type == "text/plain");
@@ -76,13 +79,16 @@ TEST_SUITE("http") {
   }
 
   TEST_CASE_FIXTURE(Fixture, "large bodies pass both ways; a body above the limit is refused") {
-    const auto server = serve([](const Request& r, const Responder& respond) { respond({200, "text/plain", {}, r.body + r.body}); });
+    const auto server = serve([](const Request& r, const Responder& respond) {
+      respond({200, "text/plain", {}, r.body + r.body});
+    });
     const std::string body(900'000, 'x');
     const auto r = ask("POST", url(*server, "/"), {}, body);
     REQUIRE(r);
     CHECK(r->body.size() == 1'800'000);
     const auto refused = ask("POST", url(*server, "/"), {}, std::string(2'000'000, 'x'));
-    if (refused) CHECK(refused->status == 413);  // or the connection is cut while the body is still being sent
+    if (refused)
+      CHECK(refused->status == 413);  // or the connection is cut while the body is still being sent
   }
 
   TEST_CASE_FIXTURE(Fixture, "an answer may come later, also after the client went away") {
@@ -90,7 +96,8 @@ TEST_SUITE("http") {
     const auto server = serve([&](const Request&, const Responder& respond) { waiting.push_back(respond); });
     {
       Client other(context);
-      other.get(url(*server, "/"), milliseconds{5'000}, [](const Result<Response>&) { FAIL("an abandoned request was answered"); });
+      other.get(url(*server, "/"), milliseconds{5'000},
+                [](const Result<Response>&) { FAIL("an abandoned request was answered"); });
       REQUIRE(until([&] { return waiting.size() == 1; }));
     }
     std::optional<Result<Response>> answer;
@@ -124,8 +131,11 @@ TEST_SUITE("http") {
   }
 
   TEST_CASE_FIXTURE(Fixture, "a callback may destroy the client that called it") {
-    const auto server = serve([](const Request&, const Responder& respond) { respond({200, "text/plain", {}, "x"}); });
-    for (const std::string& target : {url(*server, "/"), std::string("http://127.0.0.1:1/"), std::string("nonsense")}) {
+    const auto server = serve([](const Request&, const Responder& respond) {
+      respond({200, "text/plain", {}, "x"});
+    });
+    for (const std::string& target :
+         {url(*server, "/"), std::string("http://127.0.0.1:1/"), std::string("nonsense")}) {
       auto own = std::make_unique<Client>(context);
       own->get(target, milliseconds{5'000}, [&](const Result<Response>&) { own.reset(); });
       REQUIRE(until([&] { return own == nullptr; }));
@@ -135,7 +145,8 @@ TEST_SUITE("http") {
       ws.reset();
       CHECK(*witness == 1);
     };
-    ws = std::make_unique<WsClient>(context, WsClient::Events{.on_open = {}, .on_text = {}, .on_close = refused});
+    ws = std::make_unique<WsClient>(context,
+                                    WsClient::Events{.on_open = {}, .on_text = {}, .on_close = refused});
     REQUIRE(ws->connect("ws://127.0.0.1:1/", "", {}));
     REQUIRE(until([&] { return ws == nullptr; }));
   }
@@ -159,14 +170,18 @@ TEST_SUITE("http") {
     }));
     CHECK(held.size() == 1);
     ::close(fd);
-    server = serve([](const Request& r, const Responder& respond) { respond({200, "text/plain", {}, r.method}); });
+    server = serve([](const Request& r, const Responder& respond) {
+      respond({200, "text/plain", {}, r.method});
+    });
     const auto again = this->ask("GET", url(*server, "/"));
     if (!again) FAIL(again.error().detail);
     CHECK(again->status == 200);
   }
 
   TEST_CASE_FIXTURE(Fixture, "HTTP/1.0 without a Host header is answered") {
-    const auto server = serve([](const Request& r, const Responder& respond) { respond({200, "text/plain", {}, r.path}); });
+    const auto server = serve([](const Request& r, const Responder& respond) {
+      respond({200, "text/plain", {}, r.path});
+    });
     const int fd = connect_raw(server->port());
     const std::string ask = "GET /health HTTP/1.0\r\n\r\n";
     REQUIRE(::send(fd, ask.data(), ask.size(), 0) == static_cast<ssize_t>(ask.size()));
@@ -189,13 +204,20 @@ TEST_SUITE("http") {
   }
 
   TEST_CASE_FIXTURE(Fixture, "a WebSocket that finds no WebSocket server is told once") {
-    const auto server = serve([](const Request&, const Responder& respond) { respond({404, "text/plain", {}, ""}); });
+    const auto server = serve([](const Request&, const Responder& respond) {
+      respond({404, "text/plain", {}, ""});
+    });
     int closes = 0;
-    WsClient ws(context, {.on_open = [] { FAIL("opened"); }, .on_text = {}, .on_close = [&](std::uint16_t, std::string_view) { ++closes; }});
-    REQUIRE(ws.connect("ws://127.0.0.1:" + std::to_string(server->port()) + "/v1/stream", "tocsin.v1.json", {}));
+    WsClient ws(context, {.on_open = [] { FAIL("opened"); },
+                          .on_text = {},
+                          .on_close = [&](std::uint16_t, std::string_view) { ++closes; }});
+    REQUIRE(
+        ws.connect("ws://127.0.0.1:" + std::to_string(server->port()) + "/v1/stream", "tocsin.v1.json", {}));
     REQUIRE(until([&] { return closes > 0; }));
     CHECK(closes == 1);
-    WsClient nobody(context, {.on_open = {}, .on_text = {}, .on_close = [&](std::uint16_t, std::string_view) { ++closes; }});
+    WsClient nobody(context, {.on_open = {}, .on_text = {}, .on_close = [&](std::uint16_t, std::string_view) {
+                                ++closes;
+                              }});
     REQUIRE(nobody.connect("ws://127.0.0.1:1/", "", {}));
     REQUIRE(until([&] { return closes == 2; }));
   }

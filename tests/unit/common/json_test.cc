@@ -81,14 +81,15 @@ TEST_SUITE("common.json") {
   }
 
   TEST_CASE("what could not be written again is refused: half a surrogate pair, a number beyond a double") {
-    for (const char* bad : {R"("\ude00")", R"({"\udfff":1})", R"("\u00e9\ude00")", "3e308", "7693e308", "[1e999]", "-76931348623157e308"}) {
+    for (const char* bad : {R"("\ude00")", R"({"\udfff":1})", R"("\u00e9\ude00")", "3e308", "7693e308",
+                            "[1e999]", "-76931348623157e308"}) {
       CAPTURE(std::string(bad));
       CHECK_FALSE(parse(bad));
     }
     CHECK(parse(R"("\ud83d\ude00")"));
     CHECK(text(*parse("[1.7976931348623157e308,5e-324,1e-999,-0.0,0.1]")) ==
           "[1.7976931348623157e308,5e-324,0.0,-0.0,0.1]");
-    CHECK(parse("\"\xed\x9f\xbf\""));   // U+D7FF, the last before the surrogates
+    CHECK(parse("\"\xed\x9f\xbf\""));  // U+D7FF, the last before the surrogates
   }
 }
 

@@ -16,10 +16,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::shared_ptr<const std::string> bytes(std::string s) { return std::make_shared<const std::string>(std::move(s)); }
+std::shared_ptr<const std::string> bytes(std::string s) {
+  return std::make_shared<const std::string>(std::move(s));
+}
 
 Context::Admission only(const std::string& key) {
-  return [key](std::string_view asked) { return asked == key ? std::optional<std::string>("holder") : std::nullopt; };
+  return [key](std::string_view asked) {
+    return asked == key ? std::optional<std::string>("holder") : std::nullopt;
+  };
 }
 
 struct Fixture {
@@ -32,15 +36,18 @@ struct Fixture {
   int refused = 0;
   std::string why;
 
-  std::unique_ptr<Router> router(const std::string& endpoint = "tcp://127.0.0.1:0", std::optional<CurveKeys> keys = {}) {
+  std::unique_ptr<Router> router(const std::string& endpoint = "tcp://127.0.0.1:0",
+                                 std::optional<CurveKeys> keys = {}) {
     auto r = Router::bind(context, {.endpoint = endpoint, .keys = std::move(keys)},
                           [this](std::string_view peer, std::string_view b, std::string_view holder) {
-                            at_router.push_back(std::string(peer) + ":" + std::string(b) + (holder.empty() ? "" : " of ") + std::string(holder));
+                            at_router.push_back(std::string(peer) + ":" + std::string(b) +
+                                                (holder.empty() ? "" : " of ") + std::string(holder));
                           });
     REQUIRE(r);
     return *std::move(r);
   }
-  std::unique_ptr<Dealer> dealer(const std::string& endpoint, const std::string& id = "a", std::optional<Dealer::Security> security = {}) {
+  std::unique_ptr<Dealer> dealer(const std::string& endpoint, const std::string& id = "a",
+                                 std::optional<Dealer::Security> security = {}) {
     auto d = Dealer::connect(context, {.endpoint = endpoint, .identity = id, .security = std::move(security)},
                              {.on_connected = [this] { ++connected; },
                               .on_disconnected = [this] { ++disconnected; },
@@ -63,7 +70,8 @@ struct Fixture {
 };
 
 TEST_SUITE("mq") {
-  TEST_CASE_FIXTURE(Fixture, "ten thousand messages each way arrive in order though the descriptor is edge-triggered") {
+  TEST_CASE_FIXTURE(
+      Fixture, "ten thousand messages each way arrive in order though the descriptor is edge-triggered") {
     const auto r = router();
     const auto d = dealer(r->endpoint());
     REQUIRE(until([&] { return connected == 1; }));
@@ -256,7 +264,8 @@ TEST_SUITE("mq") {
     SUBCASE("a key has one holder") {
       std::ofstream(dir / "edge-2.pub") << two << "\n";
       CHECK(list->holder(two) == "edge-1");
-      CHECK(AllowList::open(dir, clock).error().detail.find("edge-2.pub holds the key of edge-1") != std::string::npos);
+      CHECK(AllowList::open(dir, clock).error().detail.find("edge-2.pub holds the key of edge-1") !=
+            std::string::npos);
     }
     std::filesystem::remove_all(dir);
     CHECK(AllowList::open(dir, clock).error().code == Errc::io);

@@ -24,8 +24,9 @@ TEST_SUITE("common.json.raw_object") {
   }
 
   TEST_CASE("what does not fall into members is noticed") {
-    for (const char* text : {"", "{", "}", "[]", "1", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":[1}", "{\"a\":\"x}", "{\"a\":1}}",
-                             "{a:1}", "{\"a\" :1}", "{\"a\":1}{\"b\":2}", "{\"a\":\"\\\"}"}) {
+    for (const char* text :
+         {"", "{", "}", "[]", "1", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":[1}",
+          "{\"a\":\"x}", "{\"a\":1}}", "{a:1}", "{\"a\" :1}", "{\"a\":1}{\"b\":2}", "{\"a\":\"\\\"}"}) {
       CAPTURE(text);
       CHECK_FALSE(split_object(text));
     }
@@ -34,7 +35,8 @@ TEST_SUITE("common.json.raw_object") {
   TEST_CASE("every cut of a text is refused") {
     const std::string source = R"({"a":1,"b":{"c":["x\\","y"]},"d":"\u0001"})";
     REQUIRE(split_object(source));
-    for (std::size_t n = 0; n < source.size(); ++n) CHECK_FALSE(split_object(std::string_view(source).substr(0, n)));
+    for (std::size_t n = 0; n < source.size(); ++n)
+      CHECK_FALSE(split_object(std::string_view(source).substr(0, n)));
   }
 }
 

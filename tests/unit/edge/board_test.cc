@@ -45,7 +45,8 @@ TEST_SUITE("board") {
     for (const auto& path : named) {
       const auto file = board_file(path);
       CHECK(file.status == 200);
-      CHECK(file.content_type == (path.ends_with(".js") ? "text/javascript; charset=utf-8" : "text/css; charset=utf-8"));
+      CHECK(file.content_type ==
+            (path.ends_with(".js") ? "text/javascript; charset=utf-8" : "text/css; charset=utf-8"));
       CHECK(header(file, "cache-control").ends_with("immutable"));
       CHECK(header(file, "x-content-type-options") == "nosniff");
     }
@@ -58,7 +59,8 @@ TEST_SUITE("board") {
       const auto slash = file.path.find('/');
       const std::string folder(slash == std::string_view::npos ? "" : file.path.substr(0, slash + 1));
       for (const auto& module : quoted_after(file.body, "from \"./")) {
-        CHECK_MESSAGE(board_file(version + "/" + folder + module).status == 200, file.path, " imports ", module);
+        CHECK_MESSAGE(board_file(version + "/" + folder + module).status == 200, file.path, " imports ",
+                      module);
         ++imports;
       }
     }
@@ -69,7 +71,8 @@ TEST_SUITE("board") {
     const auto other = board_file("0123456789ab/board.js");
     CHECK(other.status == 200);
     CHECK(header(other, "cache-control") == "no-store");
-    for (const char* path : {"", "x", "x/", "x/nope.js", "board.js", "x/../board.js"}) CHECK(board_file(path).status == 404);
+    for (const char* path : {"", "x", "x/", "x/nope.js", "board.js", "x/../board.js"})
+      CHECK(board_file(path).status == 404);
   }
 }
 

@@ -34,7 +34,8 @@ class FakeBroker final : public BrokerPort {
       answer(std::move(outcomes));
     });
   }
-  void read(const std::string& channel, Position after, std::uint32_t, Answer<link::ReadResult> answer) override {
+  void read(const std::string& channel, Position after, std::uint32_t,
+            Answer<link::ReadResult> answer) override {
     link::ReadResult r;
     r.head = {channel, kEpoch, 1, 3};
     if (after.epoch != kEpoch) r.fault = link::fault_of({Errc::position_lost, "epoch_changed"});
@@ -93,10 +94,15 @@ struct Fixture {
   SystemClock clock;
   FakeBroker broker;
   std::string not_ready;
-  HttpApi api{config, clock, broker, {[this] { return not_ready; }, [] { return std::string("metric 1\n"); }, [] { return std::size_t{2}; }}};
+  HttpApi api{config,
+              clock,
+              broker,
+              {[this] { return not_ready; }, [] { return std::string("metric 1\n"); },
+               [] { return std::size_t{2}; }}};
   std::vector<HttpReply> replies;
 
-  HttpReply ask(std::string method, std::string path, std::string query = "", std::string body = "", std::string type = "application/json") {
+  HttpReply ask(std::string method, std::string path, std::string query = "", std::string body = "",
+                std::string type = "application/json") {
     HttpRequest r;
     r.method = std::move(method);
     r.path = std::move(path);
@@ -110,7 +116,9 @@ struct Fixture {
     replies.clear();
     return out;
   }
-  bool has(const HttpReply& reply, std::string_view part) { return reply.body.find(part) != std::string::npos; }
+  bool has(const HttpReply& reply, std::string_view part) {
+    return reply.body.find(part) != std::string::npos;
+  }
 };
 
 constexpr const char* kLine = R"({"event_id":"a","key":"I1","incident":{"title":"x"}})";
@@ -120,7 +128,8 @@ TEST_SUITE("HttpApi") {
     const auto r = ask("POST", "/v1/updates", "", kLine);
     CHECK(r.status == 200);
     REQUIRE(json::parse(r.body));
-    CHECK(has(r, R"("position":{"epoch":"0000000000000abc","offset":1},"duplicate":false,"durability":"disk")"));
+    CHECK(has(r,
+              R"("position":{"epoch":"0000000000000abc","offset":1},"duplicate":false,"durability":"disk")"));
   }
 
   TEST_CASE_FIXTURE(Fixture, "PROTOCOL 6.1: NDJSON is answered in order, a refused line in its place") {
@@ -138,7 +147,8 @@ TEST_SUITE("HttpApi") {
     CHECK(json::find(*json::find(results[3], "position"), "offset")->GetUint64() == 2);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "an upload in single bytes is the same as one in a piece, and says when it is full") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "an upload in single bytes is the same as one in a piece, and says when it is full") {
     HttpRequest r;
     r.method = "POST";
     r.path = "/v1/updates";
@@ -237,7 +247,8 @@ TEST_SUITE("HttpApi") {
     CHECK(has(first, R"("offset":2,)"));
     CHECK_FALSE(has(first, R"("offset":3,)"));
     CHECK(has(first, "\"more\":true"));
-    const auto second = ask("GET", "/v1/channels/incidents/updates", "epoch=0000000000000abc&after=2&limit=2");
+    const auto second =
+        ask("GET", "/v1/channels/incidents/updates", "epoch=0000000000000abc&after=2&limit=2");
     CHECK(has(second, R"("offset":3,)"));
     CHECK(has(second, "\"more\":false"));
     CHECK(ask("GET", "/v1/channels/tenant-7/incidents").body ==

@@ -27,20 +27,23 @@ class TemporaryFolder {
 
 ClusterFile sample() {
   ClusterFile file;
-  file.broker = {.pid = 11, .ingest = "tcp://127.0.0.1:5555", .http = "http://127.0.0.1:1", .public_key = "abc"};
+  file.broker = {
+      .pid = 11, .ingest = "tcp://127.0.0.1:5555", .http = "http://127.0.0.1:1", .public_key = "abc"};
   file.supervisor = {.pid = 12, .http = "http://127.0.0.1:7000", .token_file = "/d/admin.token"};
-  file.edges.push_back({.id = "edge-0", .pid = 13, .ws = "ws://127.0.0.1:8080/v1/stream", .http = "http://127.0.0.1:8080"});
+  file.edges.push_back(
+      {.id = "edge-0", .pid = 13, .ws = "ws://127.0.0.1:8080/v1/stream", .http = "http://127.0.0.1:8080"});
   file.dir = "/d";
   return file;
 }
 
 TEST_SUITE("ClusterFile") {
   TEST_CASE("it is written in the documented shape") {
-    CHECK(sample().to_json() ==
-          R"({"broker":{"pid":11,"ingest":"tcp://127.0.0.1:5555","http":"http://127.0.0.1:1","public_key":"abc"},)"
-          R"("supervisor":{"pid":12,"http":"http://127.0.0.1:7000","token_file":"/d/admin.token"},)"
-          R"("edges":[{"id":"edge-0","pid":13,"ws":"ws://127.0.0.1:8080/v1/stream","http":"http://127.0.0.1:8080"}],"dir":"/d"})"
-          "\n");
+    CHECK(
+        sample().to_json() ==
+        R"({"broker":{"pid":11,"ingest":"tcp://127.0.0.1:5555","http":"http://127.0.0.1:1","public_key":"abc"},)"
+        R"("supervisor":{"pid":12,"http":"http://127.0.0.1:7000","token_file":"/d/admin.token"},)"
+        R"("edges":[{"id":"edge-0","pid":13,"ws":"ws://127.0.0.1:8080/v1/stream","http":"http://127.0.0.1:8080"}],"dir":"/d"})"
+        "\n");
   }
   TEST_CASE("what was written reads back") {
     const auto file = ClusterFile::parse(sample().to_json());
@@ -48,7 +51,8 @@ TEST_SUITE("ClusterFile") {
     CHECK(file->to_json() == sample().to_json());
   }
   TEST_CASE("the smallest documented file is enough") {
-    CHECK(ClusterFile::parse(R"({"broker":{"pid":1,"ingest":"tcp://h:1"},"supervisor":{"pid":1,"http":"http://h"},"edges":[]})"));
+    CHECK(ClusterFile::parse(
+        R"({"broker":{"pid":1,"ingest":"tcp://h:1"},"supervisor":{"pid":1,"http":"http://h"},"edges":[]})"));
   }
   TEST_CASE("a broken file is refused and the member named") {
     const std::pair<const char*, const char*> rows[] = {

@@ -45,7 +45,8 @@ std::string records(const std::string& text) {
 std::string packed(const std::string& text) {
   std::string out(text.size() + 1024, '\0');
   std::size_t size = 0;
-  REQUIRE(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
+  REQUIRE(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr,
+                                  reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
                                   reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()) == LZMA_OK);
   out.resize(size);
   return out;
@@ -73,13 +74,18 @@ TEST_SUITE("CsvReader") {
         {"plain", "a,b\nc,d\n", "a|b|;c|d|;"},
         {"no newline at the end", "a,b", "a|b|;"},
         {"CRLF", "a,b\r\nc,d\r\n", "a|b|;c|d|;"},
-        {"quoted comma, quote and line break", "\"a,1\",\"say \"\"hi\"\"\",\"x\ny\"\n", "a,1|say \"hi\"|x\ny|;"},
+        {"quoted comma, quote and line break", "\"a,1\",\"say \"\"hi\"\"\",\"x\ny\"\n",
+         "a,1|say \"hi\"|x\ny|;"},
         {"empty fields", ",\na,,\n", "||;a|||;"},
         {"an empty quoted field alone", "\"\"\n", "|;"},
         {"blank lines are passed over", "\n\na\n\n", "a|;"},
-        {"byte order mark", "\xEF\xBB\xBF" "a\n", "a|;"},
+        {"byte order mark",
+         "\xEF\xBB\xBF"
+         "a\n",
+         "a|;"},
         {"nothing", "", ""},
-        {"quote never closed", "a\n\"b,c\n", "a|;error: line 2: a quote is not closed before the end of the file"},
+        {"quote never closed", "a\n\"b,c\n",
+         "a|;error: line 2: a quote is not closed before the end of the file"},
         {"text behind a quote", "\"a\"b\n", "error: line 1: text behind a closing quote"},
     };
     for (const Row& row : rows) {

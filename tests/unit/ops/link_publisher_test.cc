@@ -19,7 +19,8 @@ class FakeBroker {
     };
     auto router = mq::Router::bind(context, {.endpoint = endpoint}, on_bytes);
     // ZeroMQ lets go of a closed socket's port a moment later, in its own thread.
-    while (!router && router.error().code == Errc::io) router = mq::Router::bind(context, {.endpoint = endpoint}, on_bytes);
+    while (!router && router.error().code == Errc::io)
+      router = mq::Router::bind(context, {.endpoint = endpoint}, on_bytes);
     REQUIRE(router);
     router_ = *std::move(router);
   }
@@ -67,15 +68,16 @@ TEST_CASE("what a dying broker had not answered goes to the next one, in order, 
   broker->answers = false;
 
   std::multiset<std::uint64_t> answered;
-  auto publisher = LinkPublisher::connect(context, loop, clock, {.endpoint = endpoint, .security = {}, .window = {.batch = 64, .waiting = 1000}},
-                                          {.on_outcomes =
-                                               [&](std::vector<PublishWindow::Outcome> outcomes) {
-                                                 for (const auto& one : outcomes) answered.insert(one.number);
-                                                 if (answered.size() == kCount) loop.stop();
-                                               },
-                                           .on_room = [] {},
-                                           .on_connection = [](LinkPublisher::Connection, const std::string&) {},
-                                           .on_refused = [](const Error& error) { FAIL(error.detail); }});
+  auto publisher = LinkPublisher::connect(
+      context, loop, clock, {.endpoint = endpoint, .security = {}, .window = {.batch = 64, .waiting = 1000}},
+      {.on_outcomes =
+           [&](std::vector<PublishWindow::Outcome> outcomes) {
+             for (const auto& one : outcomes) answered.insert(one.number);
+             if (answered.size() == kCount) loop.stop();
+           },
+       .on_room = [] {},
+       .on_connection = [](LinkPublisher::Connection, const std::string&) {},
+       .on_refused = [](const Error& error) { FAIL(error.detail); }});
   REQUIRE(publisher);
   for (int i = 0; i < kCount; ++i) {
     Draft draft = numbered(i);
@@ -84,7 +86,7 @@ TEST_CASE("what a dying broker had not answered goes to the next one, in order, 
   while (broker->received.size() < kCount) loop.run_once();
   CHECK(answered.empty());
 
-  broker.reset();   // killed, with everything unanswered
+  broker.reset();  // killed, with everything unanswered
   broker = std::make_unique<FakeBroker>(context, endpoint);
   loop.run();
   CHECK(answered.size() == kCount);

@@ -6,7 +6,8 @@ namespace tocsin::ops {
 namespace {
 
 constexpr Instant kStart{Millis{1000}};
-constexpr PublishWindow::Limits kSmall{.batch = 2, .batch_bytes = 1 << 20, .waiting = 5, .pause = Millis{200}};
+constexpr PublishWindow::Limits kSmall{
+    .batch = 2, .batch_bytes = 1 << 20, .waiting = 5, .pause = Millis{200}};
 
 Draft draft(int i) {
   Draft d;
@@ -70,7 +71,8 @@ TEST_SUITE("PublishWindow") {
     CHECK(ids(w.next(kStart)) == "e0e1");
     CHECK(ids(w.next(kStart)) == "e2e3");
     CHECK(w.resent() == 4);
-    CHECK(w.on_result(answer(*lost), kStart).empty());   // the old answer comes late: its drafts are answered by the resend
+    CHECK(w.on_result(answer(*lost), kStart)
+              .empty());  // the old answer comes late: its drafts are answered by the resend
     CHECK(w.unanswered() == 4);
   }
   TEST_CASE("a refusal for now is sent again after the pause, and nothing newer overtakes it") {
@@ -78,7 +80,7 @@ TEST_SUITE("PublishWindow") {
     const auto first = w.next(kStart);
     const auto second = w.next(kStart);
     CHECK(w.on_result(answer(*first, "unavailable"), kStart).empty());
-    CHECK(ids(w.next(kStart + Millis{300})) == "-");   // the second message is still out
+    CHECK(ids(w.next(kStart + Millis{300})) == "-");  // the second message is still out
     CHECK(w.on_result(answer(*second, "disk_full"), kStart + Millis{300}).empty());
     CHECK(ids(w.next(kStart + Millis{400})) == "-");
     CHECK(ids(w.next(kStart + Millis{500})) == "e0e1");

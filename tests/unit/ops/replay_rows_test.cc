@@ -53,10 +53,14 @@ TEST_SUITE("ReplayRows") {
     CHECK(story({.channel = "c"}) == "0:INC1:created 0:INC2:created 0:INC1:state_changed 0:INC3:created ");
   }
   TEST_CASE("the log's own rhythm is kept, faster") {
-    CHECK(story({.channel = "c", .speed = 3600}) == "0:INC1:created 1000:INC2:created 2000:INC1:state_changed 2000:INC3:created ");
+    CHECK(story({.channel = "c", .speed = 3600}) ==
+          "0:INC1:created 1000:INC2:created 2000:INC1:state_changed 2000:INC3:created ");
   }
-  TEST_CASE("a limit takes the earliest") { CHECK(story({.channel = "c", .limit = 2}) == "0:INC1:created 0:INC2:created "); }
-  TEST_CASE("rows wait in a temporary file that leaves nothing behind; where none can be made nothing is replayed") {
+  TEST_CASE("a limit takes the earliest") {
+    CHECK(story({.channel = "c", .limit = 2}) == "0:INC1:created 0:INC2:created ");
+  }
+  TEST_CASE(
+      "rows wait in a temporary file that leaves nothing behind; where none can be made nothing is replayed") {
     char folder[] = "/tmp/tocsin-rows-test-XXXXXX";
     REQUIRE(::mkdtemp(folder) != nullptr);
     const char* const before = std::getenv("TMPDIR");

@@ -7,11 +7,13 @@
 namespace tocsin::ops {
 namespace {
 
-constexpr RestartPolicy::Limits kLimits{.first_delay = Millis{100}, .max_delay = Millis{1000}, .stable = Millis{5000}, .start_attempts = 3};
+constexpr RestartPolicy::Limits kLimits{
+    .first_delay = Millis{100}, .max_delay = Millis{1000}, .stable = Millis{5000}, .start_attempts = 3};
 constexpr Instant kStart{Millis{0}};
 constexpr int kGivenUp = -1;
 
-/// One life of a process: how long until ready (kNever: it never was) and until it ended, and what is expected then.
+/// One life of a process: how long until ready (kNever: it never was) and until it ended, and what is
+/// expected then.
 constexpr int kNever = -1;
 struct Life {
   int ready_after_ms;
@@ -43,11 +45,21 @@ TEST_SUITE("RestartPolicy") {
     };
     const Row rows[] = {
         {"killed once", {{10, 60'000, {}, 0}}},
-        {"killed again and again", {{10, 60'000, {}, 0}, {10, 50, {}, 100}, {10, 50, {}, 200}, {10, 50, {}, 400}, {10, 50, {}, 800},
-                                    {10, 50, {}, 1000}, {10, 50, {}, 1000}}},
+        {"killed again and again",
+         {{10, 60'000, {}, 0},
+          {10, 50, {}, 100},
+          {10, 50, {}, 200},
+          {10, 50, {}, 400},
+          {10, 50, {}, 800},
+          {10, 50, {}, 1000},
+          {10, 50, {}, 1000}}},
         {"a stable run forgives", {{10, 50, {}, 0}, {10, 50, {}, 100}, {10, 6000, {}, 0}, {10, 50, {}, 100}}},
-        {"was ready once: never given up", {{10, 50, {}, 0}, {kNever, 5, 3, 100}, {kNever, 5, 3, 200}, {kNever, 5, 3, 400},
-                                            {kNever, 5, 3, 800}}},
+        {"was ready once: never given up",
+         {{10, 50, {}, 0},
+          {kNever, 5, 3, 100},
+          {kNever, 5, 3, 200},
+          {kNever, 5, 3, 400},
+          {kNever, 5, 3, 800}}},
         {"bad configuration at the start", {{kNever, 5, 2, kGivenUp}}},
         {"cannot start", {{kNever, 5, 3, kGivenUp}}},
         {"crashes at the start", {{kNever, 5, {}, 0}, {kNever, 5, 1, 100}, {kNever, 5, {}, kGivenUp}}},

@@ -8,13 +8,16 @@
 namespace tocsin::ops {
 namespace {
 
-const std::vector<std::string> kHeader{"number", "incident_state", "sys_updated_at", "sys_updated_by", "priority", "category",
-                                       "assignment_group", "assigned_to", "location", "resolved_at", "closed_code"};
+const std::vector<std::string> kHeader{"number",   "incident_state", "sys_updated_at",   "sys_updated_by",
+                                       "priority", "category",       "assignment_group", "assigned_to",
+                                       "location", "resolved_at",    "closed_code"};
 
 struct RowOf {
-  std::string state = "New", at = "29/2/2016 01:23", priority = "3 - Moderate", group = "Group 1", person = "?", number = "INC1";
+  std::string state = "New", at = "29/2/2016 01:23", priority = "3 - Moderate", group = "Group 1",
+              person = "?", number = "INC1";
   [[nodiscard]] std::vector<std::string> fields() const {
-    return {number, state, at, "Updated by 2", priority, "Category 5", group, person, "Location 9", "1/3/2016 09:00", "code 5"};
+    return {number, state,  at,           "Updated by 2",   priority, "Category 5",
+            group,  person, "Location 9", "1/3/2016 09:00", "code 5"};
   }
 };
 
@@ -29,8 +32,8 @@ TEST_SUITE("ServiceNow") {
   TEST_CASE("times are day/month/year hour:minute, taken as UTC") {
     CHECK(rfc3339(*parse_servicenow_time("29/2/2016 01:23")) == "2016-02-29T01:23:00.000Z");
     CHECK(rfc3339(*parse_servicenow_time("1/12/2016 23:59")) == "2016-12-01T23:59:00.000Z");
-    for (const char* bad : {"", "?", "30/2/2016 01:23", "2016-02-29 01:23", "1/1/2016", "1/1/2016 24:00", "1/13/2016 1:00",
-                            "1/1/2016 1:00 x", "-1/1/2016 1:00"}) {
+    for (const char* bad : {"", "?", "30/2/2016 01:23", "2016-02-29 01:23", "1/1/2016", "1/1/2016 24:00",
+                            "1/13/2016 1:00", "1/1/2016 1:00 x", "-1/1/2016 1:00"}) {
       CAPTURE(bad);
       CHECK_FALSE(parse_servicenow_time(bad));
     }
@@ -42,9 +45,10 @@ TEST_SUITE("ServiceNow") {
     CHECK(draft->kind == "created");
     CHECK(draft->actor == "Updated by 2");
     CHECK(draft->at == "2016-02-29T01:23:00.000Z");
-    CHECK(draft->incident == R"({"title":"Category 5","severity":"P2","status":"detected","category":"Category 5",)"
-                             R"("source":"servicenow","environment":"production","team":"Group 1","assignees":[],)"
-                             R"("labels":{"location":"Location 9"},"metadata":{}})");
+    CHECK(draft->incident ==
+          R"({"title":"Category 5","severity":"P2","status":"detected","category":"Category 5",)"
+          R"("source":"servicenow","environment":"production","team":"Group 1","assignees":[],)"
+          R"("labels":{"location":"Location 9"},"metadata":{}})");
     REQUIRE(json::parse(draft->incident));
   }
   TEST_CASE("a later row says only what changed") {
@@ -55,10 +59,15 @@ TEST_SUITE("ServiceNow") {
           R"({"status":"resolved","resolution":{"code":"code 5","at":"2016-03-01T09:00:00.000Z"}})");
   }
   TEST_CASE("every state of the log has a status") {
-    const std::pair<const char*, const char*> rows[] = {
-        {"New", "detected"}, {"Active", "investigating"}, {"Awaiting User Info", "triaged"}, {"Awaiting Problem", "identified"},
-        {"Awaiting Vendor", "escalated"}, {"Awaiting Evidence", "monitoring"}, {"Resolved", "resolved"}, {"Closed", "closed"},
-        {"-100", "detected"}};
+    const std::pair<const char*, const char*> rows[] = {{"New", "detected"},
+                                                        {"Active", "investigating"},
+                                                        {"Awaiting User Info", "triaged"},
+                                                        {"Awaiting Problem", "identified"},
+                                                        {"Awaiting Vendor", "escalated"},
+                                                        {"Awaiting Evidence", "monitoring"},
+                                                        {"Resolved", "resolved"},
+                                                        {"Closed", "closed"},
+                                                        {"-100", "detected"}};
     for (const auto& [state, status] : rows) {
       CAPTURE(state);
       const auto draft = mapper().map(RowOf{.state = state}.fields());
@@ -91,11 +100,13 @@ TEST_SUITE("ServiceNow") {
     auto second = mapper();
     REQUIRE(second.map(RowOf{.state = "Active", .number = "INC7"}.fields()));
     CHECK(first.map(RowOf{}.fields())->event_id == second.map(RowOf{}.fields())->event_id);
-    CHECK(first.map(RowOf{}.fields())->event_id != first.map(RowOf{.person = "Resolver 1"}.fields())->event_id);
+    CHECK(first.map(RowOf{}.fields())->event_id !=
+          first.map(RowOf{.person = "Resolver 1"}.fields())->event_id);
   }
   TEST_CASE("a row that cannot be understood names its column and is forgotten") {
     auto m = mapper();
-    CHECK(m.map(RowOf{.state = "Sleeping"}.fields()).error().detail == "incident_state \"Sleeping\" is not known");
+    CHECK(m.map(RowOf{.state = "Sleeping"}.fields()).error().detail ==
+          "incident_state \"Sleeping\" is not known");
     CHECK(m.map(RowOf{.at = "yesterday"}.fields()).error().detail.starts_with("sys_updated_at: "));
     CHECK(m.map(RowOf{.priority = "urgent"}.fields()).error().detail == "priority \"urgent\" is not 1 to 4");
     CHECK(m.map(RowOf{.number = "?"}.fields()).error().detail == "number is missing or too long");

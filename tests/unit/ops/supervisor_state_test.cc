@@ -27,7 +27,8 @@ TEST_SUITE("ProcessId") {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(0);
     siginfo_t info{};
-    REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) == 0);   // ended, not yet waited for
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) ==
+            0);  // ended, not yet waited for
     CHECK_FALSE(identify(child));
     REQUIRE(::waitpid(child, nullptr, 0) == child);
     CHECK_FALSE(identify(child));
@@ -46,7 +47,8 @@ TEST_SUITE("SavedState") {
     CHECK(again->processes.at("broker").id == ProcessId{17, 12345678901ULL});
   }
   TEST_CASE("a file that says nothing sensible is refused") {
-    for (const char* text : {"", "[]", "{}", R"({"ports":{"a":70000},"processes":{}})", R"({"ports":{},"processes":{"a":{"pid":1}}})"}) {
+    for (const char* text : {"", "[]", "{}", R"({"ports":{"a":70000},"processes":{}})",
+                             R"({"ports":{},"processes":{"a":{"pid":1}}})"}) {
       CAPTURE(text);
       CHECK_FALSE(SavedState::parse(text));
     }

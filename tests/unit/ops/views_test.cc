@@ -19,8 +19,8 @@ using What = StreamView::Seen::What;
 
 StreamView subscribed_at(Offset offset) {
   StreamView view({.channel = "incidents", .filter = {}, .since = {}, .snapshot = false});
-  const auto seen = view.take(parsed(R"({"type":"subscribed","position":{"epoch":")" + std::string(kEpoch) + R"(","offset":)" +
-                                     std::to_string(offset) + R"(},"outcome":"live"})"));
+  const auto seen = view.take(parsed(R"({"type":"subscribed","position":{"epoch":")" + std::string(kEpoch) +
+                                     R"(","offset":)" + std::to_string(offset) + R"(},"outcome":"live"})"));
   REQUIRE(seen.what == What::subscribed);
   return view;
 }
@@ -48,27 +48,35 @@ TEST_SUITE("StreamView") {
   TEST_CASE("the next socket goes on behind the last position") {
     auto view = subscribed_at(4);
     static_cast<void>(update(view, 5));
-    CHECK(view.subscribe_frame() == R"({"type":"subscribe","id":"tail","channel":"incidents","since":{"epoch":"00000000000000ab","offset":5}})");
-    static_cast<void>(view.take(parsed(R"({"type":"subscribed","position":{"epoch":"00000000000000ab","offset":5},"outcome":"resumed"})")));
+    CHECK(
+        view.subscribe_frame() ==
+        R"({"type":"subscribe","id":"tail","channel":"incidents","since":{"epoch":"00000000000000ab","offset":5}})");
+    static_cast<void>(view.take(parsed(
+        R"({"type":"subscribed","position":{"epoch":"00000000000000ab","offset":5},"outcome":"resumed"})")));
     CHECK(update(view, 6).what == What::update);
     CHECK(view.lost() == 0);
   }
   TEST_CASE("a lost position is never silent") {
     auto view = subscribed_at(4);
-    const auto seen = view.take(parsed(R"({"type":"subscribed","position":{"epoch":"00000000000000ab","offset":9},"outcome":"lost","reason":"too_old"})"));
+    const auto seen = view.take(parsed(
+        R"({"type":"subscribed","position":{"epoch":"00000000000000ab","offset":9},"outcome":"lost","reason":"too_old"})"));
     CHECK(seen.what == What::gap);
     CHECK(seen.text.find("too_old") != std::string::npos);
     CHECK(view.lost() == 5);
     CHECK(update(view, 10).what == What::update);
   }
   TEST_CASE("the first frame asks for what was wished") {
-    const StreamView view({.channel = "c", .filter = *parse_filter_words({"severity=P1,P0"}), .since = {}, .snapshot = true});
-    CHECK(view.subscribe_frame() == R"({"type":"subscribe","id":"tail","channel":"c","filter":{"severity":["P0","P1"]},"snapshot":true})");
+    const StreamView view(
+        {.channel = "c", .filter = *parse_filter_words({"severity=P1,P0"}), .since = {}, .snapshot = true});
+    CHECK(
+        view.subscribe_frame() ==
+        R"({"type":"subscribe","id":"tail","channel":"c","filter":{"severity":["P0","P1"]},"snapshot":true})");
   }
   TEST_CASE("errors, goodbyes and nonsense are told apart; what is new is passed over") {
     auto view = subscribed_at(1);
     CHECK(view.take(parsed(R"({"type":"error","code":"forbidden","message":"no"})")).text == "forbidden: no");
-    CHECK(view.take(parsed(R"({"type":"closing","code":1012,"reason":"restart","retry_after_ms":500})")).retry_after_ms == 500);
+    CHECK(view.take(parsed(R"({"type":"closing","code":1012,"reason":"restart","retry_after_ms":500})"))
+              .retry_after_ms == 500);
     CHECK(view.take(parsed(R"({"type":"update","offset":"x"})")).what == What::refused);
     CHECK(view.take(parsed(R"({"type":"head","offset":1})")).what == What::nothing);
     CHECK(view.take(parsed(R"({"type":"invented-later"})")).what == What::nothing);
@@ -77,14 +85,17 @@ TEST_SUITE("StreamView") {
 
 TEST_SUITE("update_line") {
   TEST_CASE("one line with what matters, no colour unless asked") {
-    const auto frame = parsed(R"({"offset":18,"kind":"escalated","key":"INC7","at":"2016-02-29T01:23:00.000Z","actor":"ana",)"
-                              R"("incident":{"severity":"P1","status":"escalated","title":"search: slow","team":"web"}})");
-    CHECK(update_line(frame, Colour::off) ==
-          "01:23:00  #18       P1  escalated      escalated      INC7              search: slow  (web)  by ana");
+    const auto frame = parsed(
+        R"({"offset":18,"kind":"escalated","key":"INC7","at":"2016-02-29T01:23:00.000Z","actor":"ana",)"
+        R"("incident":{"severity":"P1","status":"escalated","title":"search: slow","team":"web"}})");
+    CHECK(
+        update_line(frame, Colour::off) ==
+        "01:23:00  #18       P1  escalated      escalated      INC7              search: slow  (web)  by ana");
     CHECK(update_line(frame, Colour::on).find("\x1b[1;31mP1\x1b[0m") != std::string::npos);
   }
   TEST_CASE("an incident cannot move the reader's cursor") {
-    const auto frame = parsed(R"({"offset":1,"kind":"created","key":"k\u001b[2J","incident":{"title":"a\nb\u0007\u009bc"}})");
+    const auto frame = parsed(
+        R"({"offset":1,"kind":"created","key":"k\u001b[2J","incident":{"title":"a\nb\u0007\u009bc"}})");
     const auto line = update_line(frame, Colour::off);
     CHECK(line.find('\x1b') == std::string::npos);
     CHECK(line.find('\n') == std::string::npos);
@@ -95,18 +106,26 @@ TEST_SUITE("update_line") {
 
 TEST_SUITE("words of the command line") {
   TEST_CASE("filters add up") {
-    const auto filter = parse_filter_words({"severity=P0,P1", "severity=P2", "labels.service=api", "active=true"});
+    const auto filter =
+        parse_filter_words({"severity=P0,P1", "severity=P2", "labels.service=api", "active=true"});
     REQUIRE(filter);
-    CHECK(filter->canonical() == Filter::parse(R"({"severity":["P0","P1","P2"],"labels":{"service":["api"]},"active":true})")->canonical());
+    CHECK(filter->canonical() ==
+          Filter::parse(R"({"severity":["P0","P1","P2"],"labels":{"service":["api"]},"active":true})")
+              ->canonical());
   }
   TEST_CASE("a typo is named") {
-    CHECK(parse_filter_words({"sevrity=P0"}).error().detail.starts_with("--filter sevrity=P0: no such member; there are severity"));
-    CHECK(parse_filter_words({"severity"}).error().detail == "--filter severity: write it as member=value[,value]");
+    CHECK(parse_filter_words({"sevrity=P0"})
+              .error()
+              .detail.starts_with("--filter sevrity=P0: no such member; there are severity"));
+    CHECK(parse_filter_words({"severity"}).error().detail ==
+          "--filter severity: write it as member=value[,value]");
     CHECK_FALSE(parse_filter_words({"active=maybe"}));
   }
   TEST_CASE("positions, durations, speeds") {
     CHECK(position_text(*parse_position("00000000000000ab:17")) == "00000000000000ab:17");
-    for (const char* bad : {"", "17", "ab:17", "00000000000000ab:", "00000000000000ab:1x", "00000000000000ab:-1"}) CHECK_FALSE(parse_position(bad));
+    for (const char* bad :
+         {"", "17", "ab:17", "00000000000000ab:", "00000000000000ab:1x", "00000000000000ab:-1"})
+      CHECK_FALSE(parse_position(bad));
     CHECK(*parse_duration("250ms") == Millis{250});
     CHECK(*parse_duration("90") == Millis{90'000});
     CHECK(*parse_duration("1.5m") == Millis{90'000});
@@ -143,7 +162,8 @@ TEST_SUITE("DemoScript") {
       }
       kind_before[draft.key] = draft.kind;
     }
-    for (const char* kind : {"created", "acknowledged", "escalated", "commented", "state_changed", "resolved", "reopened", "closed"})
+    for (const char* kind : {"created", "acknowledged", "escalated", "commented", "state_changed", "resolved",
+                             "reopened", "closed"})
       CHECK(kinds.contains(kind));
     CHECK(script.open_incidents() < 200);
   }

@@ -27,7 +27,8 @@ TEST_SUITE("link corpus") {
       REQUIRE(message);
       kinds.insert(message->index());
       CHECK(encode(*message) == bytes);
-      for (std::size_t cut = 1; cut < bytes.size(); ++cut) {   // a cut one is refused, or is another whole message: never a crash
+      for (std::size_t cut = 1; cut < bytes.size();
+           ++cut) {  // a cut one is refused, or is another whole message: never a crash
         const auto part = decode(std::string_view(bytes).substr(0, cut));
         if (part) CHECK(decode(encode(*part)));
       }

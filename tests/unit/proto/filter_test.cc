@@ -72,7 +72,8 @@ TEST_SUITE("Filter") {
 
 TEST_SUITE("Draft") {
   TEST_CASE("a publish is read, and every defect is named") {
-    const auto good = parse_draft(R"({"event_id":"e","kind":"created","incident":{"id":"I1","title":"t"}})", "incidents", 4096);
+    const auto good = parse_draft(R"({"event_id":"e","kind":"created","incident":{"id":"I1","title":"t"}})",
+                                  "incidents", 4096);
     REQUIRE(good);
     CHECK(good->key == "I1");
     CHECK(good->channel == "incidents");

@@ -60,20 +60,25 @@ TEST_SUITE("link codec") {
     CHECK(*event_id_of(*bytes) == "e");
   }
 
-  TEST_CASE("a newer peer may say more: unknown fields are passed over in messages, their lists and updates") {
-    const auto nested = [](char key, const std::string& bytes) { return std::string{key, static_cast<char>(bytes.size())} + bytes; };
-    const std::string more = std::string("\x98\x06\x07\xa2\x06\x01x\xa9\x06", 9) + std::string(8, '\1') + std::string("\xad\x06", 2) + std::string(4, '\2');
+  TEST_CASE(
+      "a newer peer may say more: unknown fields are passed over in messages, their lists and updates") {
+    const auto nested = [](char key, const std::string& bytes) {
+      return std::string{key, static_cast<char>(bytes.size())} + bytes;
+    };
+    const std::string more = std::string("\x98\x06\x07\xa2\x06\x01x\xa9\x06", 9) + std::string(8, '\1') +
+                             std::string("\xad\x06", 2) + std::string(4, '\2');
     const auto publish = decode(nested('\x22', more + nested('\x12', more + nested('\x12', "e1") + more)));
     REQUIRE(publish);
     REQUIRE(std::get<Publish>(*publish).drafts.size() == 1);
     CHECK(std::get<Publish>(*publish).drafts[0].event_id == "e1");
-    const auto update = decode_update({3, std::make_shared<const std::string>(more + nested('\x0a', "e1") + more)});
+    const auto update =
+        decode_update({3, std::make_shared<const std::string>(more + nested('\x0a', "e1") + more)});
     REQUIRE(update);
     CHECK(update->event_id == "e1");
   }
 
   TEST_CASE("broken bytes inside a message are refused with it") {
-    CHECK_FALSE(decode("\x22\x03\x12\x05x"));        // a draft longer than its message
+    CHECK_FALSE(decode("\x22\x03\x12\x05x"));  // a draft longer than its message
     CHECK_FALSE(decode("\x22\x02\x12\x7f"));
     CHECK_FALSE(decode("\x22\x05\x12\x03\x12\x01\xff"));  // an event_id that is not UTF-8
     CHECK_FALSE(decode_update({1, std::make_shared<const std::string>("\x0a\x01\xff")}));

@@ -29,7 +29,9 @@ class Seen final : public Sink {
 std::string field(int number, const std::string& bytes) {
   return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
 }
-std::string field(int number, int value) { return {static_cast<char>(number << 3), static_cast<char>(value)}; }
+std::string field(int number, int value) {
+  return {static_cast<char>(number << 3), static_cast<char>(value)};
+}
 
 }  // namespace
 
@@ -55,7 +57,8 @@ TEST_CASE("tocsin.v1.proto says what the judge of tocsin.v1.json understands") {
   StreamCheck check;
   Totals totals;
   const auto say = [&](int number, const std::string& inner) { dialect->take(field(number, inner), seen); };
-  say(2, field(1, "a") + field(2, 7) + field(4, std::string("\x09") + std::string(8, '\1') + field(2, 3)) + field(5, "live"));
+  say(2, field(1, "a") + field(2, 7) + field(4, std::string("\x09") + std::string(8, '\1') + field(2, 3)) +
+             field(5, "live"));
   say(4, field(1, 7) + field(2, 4) + field(12, field(1, "load") + field(2, R"({"t":55,"n":1})")));
   say(5, field(1, 7) + field(2, 5) + field(3, 6));
   say(4, field(1, 7) + field(2, 9) + field(3, std::string("\x07\x08")) + field(4, 1));

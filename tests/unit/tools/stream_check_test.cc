@@ -11,11 +11,12 @@ using tocsin::loadgen::Totals;
 namespace {
 
 std::string subscribed(std::uint64_t offset, const std::string& outcome = "live") {
-  return R"({"type":"subscribed","id":"a","sub":7,"channel":"c","position":{"epoch":"00aa","offset":)" + std::to_string(offset) +
-         R"(},"outcome":")" + outcome + "\"}";
+  return R"({"type":"subscribed","id":"a","sub":7,"channel":"c","position":{"epoch":"00aa","offset":)" +
+         std::to_string(offset) + R"(},"outcome":")" + outcome + "\"}";
 }
 std::string update(std::uint64_t offset, const std::string& replaces = "") {
-  return R"({"type":"update","sub":7,"offset":)" + std::to_string(offset) + (replaces.empty() ? "" : ",\"replaces\":[" + replaces + "]") +
+  return R"({"type":"update","sub":7,"offset":)" + std::to_string(offset) +
+         (replaces.empty() ? "" : ",\"replaces\":[" + replaces + "]") +
          R"(,"event":{"name":"load","data":{"t":5,"n":)" + std::to_string(offset) + "}}}";
 }
 std::string skip(std::uint64_t from, std::uint64_t to) {
@@ -75,7 +76,7 @@ TEST_CASE("how a stream goes on after a reconnect is judged") {
   CHECK(judged({subscribed(0), update(1), subscribed(9, "lost")}).lost == 1);
 }
 
-TEST_CASE("the first message of a share may have any number")  {
+TEST_CASE("the first message of a share may have any number") {
   StreamCheck check;
   Totals totals;
   check.take_sequence(R"({"t":1,"n":5})", 1'000, totals);
@@ -86,7 +87,9 @@ TEST_CASE("the first message of a share may have any number")  {
 TEST_CASE("a server without offsets is held to the publisher's sequence") {
   StreamCheck check;
   Totals totals;
-  for (const auto* payload : {R"({"t":1,"n":1})", R"({"t":1,"n":3})", R"({"t":1,"n":5})", R"({"t":1,"n":7})", R"({"t":1,"n":9})", R"({"t":1,"n":11})"}) CHECK(check.take_sequence(payload, 2, totals) == 1);
+  for (const auto* payload : {R"({"t":1,"n":1})", R"({"t":1,"n":3})", R"({"t":1,"n":5})", R"({"t":1,"n":7})",
+                              R"({"t":1,"n":9})", R"({"t":1,"n":11})"})
+    CHECK(check.take_sequence(payload, 2, totals) == 1);
   CHECK(totals.gaps == 0);
   CHECK(totals.duplicates == 0);
   check.take_sequence(R"({"t":1,"n":17})", 2, totals);

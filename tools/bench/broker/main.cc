@@ -1,6 +1,6 @@
-// How many durable updates a second the broker itself takes: the core on its SQLite store, without sockets. The drafts of a
-// ServiceNow log are published in batches with a bounded number unanswered, as tocsinctl does, to one interested edge that
-// acknowledges all it is sent.
+// How many durable updates a second the broker itself takes: the core on its SQLite store, without sockets.
+// The drafts of a ServiceNow log are published in batches with a bounded number unanswered, as tocsinctl
+// does, to one interested edge that acknowledges all it is sent.
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -26,12 +26,16 @@ namespace {
 
 using Timer = std::chrono::steady_clock;
 
-double seconds_since(Timer::time_point start) { return std::chrono::duration<double>(Timer::now() - start).count(); }
+double seconds_since(Timer::time_point start) {
+  return std::chrono::duration<double>(Timer::now() - start).count();
+}
 
 double cpu_seconds(int who) {
   rusage use{};
   ::getrusage(who, &use);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(use.ru_utime) + seconds(use.ru_stime);
 }
 
@@ -68,7 +72,8 @@ struct Messages {
 Result<Messages> messages_of(const std::string& file, std::size_t batch, std::size_t limit) {
   auto source = ops::open_source(file);
   if (!source) return source.error();
-  auto rows = ops::ReplayRows::load(**source, {.channel = "incidents", .limit = limit}, [](std::uint64_t, const std::string&) {});
+  auto rows = ops::ReplayRows::load(**source, {.channel = "incidents", .limit = limit},
+                                    [](std::uint64_t, const std::string&) {});
   if (!rows) return rows.error();
   Messages out;
   link::Publish message;
@@ -87,7 +92,8 @@ Result<Messages> messages_of(const std::string& file, std::size_t batch, std::si
   return out;
 }
 
-int run(const std::string& file, std::size_t batch, std::size_t window, std::size_t limit, const std::filesystem::path& folder_path) {
+int run(const std::string& file, std::size_t batch, std::size_t window, std::size_t limit,
+        const std::filesystem::path& folder_path) {
   const auto messages = messages_of(file, batch, limit);
   if (!messages) return std::fprintf(stderr, "%s\n", messages.error().detail.c_str()), 1;
   auto folder = broker::DataFolder::claim(folder_path.string(), "", "bench");
@@ -105,8 +111,10 @@ int run(const std::string& file, std::size_t batch, std::size_t window, std::siz
   broker::Metrics metrics(registry);
   SystemClock clock;
   Listeners listeners;
-  broker::Core core(config, "bench", store, clock, [&] { return random.u64(); }, listeners, metrics);
-  if (auto opened = core.open(); !opened) return std::fprintf(stderr, "%s\n", opened.error().detail.c_str()), 1;
+  broker::Core core(
+      config, "bench", store, clock, [&] { return random.u64(); }, listeners, metrics);
+  if (auto opened = core.open(); !opened)
+    return std::fprintf(stderr, "%s\n", opened.error().detail.c_str()), 1;
   const auto wait = [&] {
     eventfd_t count = 0;
     (void)!::eventfd_read(wake, &count);
@@ -130,14 +138,17 @@ int run(const std::string& file, std::size_t batch, std::size_t window, std::siz
       continue;
     }
     wait();
-    core.on_bytes("edge", link::encode(link::EdgeHeartbeat{++acknowledged, listeners.edge_bytes(), 1, "ready"}));
+    core.on_bytes("edge",
+                  link::encode(link::EdgeHeartbeat{++acknowledged, listeners.edge_bytes(), 1, "ready"}));
   }
   const double elapsed = seconds_since(start);
   const auto n = static_cast<double>(sent);
   const double loop = cpu_seconds(RUSAGE_THREAD) - loop_before;
   const double all = cpu_seconds(RUSAGE_SELF) - cpu_before;
-  std::printf("{\"updates\":%zu,\"batch\":%zu,\"updates_per_s\":%.0f,\"refused\":%zu,\"groups\":%lld,\"loop_us\":%.2f,\"storage_us\":%.2f}\n", sent,
-              batch, n / elapsed, listeners.refused, static_cast<long long>(metrics.groups.value()), loop / n * 1e6, (all - loop) / n * 1e6);
+  std::printf(
+      "{\"updates\":%zu,\"batch\":%zu,\"updates_per_s\":%.0f,\"refused\":%zu,\"groups\":%lld,\"loop_us\":%.2f,\"storage_us\":%.2f}\n",
+      sent, batch, n / elapsed, listeners.refused, static_cast<long long>(metrics.groups.value()),
+      loop / n * 1e6, (all - loop) / n * 1e6);
   ::close(wake);
   return listeners.refused == 0 ? 0 : 1;
 }
@@ -147,11 +158,15 @@ int run(const std::string& file, std::size_t batch, std::size_t window, std::siz
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: tocsin-broker-bench LOG.csv[.xz] [drafts in a message, 256] [unanswered, 4096] [updates, all] [folder]\n"
-                         "prints updates a second kept on disk, and CPU microseconds an update of the loop and of the storage thread\n");
+    std::fprintf(
+        stderr,
+        "usage: tocsin-broker-bench LOG.csv[.xz] [drafts in a message, 256] [unanswered, 4096] [updates, all] [folder]\n"
+        "prints updates a second kept on disk, and CPU microseconds an update of the loop and of the storage thread\n");
     return 2;
   }
-  const auto number = [&](int at, std::size_t otherwise) { return argc > at ? std::strtoul(argv[at], nullptr, 10) : otherwise; };
+  const auto number = [&](int at, std::size_t otherwise) {
+    return argc > at ? std::strtoul(argv[at], nullptr, 10) : otherwise;
+  };
   const std::filesystem::path base = argc > 5 ? argv[5] : std::filesystem::temp_directory_path();
   const auto folder = base / ("tocsin-broker-bench-" + std::to_string(::getpid()));
   const int code = tocsin::run(argv[1], number(2, 256), number(3, 4'096), number(4, 0), folder);

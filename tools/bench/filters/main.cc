@@ -1,5 +1,6 @@
-// What an update costs the hub with many filters on one channel: N clients, each with a filter of its own, and updates that a chosen
-// number of them match. The cost is to follow the matches, not N. Sockets are counters; time is this process's CPU time.
+// What an update costs the hub with many filters on one channel: N clients, each with a filter of its own,
+// and updates that a chosen number of them match. The cost is to follow the matches, not N. Sockets are
+// counters; time is this process's CPU time.
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -87,14 +88,16 @@ void measure(int filters, int groups) {
     update.event_id = "e" + std::to_string(i);
     update.kind = "updated";
     update.key = "INC" + std::to_string(i);
-    update.incident = R"({"id":")" + update.key + R"(","severity":"P2","status":"triaged","labels":{"service":"s)" + std::to_string(i % (filters / groups)) +
-                      R"("},"description":")" + std::string(100, 'x') + "\"}";
+    update.incident =
+        R"({"id":")" + update.key + R"(","severity":"P2","status":"triaged","labels":{"service":"s)" +
+        std::to_string(i % (filters / groups)) + R"("},"description":")" + std::string(100, 'x') + "\"}";
     hub.updates("c", {{update.offset, std::make_shared<const std::string>(link::encode_update(update))}});
     while (hub.turn()) {
     }
   }
   const double each = (cpu_us() - start) / kUpdates;
-  std::printf("%8d %8d %14.2f %18.3f\n", filters, groups, static_cast<double>(outlet.writes) / kUpdates, each);
+  std::printf("%8d %8d %14.2f %18.3f\n", filters, groups, static_cast<double>(outlet.writes) / kUpdates,
+              each);
 }
 
 }  // namespace

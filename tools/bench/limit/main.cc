@@ -1,7 +1,8 @@
-// tocsin-limit: the yardstick. The least that a WebSocket broadcast server on plain epoll must do: no order kept over
-// restarts, no log, no filter, no slow-client policy. Speaks just enough of tocsin.v1.json for tocsin-loadgen: `subscribe`
-// is answered, each `publish` becomes one `update` sent to every subscriber, one send() per client for all that is queued.
-// With a certificate it is the limit for TLS: OpenSSL on the socket, one SSL_write per client for all that is queued.
+// tocsin-limit: the yardstick. The least that a WebSocket broadcast server on plain epoll must do: no order
+// kept over restarts, no log, no filter, no slow-client policy. Speaks just enough of tocsin.v1.json for
+// tocsin-loadgen: `subscribe` is answered, each `publish` becomes one `update` sent to every subscriber, one
+// send() per client for all that is queued. With a certificate it is the limit for TLS: OpenSSL on the
+// socket, one SSL_write per client for all that is queued.
 //
 //   tocsin-limit PORT [CERT KEY]        prints "ready PORT" once it listens (PORT 0: any free port)
 #include <arpa/inet.h>
@@ -70,10 +71,12 @@ class Server {
  public:
   bool use_tls(const char* cert, const char* key) {
     tls_ = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_set_mode(tls_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(
+        tls_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(tls_, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(tls_, 0);
-    return SSL_CTX_use_certificate_chain_file(tls_, cert) == 1 && SSL_CTX_use_PrivateKey_file(tls_, key, SSL_FILETYPE_PEM) == 1;
+    return SSL_CTX_use_certificate_chain_file(tls_, cert) == 1 &&
+           SSL_CTX_use_PrivateKey_file(tls_, key, SSL_FILETYPE_PEM) == 1;
   }
 
   int listen_on(std::uint16_t port) {
@@ -84,7 +87,9 @@ class Server {
     a.sin_family = AF_INET;
     a.sin_port = htons(port);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&a), sizeof a) != 0 || ::listen(listener_, 4096) != 0) return -1;
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&a), sizeof a) != 0 ||
+        ::listen(listener_, 4096) != 0)
+      return -1;
     socklen_t len = sizeof a;
     ::getsockname(listener_, reinterpret_cast<sockaddr*>(&a), &len);
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
@@ -147,7 +152,9 @@ class Server {
   }
 
   static std::size_t transmit(int fd, const Client& c, std::string_view bytes) {
-    if (c.ssl == nullptr) return static_cast<std::size_t>(std::max<ssize_t>(0, ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)));
+    if (c.ssl == nullptr)
+      return static_cast<std::size_t>(
+          std::max<ssize_t>(0, ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)));
     const int n = SSL_write(c.ssl, bytes.data(), static_cast<int>(bytes.size()));
     if (n <= 0) ERR_clear_error();
     return static_cast<std::size_t>(std::max(0, n));
@@ -185,8 +192,10 @@ class Server {
     const auto end = c.in.find("\r\n\r\n");
     if (end == std::string::npos) return;
     const auto key = member(c.in, "Sec-WebSocket-Key: ", '\r');
-    send_some(fd, c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-                         accept_key(key) + "\r\nSec-WebSocket-Protocol: tocsin.v1.json\r\n\r\n");
+    send_some(
+        fd, c,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+            accept_key(key) + "\r\nSec-WebSocket-Protocol: tocsin.v1.json\r\n\r\n");
     c.in.erase(0, end + 4);
     c.upgraded = true;
   }
@@ -203,7 +212,8 @@ class Server {
         head = 8;
       }
       if (c.in.size() - at < head + len) break;
-      on_message(fd, c, std::string_view(c.in).substr(at + head, len));  // the load generator masks with zeros
+      on_message(fd, c,
+                 std::string_view(c.in).substr(at + head, len));  // the load generator masks with zeros
       at += head + len;
     }
     c.in.erase(0, at);
@@ -214,16 +224,23 @@ class Server {
     if (m.find("\"type\":\"subscribe\"") != std::string_view::npos) {
       c.place = static_cast<int>(subscribers_.size());
       subscribers_.push_back(fd);
-      send_some(fd, c, text_frame(R"({"type":"subscribed","id":"a","sub":1,"channel":"load","position":{"epoch":"0","offset":)" +
-                                  std::to_string(offset_) + R"(},"outcome":"live"})"));
+      send_some(
+          fd, c,
+          text_frame(
+              R"({"type":"subscribed","id":"a","sub":1,"channel":"load","position":{"epoch":"0","offset":)" +
+              std::to_string(offset_) + R"(},"outcome":"live"})"));
       return;
     }
     const std::string ref(member(m, "\"ref\":\"", '"'));
     const auto event = m.substr(std::min(m.find("\"event\":"), m.size()));
     const std::string n = std::to_string(++offset_);
-    pending_ += text_frame(R"({"type":"update","sub":1,"offset":)" + n + R"(,"event_id":"00000000000000000000000000000000","kind":"event","key":"","at":"2026-01-01T00:00:00.000Z","actor":"",)" +
-                           std::string(event.substr(0, event.size() - 1)));
-    send_some(fd, c, text_frame(R"({"type":"published","ref":")" + ref + R"(","position":{"epoch":"0","offset":)" + n + "}}"));
+    pending_ += text_frame(
+        R"({"type":"update","sub":1,"offset":)" + n +
+        R"(,"event_id":"00000000000000000000000000000000","kind":"event","key":"","at":"2026-01-01T00:00:00.000Z","actor":"",)" +
+        std::string(event.substr(0, event.size() - 1)));
+    send_some(fd, c,
+              text_frame(R"({"type":"published","ref":")" + ref + R"(","position":{"epoch":"0","offset":)" +
+                         n + "}}"));
   }
 
   void broadcast() {
@@ -243,7 +260,8 @@ class Server {
     const bool was_waiting = !c.unsent.empty();
     std::string rest(out.substr(sent));
     c.unsent = std::move(rest);
-    if (was_waiting != !c.unsent.empty()) watch(fd, EPOLLIN | (c.unsent.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT)), EPOLL_CTL_MOD);
+    if (was_waiting != !c.unsent.empty())
+      watch(fd, EPOLLIN | (c.unsent.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT)), EPOLL_CTL_MOD);
   }
 
   SSL_CTX* tls_ = nullptr;

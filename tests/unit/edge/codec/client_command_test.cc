@@ -30,21 +30,25 @@ TEST_CASE("PROTOCOL 3: each command decodes") {
   CHECK(s.conflate == Conflate::when_behind);
   CHECK(s.max_rate == 5);
   CHECK(s.since->position.offset == 17);
-  CHECK(expect<Subscribe>(R"({"type":"subscribe","id":"a","channel":"c"})").conflate == Conflate::when_stalled);
+  CHECK(expect<Subscribe>(R"({"type":"subscribe","id":"a","channel":"c"})").conflate ==
+        Conflate::when_stalled);
   CHECK(expect<Unsubscribe>(R"({"type":"unsubscribe","id":"a"})").id == "a");
   CHECK(expect<Ping>(R"({"type":"ping","ref":"x"})").ref == "x");
   CHECK(expect<Refresh>(R"({"type":"refresh","token":"y"})").token == "y");
   expect<Bye>(R"({"type":"bye"})");
-  const auto p = expect<PublishOne>(R"({"type":"publish","ref":"p1","update":{"channel":"c","incident":{"id":"i","severity":"P1"}}})");
+  const auto p = expect<PublishOne>(
+      R"({"type":"publish","ref":"p1","update":{"channel":"c","incident":{"id":"i","severity":"P1"}}})");
   CHECK(p.ref == "p1");
   CHECK(p.draft.key == "i");
 }
 
 TEST_CASE("PROTOCOL 3.4: a since that is no position is remembered as malformed, not refused") {
-  for (const auto* since : {"7", "\"x\"", "{}", R"({"epoch":"zz","offset":1})", R"({"epoch":"0000000000000001","offset":-1})",
-                            R"({"epoch":"0000000000000001","offset":"1"})", R"({"epoch":1,"offset":1})"}) {
+  for (const auto* since :
+       {"7", "\"x\"", "{}", R"({"epoch":"zz","offset":1})", R"({"epoch":"0000000000000001","offset":-1})",
+        R"({"epoch":"0000000000000001","offset":"1"})", R"({"epoch":1,"offset":1})"}) {
     CAPTURE(since);
-    const auto s = expect<Subscribe>(std::string(R"({"type":"subscribe","id":"a","channel":"c","since":)") + since + "}");
+    const auto s = expect<Subscribe>(std::string(R"({"type":"subscribe","id":"a","channel":"c","since":)") +
+                                     since + "}");
     REQUIRE(s.since);
     CHECK(s.since->malformed);
   }
@@ -64,17 +68,22 @@ TEST_CASE("bad input is refused, never fatal") {
   const std::string deep(100'000, '[');
   const std::string long_id(kMaxClientText + 1, 'i');
   for (const std::string& bad :
-       {std::string(), std::string("x"), std::string("[]"), std::string("{}"), std::string("null"), std::string("{\"type\":7}"),
-        std::string("{\"type\":\"ping\"}x"), std::string("{\"type\":\"ping\",\"ref\":\"\xff\"}"), deep, "{\"type\":\"ping\",\"x\":" + deep,
+       {std::string(), std::string("x"), std::string("[]"), std::string("{}"), std::string("null"),
+        std::string("{\"type\":7}"), std::string("{\"type\":\"ping\"}x"),
+        std::string("{\"type\":\"ping\",\"ref\":\"\xff\"}"), deep, "{\"type\":\"ping\",\"x\":" + deep,
         std::string(R"({"type":"subscribe"})"), std::string(R"({"type":"subscribe","id":"","channel":"c"})"),
-        std::string(R"({"type":"subscribe","id":"a","channel":"a b"})"), R"({"type":"subscribe","id":")" + long_id + R"(","channel":"c"})",
-        std::string(R"({"type":"subscribe","id":"a","channel":"c","filter":7})"), std::string(R"({"type":"subscribe","id":"a","channel":"c","snapshot":1})"),
-        std::string(R"({"type":"subscribe","id":"a","channel":"c","max_rate":99999999999})"), std::string(R"({"type":"connect","since":[]})"),
-        std::string(R"({"type":"publish","update":7})")}) {
+        std::string(R"({"type":"subscribe","id":"a","channel":"a b"})"),
+        R"({"type":"subscribe","id":")" + long_id + R"(","channel":"c"})",
+        std::string(R"({"type":"subscribe","id":"a","channel":"c","filter":7})"),
+        std::string(R"({"type":"subscribe","id":"a","channel":"c","snapshot":1})"),
+        std::string(R"({"type":"subscribe","id":"a","channel":"c","max_rate":99999999999})"),
+        std::string(R"({"type":"connect","since":[]})"), std::string(R"({"type":"publish","update":7})")}) {
     CAPTURE(bad.substr(0, 80));
     CHECK(std::holds_alternative<Malformed>(parse_command(Door::json, bad, kMax)));
   }
-  const std::string big = R"({"type":"publish","ref":"p","update":{"channel":"c","event":{"name":"n","data":")" + std::string(kMax, 'x') + "\"}}}";
+  const std::string big =
+      R"({"type":"publish","ref":"p","update":{"channel":"c","event":{"name":"n","data":")" +
+      std::string(kMax, 'x') + "\"}}}";
   CHECK(expect<Malformed>(big).error.code == Errc::too_large);
 }
 

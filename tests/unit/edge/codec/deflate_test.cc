@@ -24,7 +24,9 @@ std::string read_back(std::string bytes, bool& compressed) {
 std::string some_json(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
   std::string out = "{";
-  while (out.size() < size) out += "\"member" + std::to_string(random() % 50) + "\":\"value " + std::to_string(random() % 1000) + "\",";
+  while (out.size() < size)
+    out +=
+        "\"member" + std::to_string(random() % 50) + "\":\"value " + std::to_string(random() % 1000) + "\",";
   out.resize(size);
   return out;
 }
@@ -57,7 +59,8 @@ TEST_CASE("one compression serves every prefix, and messages stand alone") {
   const std::string body = some_json(1'000, 3);
   const std::string blocks = deflate_blocks(body);
   CHECK(blocks.size() < body.size() / 2);
-  for (const std::string& prefix : {std::string(), std::string("{"), std::string("{\"sub\":17,"), std::string(kMaxStored, 'p')}) {
+  for (const std::string& prefix :
+       {std::string(), std::string("{"), std::string("{\"sub\":17,"), std::string(kMaxStored, 'p')}) {
     std::string bytes;
     append_deflated(bytes, Opcode::text, prefix, blocks);
     bool compressed = false;
@@ -92,7 +95,8 @@ TEST_CASE("what is no DEFLATE is refused, and nothing of it is left for the next
   }
   CHECK(*inflater.inflate(deflate_blocks("still fine"), 100) == "still fine");
   CHECK((*inflater.inflate("", 100)).empty());
-  CHECK((*inflater.inflate(std::string_view("\x00", 1), 100)).empty());  // RFC 7692, 7.2.3.6: an empty message
+  CHECK(
+      (*inflater.inflate(std::string_view("\x00", 1), 100)).empty());  // RFC 7692, 7.2.3.6: an empty message
 }
 
 TEST_CASE("a message that ends with the last block is read, bytes behind it are not (RFC 7692, 7.2.3.5)") {

@@ -1,4 +1,5 @@
-// tocsin.v1.proto says what tocsin.v1.json says: frames are read back with the generated classes and compared with the JSON door's.
+// tocsin.v1.proto says what tocsin.v1.json says: frames are read back with the generated classes and compared
+// with the JSON door's.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -34,7 +35,9 @@ void check_equal(const Make& make) {
   CHECK(same(json, *read));
 }
 
-ClientCommand parsed(const v1::ClientFrame& frame) { return parse_command(Door::proto, frame.SerializeAsString(), kMax); }
+ClientCommand parsed(const v1::ClientFrame& frame) {
+  return parse_command(Door::proto, frame.SerializeAsString(), kMax);
+}
 
 TEST_CASE("PROTOCOL 8.1: every frame of the proto door says what the JSON door's says") {
   const Position p{Epoch{0xabcdef0123456789}, 1ULL << 60U};
@@ -42,10 +45,16 @@ TEST_CASE("PROTOCOL 8.1: every frame of the proto door says what the JSON door's
   outcome.position = p;
   outcome.event_id = "e-1";
   outcome.version = 3;
-  check_equal([&](Door d) { return frame::welcome(d, {"s", "t", "edge-0", 25'000, 1'760'000'000'000, true}); });
+  check_equal([&](Door d) {
+    return frame::welcome(d, {"s", "t", "edge-0", 25'000, 1'760'000'000'000, true});
+  });
   check_equal([&](Door d) { return frame::welcome(d, {"s", "", "edge-0", 0, 0, false}); });
-  check_equal([&](Door d) { return frame::subscribed(d, {"a", 7, "c", p, Outcome::live, LostReason::none}); });
-  check_equal([&](Door d) { return frame::subscribed(d, {"a", 4'000'000'000, "c", {}, Outcome::lost, LostReason::too_old}); });
+  check_equal([&](Door d) {
+    return frame::subscribed(d, {"a", 7, "c", p, Outcome::live, LostReason::none});
+  });
+  check_equal([&](Door d) {
+    return frame::subscribed(d, {"a", 4'000'000'000, "c", {}, Outcome::lost, LostReason::too_old});
+  });
   check_equal([&](Door d) { return frame::skip(d, 7, 19, 1ULL << 50U); });
   check_equal([&](Door d) { return frame::head(d, 300, 22); });
   check_equal([&](Door d) { return frame::published(d, "p1", "c", outcome); });
@@ -53,7 +62,8 @@ TEST_CASE("PROTOCOL 8.1: every frame of the proto door says what the JSON door's
   check_equal([&](Door d) { return frame::error(d, {Errc::position_lost, "x"}, {"a", ""}); });
   check_equal([&](Door d) { return frame::error(d, {Errc::internal, ""}, {"", "r"}); });
   check_equal([&](Door d) { return frame::closing(d, CloseReason::slow_consumer, "", "T"); });
-  check_equal([&](Door d) { return frame::closing(d, CloseReason::policy, "why", ""); });   // retry_after_ms -1
+  check_equal(
+      [&](Door d) { return frame::closing(d, CloseReason::policy, "why", ""); });  // retry_after_ms -1
   check_equal([&](Door d) { return frame::pong(d, "x"); });
   check_equal([&](Door d) { return frame::pong(d, ""); });
 }
@@ -80,7 +90,8 @@ TEST_CASE("PROTOCOL 8.3: snapshots hold the same incidents") {
     for (const std::size_t count : {0U, 1U, 3U})
       check_equal([&](Door d) {
         std::string incidents;
-        for (std::size_t i = 0; i < count; ++i) frame::append_incident(d, incidents, R"({"id":"I","title":"t","version":1,"x":[]})");
+        for (std::size_t i = 0; i < count; ++i)
+          frame::append_incident(d, incidents, R"({"id":"I","title":"t","version":1,"x":[]})");
         return frame::snapshot(d, 9, incidents, last);
       });
 }
@@ -110,7 +121,8 @@ TEST_CASE("PROTOCOL 8.2: commands mean what their JSON means") {
   const auto command = parsed(f);
   const auto* got = std::get_if<Subscribe>(&command);
   REQUIRE(got != nullptr);
-  CHECK(got->filter.canonical() == Filter::parse(R"({"severity":["P0","P1"],"labels":{"service":["api"]},"active":true})")->canonical());
+  CHECK(got->filter.canonical() ==
+        Filter::parse(R"({"severity":["P0","P1"],"labels":{"service":["api"]},"active":true})")->canonical());
   CHECK(got->snapshot);
   CHECK(got->conflate == Conflate::never);
   REQUIRE(got->since);
@@ -150,7 +162,9 @@ TEST_CASE("PROTOCOL 8.3: a publish may mix fields and other_json; a field wins")
   const auto& draft = std::get<PublishOne>(command).draft;
   CHECK(draft.channel == "incidents");
   CHECK(draft.if_version == 3);
-  CHECK(same(draft.incident, R"({"title":"a \"title\"","assignees":["m"],"labels":{"service":"api"},"metadata":{"n":1},"team":null,"mine":[1]})"));
+  CHECK(same(
+      draft.incident,
+      R"({"title":"a \"title\"","assignees":["m"],"labels":{"service":"api"},"metadata":{"n":1},"team":null,"mine":[1]})"));
 
   update.mutable_event()->set_name("deploy");
   update.mutable_event()->set_data_json("[1]");
@@ -159,9 +173,11 @@ TEST_CASE("PROTOCOL 8.3: a publish may mix fields and other_json; a field wins")
   CHECK(std::get<PublishOne>(command).draft.event_data == "[1]");
 }
 
-TEST_CASE("PROTOCOL 8.4: broken frames are answered by name, and JSON inside a field cannot break out of it") {
+TEST_CASE(
+    "PROTOCOL 8.4: broken frames are answered by name, and JSON inside a field cannot break out of it") {
   const auto malformed = [](const ClientCommand& c) { return std::get_if<Malformed>(&c); };
-  for (const std::string& bytes : {std::string("\xff\xff"), std::string("{\"type\":\"bye\"}"), std::string("\x0a\x7f"), std::string()}) {
+  for (const std::string& bytes :
+       {std::string("\xff\xff"), std::string("{\"type\":\"bye\"}"), std::string("\x0a\x7f"), std::string()}) {
     const auto command = parse_command(Door::proto, bytes, kMax);
     REQUIRE(malformed(command) != nullptr);
     CHECK(malformed(command)->error.code == Errc::invalid_argument);

@@ -35,14 +35,16 @@ TEST_CASE("PROTOCOL 6.2: a filter in a query means what the same filter in JSON 
   REQUIRE(q);
   const auto f = filter_of(*q);
   REQUIRE(f);
-  const auto json = Filter::parse(R"({"severity":["P0","P1","P2"],"labels":{"service":["api","db"]},"active":true})");
+  const auto json =
+      Filter::parse(R"({"severity":["P0","P1","P2"],"labels":{"service":["api","db"]},"active":true})");
   REQUIRE(json);
   CHECK(f->canonical() == json->canonical());
   CHECK_FALSE(filter_of(*parse_query("active=perhaps")));
 }
 
 TEST_CASE("PROTOCOL 6.5: GET /v1/events: channel, options and Last-Event-ID") {
-  const auto s = parse_event_query("channel=a%2Fb&severity=P0&snapshot=true&conflate=false", "00000000000000ab:17");
+  const auto s =
+      parse_event_query("channel=a%2Fb&severity=P0&snapshot=true&conflate=false", "00000000000000ab:17");
   REQUIRE(s);
   CHECK(s->channel == "a/b");
   CHECK(s->filter.severity == std::vector<std::string>{"P0"});

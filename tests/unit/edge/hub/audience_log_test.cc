@@ -18,7 +18,8 @@ AudienceLog log_at(Offset offset) {
   return log;
 }
 
-TEST_CASE("PROTOCOL 1.6, 4.5: frames cover every offset after the floor, with a skip before a match that is not the next") {
+TEST_CASE(
+    "PROTOCOL 1.6, 4.5: frames cover every offset after the floor, with a skip before a match that is not the next") {
   auto log = log_at(10);
   log.append(update(11, "a"));
   log.append(update(15, "a"));
@@ -84,7 +85,8 @@ TEST_CASE("find: where a client goes on, or that it must be told the rest of a s
   CHECK_FALSE(log.find(0));
 }
 
-TEST_CASE("PROTOCOL 4.6: conflation: newest per key, what it stands for named, P0 and endings kept, budget held") {
+TEST_CASE(
+    "PROTOCOL 4.6: conflation: newest per key, what it stands for named, P0 and endings kept, budget held") {
   auto log = log_at(0);
   log.append(update(1, "a"));
   log.append(update(2, "b"));

@@ -94,24 +94,32 @@ TEST_CASE("current state: a snapshot and the updates after it, older news ignore
 
 TEST_CASE("PROTOCOL 3.2: the index names every audience that matches, each once, and few that do not") {
   std::mt19937 random(7);
-  const auto roll = [&random](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
+  const auto roll = [&random](unsigned n) {
+    return std::uniform_int_distribution<unsigned>(0, n - 1)(random);
+  };
   Feed feed("c", 1, 1 << 20, 1 << 20);
   FilterIndex index;
   std::vector<std::unique_ptr<Audience>> audiences;
   for (unsigned i = 0; i < 2'000; ++i) {
     std::string json = "{";
-    if (roll(3) != 0) json += R"("incident":["i)" + std::to_string(roll(500)) + "\"]";
-    else if (roll(2) == 0) json += R"("labels":{"service":["s1","s)" + std::to_string(roll(9)) + "\"]}";
-    else if (roll(2) == 0) json += R"("active":true)";
-    else json += R"("severity":["P)" + std::to_string(roll(5)) + R"("],"status":["investigating"])";
+    if (roll(3) != 0)
+      json += R"("incident":["i)" + std::to_string(roll(500)) + "\"]";
+    else if (roll(2) == 0)
+      json += R"("labels":{"service":["s1","s)" + std::to_string(roll(9)) + "\"]}";
+    else if (roll(2) == 0)
+      json += R"("active":true)";
+    else
+      json += R"("severity":["P)" + std::to_string(roll(5)) + R"("],"status":["investigating"])";
     json += "}";
-    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(i), *Filter::parse(json), Encoding{}, i));
+    audiences.push_back(
+        std::make_unique<Audience>(feed, std::to_string(i), *Filter::parse(json), Encoding{}, i));
     index.add(*audiences.back(), audiences.back()->filter);
   }
   std::size_t touched = 0, matched = 0;
   for (unsigned i = 0; i < 200; ++i) {
-    const auto u = update(i + 1, "i" + std::to_string(roll(500)), "P" + std::to_string(roll(5)), false,
-                          R"(,"status":"investigating","labels":{"service":"s)" + std::to_string(roll(9)) + "\"}");
+    const auto u =
+        update(i + 1, "i" + std::to_string(roll(500)), "P" + std::to_string(roll(5)), false,
+               R"(,"status":"investigating","labels":{"service":"s)" + std::to_string(roll(9)) + "\"}");
     std::vector<Audience*> out;
     index.candidates(u->facts(), out);
     touched += out.size();
@@ -137,19 +145,25 @@ TEST_CASE("ten thousand filters: an update finds those that match, not those tha
   FilterIndex index;
   std::vector<std::unique_ptr<Audience>> audiences;
   const auto add = [&](const std::string& json) {
-    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(audiences.size()), *Filter::parse(json), Encoding{}, 1));
+    audiences.push_back(std::make_unique<Audience>(feed, std::to_string(audiences.size()),
+                                                   *Filter::parse(json), Encoding{}, 1));
     index.add(*audiences.back(), audiences.back()->filter);
   };
-  // Each member has few values, their combinations are many; and each filter has one label that all share beside one of its own.
-  const auto text = [](const char* prefix, int n) { return "\"" + std::string(prefix) + std::to_string(n) + "\""; };
+  // Each member has few values, their combinations are many; and each filter has one label that all share
+  // beside one of its own.
+  const auto text = [](const char* prefix, int n) {
+    return "\"" + std::string(prefix) + std::to_string(n) + "\"";
+  };
   for (int team = 0; team < 10; ++team)
     for (int source = 0; source < 10; ++source)
       for (int category = 0; category < 10; ++category)
         for (int severity = 0; severity < 5; ++severity)
-          add(R"({"team":[)" + text("t", team) + R"(],"source":[)" + text("s", source) + R"(],"category":[)" + text("c", category) + R"(],"severity":[)" +
-              text("P", severity) + "]}");
+          add(R"({"team":[)" + text("t", team) + R"(],"source":[)" + text("s", source) + R"(],"category":[)" +
+              text("c", category) + R"(],"severity":[)" + text("P", severity) + "]}");
   for (int i = 0; i < 5'000; ++i) add(R"({"labels":{"region":["eu"],"service":[)" + text("svc", i) + "]}}");
-  const auto u = update(1, "i1", "P3", false, R"(,"team":"t4","source":"s2","category":"c9","labels":{"region":"eu","service":"svc77"})");
+  const auto u =
+      update(1, "i1", "P3", false,
+             R"(,"team":"t4","source":"s2","category":"c9","labels":{"region":"eu","service":"svc77"})");
   std::vector<Audience*> out;
   index.candidates(u->facts(), out);
   std::size_t matched = 0;
@@ -157,7 +171,8 @@ TEST_CASE("ten thousand filters: an update finds those that match, not those tha
   CHECK(matched == 2);
   CHECK(out.size() < 10);
   for (const auto& audience : audiences)
-    if (audience->filter.matches(u->facts())) CHECK(std::find(out.begin(), out.end(), audience.get()) != out.end());
+    if (audience->filter.matches(u->facts()))
+      CHECK(std::find(out.begin(), out.end(), audience.get()) != out.end());
   for (const auto& audience : audiences) index.remove(*audience, audience->filter);
   CHECK_FALSE(index.needs_facts());
 }

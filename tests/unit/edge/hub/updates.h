@@ -8,7 +8,8 @@
 
 namespace tocsin::edge::hub_test {
 
-inline SharedUpdate update(Offset offset, const std::string& key, const std::string& severity = "P3", bool ends = false, const std::string& more = "") {
+inline SharedUpdate update(Offset offset, const std::string& key, const std::string& severity = "P3",
+                           bool ends = false, const std::string& more = "") {
   Update u;
   u.offset = offset;
   u.event_id = "e" + std::to_string(offset);

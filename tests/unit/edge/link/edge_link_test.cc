@@ -114,7 +114,8 @@ TEST_SUITE("edge link: session with the broker") {
     rig.attach(0);
     rig.link->put_session({"old", "", 5, {}, "edge-0"}, true);
     rig.wire.sent.clear();
-    rig.link->put_sessions({{"s1", "", 1, {}, "edge-0"}, {"old", "", 4, {}, "edge-0"}, {"s2", "", 1, {}, "edge-0"}});
+    rig.link->put_sessions(
+        {{"s1", "", 1, {}, "edge-0"}, {"old", "", 4, {}, "edge-0"}, {"s2", "", 1, {}, "edge-0"}});
     const auto together = rig.only<link::SessionPuts>().puts;
     REQUIRE(together.size() == 2);
     CHECK(together[0].record.id == "s1");
@@ -144,7 +145,8 @@ TEST_SUITE("edge link: session with the broker") {
 }
 
 TEST_SUITE("edge link: requests") {
-  TEST_CASE("a publish without event_id gets one, and is sent again with it to a restarted broker; the answer comes once") {
+  TEST_CASE(
+      "a publish without event_id gets one, and is sent again with it to a restarted broker; the answer comes once") {
     Rig rig;
     rig.attach(0);
     int answers = 0;
@@ -166,7 +168,8 @@ TEST_SUITE("edge link: requests") {
     conflict.fault = link::fault_of({Errc::conflict, "at 2"});
     rig.say(link::PublishResult{first.ref, {conflict}});
     CHECK(answers == 0);
-    const link::PublishResult result{again.ref, {link::PublishOutcome{{kEpoch, 1}, false, Durability::disk, 1, "e", {}}}};
+    const link::PublishResult result{
+        again.ref, {link::PublishOutcome{{kEpoch, 1}, false, Durability::disk, 1, "e", {}}}};
     rig.say(result);
     rig.say(result);
     CHECK(answers == 1);
@@ -206,7 +209,9 @@ TEST_SUITE("edge link: requests") {
     rig.attach(0);
     int answers = 0;
     for (int i = 0; i < 3; ++i)
-      rig.link->read(kChannel, {kEpoch, 2}, 1'000, [&](Result<link::ReadResult> page) { answers += page && page->records.size() == 2 ? 1 : 0; });
+      rig.link->read(kChannel, {kEpoch, 2}, 1'000, [&](Result<link::ReadResult> page) {
+        answers += page && page->records.size() == 2 ? 1 : 0;
+      });
     rig.link->read(kChannel, {kEpoch, 3}, 1'000, [](const auto&) {});
     const auto asked = rig.sent<link::Read>();
     REQUIRE(asked.size() == 2);

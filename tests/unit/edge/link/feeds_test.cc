@@ -114,7 +114,8 @@ TEST_SUITE("edge link: feeds") {
     Rig rig;
     rig.attach(3);
     rig.updates(20, 21);
-    rig.say(link::ReadResult{rig.only<link::Read>().ref, {kChannel, kEpoch, 15, 19}, {}, {"position_lost", "trimmed"}});
+    rig.say(link::ReadResult{
+        rig.only<link::Read>().ref, {kChannel, kEpoch, 15, 19}, {}, {"position_lost", "trimmed"}});
     REQUIRE(rig.sink.attached.size() == 2);
     CHECK(rig.sink.attached[1].lost == "too_old");
     CHECK(rig.sink.attached[1].head.last == 19);
@@ -217,7 +218,10 @@ struct BadWeather {
         reply(link::InterestAck{{kChannel, kEpoch, 1, last}});
       }
       if (auto* read = std::get_if<link::Read>(&message))
-        reply(link::ReadResult{read->ref, {kChannel, kEpoch, 1, last}, records(read->after + 1, std::min(last, read->after + 5)), {}});
+        reply(link::ReadResult{read->ref,
+                               {kChannel, kEpoch, 1, last},
+                               records(read->after + 1, std::min(last, read->after + 5)),
+                               {}});
     }
   }
   void publish() {
@@ -243,7 +247,11 @@ TEST_CASE("edge link: contiguous and once over a wire that loses, repeats and re
     world.rig.link->on_connected();
     for (int turn = 0; turn < 900; ++turn) {
       if (turn < 300) world.publish();
-      if (turn % 10 == 0) world.reply(link::BrokerHeartbeat{static_cast<std::uint64_t>(turn), {{kChannel, kEpoch, 1, world.last}}, static_cast<std::uint64_t>(turn), {}});
+      if (turn % 10 == 0)
+        world.reply(link::BrokerHeartbeat{static_cast<std::uint64_t>(turn),
+                                          {{kChannel, kEpoch, 1, world.last}},
+                                          static_cast<std::uint64_t>(turn),
+                                          {}});
       world.serve();
       world.deliver();
       world.rig.tick();

@@ -45,11 +45,15 @@ struct RecordingSink final : FeedSink {
   std::vector<Attached> attached;
   std::vector<Offset> offsets;
   std::vector<std::pair<std::string, std::uint64_t>> fenced;
-  void on_attached(const link::Head& head, std::string_view lost) override { attached.push_back({head, std::string(lost)}); }
+  void on_attached(const link::Head& head, std::string_view lost) override {
+    attached.push_back({head, std::string(lost)});
+  }
   void on_updates(const std::string&, const std::vector<Record>& records) override {
     for (const Record& record : records) offsets.push_back(record.offset);
   }
-  void on_session_fenced(const std::string& id, std::uint64_t fence) override { fenced.emplace_back(id, fence); }
+  void on_session_fenced(const std::string& id, std::uint64_t fence) override {
+    fenced.emplace_back(id, fence);
+  }
 };
 
 inline constexpr Epoch kEpoch{7};
@@ -80,14 +84,22 @@ struct Rig {
   std::unique_ptr<EdgeLink> link;
 
   explicit Rig(Config config_in = {}) : config(std::move(config_in)) {
-    link = std::make_unique<EdgeLink>(config, clock, wire, [this] { return seed = seed * 6364136223846793005U + 1442695040888963407U; }, metrics);
+    link = std::make_unique<EdgeLink>(
+        config, clock, wire, [this] { return seed = seed * 6364136223846793005U + 1442695040888963407U; },
+        metrics);
     link->attach_sink(sink);
   }
 
   void say(const link::Message& message) { link->on_bytes(link::encode(message)); }
-  void welcome(std::uint64_t instance = 1, std::uint32_t window = 0) { say(link::Welcome{"cluster", instance, "key", 1'000, window}); }
-  void heartbeat(std::uint64_t canary, std::vector<link::Head> heads = {}) { say(link::BrokerHeartbeat{canary, std::move(heads), canary, {}}); }
-  void updates(Offset from, Offset to, Epoch epoch = kEpoch) { say(link::Updates{kChannel, epoch, records(from, to)}); }
+  void welcome(std::uint64_t instance = 1, std::uint32_t window = 0) {
+    say(link::Welcome{"cluster", instance, "key", 1'000, window});
+  }
+  void heartbeat(std::uint64_t canary, std::vector<link::Head> heads = {}) {
+    say(link::BrokerHeartbeat{canary, std::move(heads), canary, {}});
+  }
+  void updates(Offset from, Offset to, Epoch epoch = kEpoch) {
+    say(link::Updates{kChannel, epoch, records(from, to)});
+  }
   void head(Offset last, Epoch epoch = kEpoch) { say(link::InterestAck{{kChannel, epoch, 1, last}}); }
   void tick(Millis after = Millis{100}) {
     clock.pass(after);

@@ -9,7 +9,8 @@ namespace {
 
 using Verdict = Admission::Verdict;
 
-TEST_CASE("edge net: a second's worth is served at once, as much again refused, then the door is shut until time passes") {
+TEST_CASE(
+    "edge net: a second's worth is served at once, as much again refused, then the door is shut until time passes") {
   ManualClock clock;
   Admission admission(clock, 10);
   for (int i = 0; i < 10; ++i) CHECK((admission.open() && admission.arrived() == Verdict::serve));

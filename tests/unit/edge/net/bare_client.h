@@ -1,14 +1,15 @@
 #pragma once
-// A client's socket by hand: every byte is the test's choice. Non-blocking; the test turns the server's loop meanwhile.
+// A client's socket by hand: every byte is the test's choice. Non-blocking; the test turns the server's loop
+// meanwhile.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <cerrno>
 #include <cstdint>
-#include <fcntl.h>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,8 @@ struct WsFrame {
 
 class BareClient {
  public:
-  explicit BareClient(std::uint16_t port, int receive_buffer = 0) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit BareClient(std::uint16_t port, int receive_buffer = 0)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer > 0) setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in to{};
     to.sin_family = AF_INET;
@@ -39,7 +41,9 @@ class BareClient {
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
   }
-  void send(std::string_view bytes) { CHECK(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size())); }
+  void send(std::string_view bytes) {
+    CHECK(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
   /// Takes at most `most` of what has come.
   void receive(std::size_t most = 1 << 20) {
     std::string piece(most, '\0');
@@ -58,14 +62,17 @@ class BareClient {
     }
     const char mask[] = {1, 2, 3, 4};
     out.append(mask, 4);
-    for (std::size_t i = 0; i < payload.size(); ++i) out.push_back(static_cast<char>(payload[i] ^ mask[i % 4]));
+    for (std::size_t i = 0; i < payload.size(); ++i)
+      out.push_back(static_cast<char>(payload[i] ^ mask[i % 4]));
     send(out);
   }
   /// The whole frames at the beginning of `in`, taken out.
   std::vector<WsFrame> frames() {
     std::vector<WsFrame> out;
     for (;;) {
-      const auto byte = [this](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(in[i])); };
+      const auto byte = [this](std::size_t i) {
+        return static_cast<std::size_t>(static_cast<unsigned char>(in[i]));
+      };
       if (in.size() < 2) return out;
       std::size_t head = 2;
       std::size_t length = byte(1) & 127;

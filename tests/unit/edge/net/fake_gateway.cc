@@ -41,7 +41,9 @@ void GatewayScript::pass() {
 
 struct Gateway::State {};
 
-Gateway::Gateway(const Config&, const Clock&, BrokerPort&, Outlet& outlet, Random, Metrics&) { script.outlet = &outlet; }
+Gateway::Gateway(const Config&, const Clock&, BrokerPort&, Outlet& outlet, Random, Metrics&) {
+  script.outlet = &outlet;
+}
 Gateway::~Gateway() = default;
 
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {

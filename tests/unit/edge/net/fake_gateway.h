@@ -1,6 +1,7 @@
 #pragma once
-// A Gateway without sessions: it stands where the real one is linked, so that edge/net is tested alone. It records what net
-// tells it, and sends what a test queues: everything that waits, in batches, as the hub does.
+// A Gateway without sessions: it stands where the real one is linked, so that edge/net is tested alone. It
+// records what net tells it, and sends what a test queues: everything that waits, in batches, as the hub
+// does.
 #include <cstdint>
 #include <map>
 #include <string>

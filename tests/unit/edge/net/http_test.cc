@@ -44,7 +44,8 @@ TEST_SUITE("edge net: HTTP") {
     const auto head = rig.ask(*c, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n");
     CHECK(head.find("content-length: 1\r\n") != std::string::npos);
     CHECK(head.ends_with("\r\n\r\n"));
-    const auto options = rig.ask(*c, "OPTIONS /v1/updates HTTP/1.1\r\nHost: x\r\nOrigin: y\r\n\r\n", "\r\n\r\n");
+    const auto options =
+        rig.ask(*c, "OPTIONS /v1/updates HTTP/1.1\r\nHost: x\r\nOrigin: y\r\n\r\n", "\r\n\r\n");
     CHECK(options.starts_with("HTTP/1.1 204"));
     CHECK(options.find("access-control-allow-methods: GET, HEAD, POST, OPTIONS") != std::string::npos);
     CHECK_FALSE(c->ended);
@@ -52,10 +53,13 @@ TEST_SUITE("edge net: HTTP") {
 
   TEST_CASE("a body without a length, or chunked, is answered 411; a length that is none 400") {
     NetRig rig;
-    for (const auto& [header, status] : {std::pair<std::string, std::string>{"", "411"}, {"Transfer-Encoding: chunked\r\n", "411"}, {"Content-Length: -5\r\n", "400"}}) {
+    for (const auto& [header, status] : {std::pair<std::string, std::string>{"", "411"},
+                                         {"Transfer-Encoding: chunked\r\n", "411"},
+                                         {"Content-Length: -5\r\n", "400"}}) {
       CAPTURE(header);
       auto c = rig.client();
-      CHECK(rig.ask(*c, "POST /v1/updates HTTP/1.1\r\nHost: x\r\n" + header + "\r\n", "}").starts_with("HTTP/1.1 " + status));
+      CHECK(rig.ask(*c, "POST /v1/updates HTTP/1.1\r\nHost: x\r\n" + header + "\r\n", "}")
+                .starts_with("HTTP/1.1 " + status));
     }
   }
 
@@ -63,18 +67,21 @@ TEST_SUITE("edge net: HTTP") {
     NetRig rig;
     rig.back.attach(0);
     auto c = rig.client();
-    const std::string body = R"({"channel":"incidents","kind":"created","key":"i1","incident":{"title":"t"}})";
+    const std::string body =
+        R"({"channel":"incidents","kind":"created","key":"i1","incident":{"title":"t"}})";
     for (int round = 0; round < 2; ++round) {
       rig.back.wire.sent.clear();
       c->in.clear();
-      c->send("POST /v1/updates HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+      c->send("POST /v1/updates HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n");
       c->send(body.substr(0, 20));
       (void)rig.until([n = 0]() mutable { return ++n > 20; });
       c->send(body.substr(20));
       REQUIRE(rig.until([&] { return !rig.back.wire.sent.empty(); }));
       const auto publish = rig.back.only<link::Publish>();
       CHECK(publish.drafts.at(0).key == "i1");
-      rig.back.say(link::PublishResult{publish.ref, {link::PublishOutcome{{kEpoch, 5}, false, Durability::disk, 1, "e", {}}}});
+      rig.back.say(link::PublishResult{
+          publish.ref, {link::PublishOutcome{{kEpoch, 5}, false, Durability::disk, 1, "e", {}}}});
       CHECK(rig.until_in(*c, "\"offset\":5"));
       CHECK(c->in.starts_with("HTTP/1.1 200"));
     }
@@ -101,7 +108,8 @@ TEST_SUITE("edge net: HTTP") {
   TEST_CASE("an event stream has a head, then what the hub sends, until one side ends it") {
     NetRig rig;
     auto c = rig.client();
-    c->send("GET /v1/events?channel=incidents&severity=P0,P1 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0000000000000007:4\r\n\r\n");
+    c->send(
+        "GET /v1/events?channel=incidents&severity=P0,P1 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 0000000000000007:4\r\n\r\n");
     CHECK(rig.until_in(*c, "\r\n\r\n"));
     CHECK(c->in.find("content-type: text/event-stream\r\n") != std::string::npos);
     CHECK(c->in.find("content-length") == std::string::npos);
@@ -114,7 +122,8 @@ TEST_SUITE("edge net: HTTP") {
     CHECK(rig.until_end(*c));
     CHECK(rig.script.closed == 1);
     auto bad = rig.client();
-    CHECK(rig.ask(*bad, "GET /v1/events?channel=%01 HTTP/1.1\r\nHost: x\r\n\r\n", "}").starts_with("HTTP/1.1 400"));
+    CHECK(rig.ask(*bad, "GET /v1/events?channel=%01 HTTP/1.1\r\nHost: x\r\n\r\n", "}")
+              .starts_with("HTTP/1.1 400"));
   }
 
   TEST_CASE("a reply larger than the kernel takes arrives whole at a slow reader") {
@@ -124,13 +133,15 @@ TEST_SUITE("edge net: HTTP") {
     c->send("GET /v1/incidents/i1 HTTP/1.1\r\nHost: x\r\n\r\n");
     REQUIRE(rig.until([&] { return !rig.back.wire.sent.empty(); }));
     const std::string json = "{\"title\":\"" + std::string(600'000, 't') + "\"}";
-    rig.back.say(link::IncidentsPage{rig.back.only<link::GetIncident>().ref, {kChannel, kEpoch, 1, 2}, {{"i1", 2, json}}, {}, {}});
+    rig.back.say(link::IncidentsPage{
+        rig.back.only<link::GetIncident>().ref, {kChannel, kEpoch, 1, 2}, {{"i1", 2, json}}, {}, {}});
     CHECK(rig.until([&] {
       c->receive(3'000);
       return c->in.size() > 600'000;
     }));
     CHECK_FALSE(c->ended);
-    CHECK(rig.ask(*c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nm").find("HTTP/1.1 200") != std::string::npos);
+    CHECK(rig.ask(*c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nm").find("HTTP/1.1 200") !=
+          std::string::npos);
   }
 }
 
@@ -156,7 +167,8 @@ TEST_SUITE("edge net: accepting") {
     for (const std::string_view path : {"/v1/stream", "/v1/events", "/v1/incidents"}) {
       CAPTURE(path);
       auto second = rig.client();
-      second->send("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      second->send("GET " + std::string(path) +
+                   " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
       CHECK(rig.until_end(*second));
       CHECK(second->in.starts_with("HTTP/1.1 503"));
@@ -164,7 +176,8 @@ TEST_SUITE("edge net: accepting") {
     }
     CHECK(rig.back.metrics.net_refused.value() == 3);
     auto health = rig.client();
-    CHECK(rig.ask(*health, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", "live").starts_with("HTTP/1.1 200"));
+    CHECK(
+        rig.ask(*health, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", "live").starts_with("HTTP/1.1 200"));
     health->hang_up();
     first->hang_up();
     CHECK(rig.until([&] { return rig.server.connections() == 0; }));
@@ -175,8 +188,9 @@ TEST_SUITE("edge net: accepting") {
     Config config;
     config.handshakes_per_s = 4;
     NetRig rig(config);
-    const std::string request = "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    const std::string request =
+        "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     std::vector<std::unique_ptr<BareClient>> storm;
     for (int i = 0; i < 12; ++i) storm.push_back(rig.client());
     for (auto& c : storm) c->send(request);
@@ -187,7 +201,8 @@ TEST_SUITE("edge net: accepting") {
       });
     };
     CHECK(rig.until([&] { return answered("HTTP/1.1 101") == 4 && answered("HTTP/1.1 503") == 4; }));
-    CHECK(std::count_if(storm.begin(), storm.end(), [](auto& c) { return c->in.find("retry-after: 1\r\n") != std::string::npos; }) == 4);
+    CHECK(std::count_if(storm.begin(), storm.end(),
+                        [](auto& c) { return c->in.find("retry-after: 1\r\n") != std::string::npos; }) == 4);
     for (int i = 0; i < 50; ++i) rig.loop.run_ready();
     CHECK(answered("HTTP/1.1") == 8);
     rig.clock.pass(Millis{1'000});
@@ -237,8 +252,12 @@ TEST_SUITE("edge net: accepting") {
 }
 
 TEST_CASE("edge net: UTF-8 is checked as RFC 3629 says") {
-  for (const std::string_view good : {"", "abc", "aaaaaaaaa", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\xa8", "12345678\xc3\xa9"}) CHECK(is_utf8(good));
-  for (const std::string_view bad : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "1234567\xc3"}) CHECK_FALSE(is_utf8(bad));
+  for (const std::string_view good :
+       {"", "abc", "aaaaaaaaa", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\xa8", "12345678\xc3\xa9"})
+    CHECK(is_utf8(good));
+  for (const std::string_view bad : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
+                                     "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "1234567\xc3"})
+    CHECK_FALSE(is_utf8(bad));
 }
 
 TEST_CASE("edge net: header text cannot be split by a value") {

@@ -33,13 +33,16 @@ struct NetRig {
       : config(local(base)),
         server(config, clock, loop, back.metrics),
         api(config, clock, *back.link,
-            {.not_ready_reason = [] { return std::string{}; }, .metrics_text = [] { return std::string{"m"}; }, .clients = [] { return std::size_t{0}; }}),
+            {.not_ready_reason = [] { return std::string{}; },
+             .metrics_text = [] { return std::string{"m"}; },
+             .clients = [] { return std::size_t{0}; }}),
         hook(loop, [this] {
           server.turn();
           gateway->turn();
         }) {
     reset_gateway_script();
-    gateway = std::make_unique<Gateway>(config, clock, *back.link, server, [] { return std::uint64_t{1}; }, back.metrics);
+    gateway = std::make_unique<Gateway>(
+        config, clock, *back.link, server, [] { return std::uint64_t{1}; }, back.metrics);
     REQUIRE(server.start(*gateway, api));
   }
   ~NetRig() {
@@ -48,7 +51,9 @@ struct NetRig {
     CHECK(script.clients.empty());
   }
 
-  [[nodiscard]] std::unique_ptr<BareClient> client(int receive_buffer = 0) { return std::make_unique<BareClient>(server.port(), receive_buffer); }
+  [[nodiscard]] std::unique_ptr<BareClient> client(int receive_buffer = 0) {
+    return std::make_unique<BareClient>(server.port(), receive_buffer);
+  }
 
   /// Turns the loop until `done`, for at most 10 s of real time.
   template <typename Done>
@@ -64,9 +69,10 @@ struct NetRig {
   /// Until `text` has come.
   bool until_in(BareClient& c, std::string_view text) {
     return until([&] {
-      c.receive();
-      return c.in.find(text) != std::string::npos || c.ended;
-    }) && c.in.find(text) != std::string::npos;
+             c.receive();
+             return c.in.find(text) != std::string::npos || c.ended;
+           }) &&
+           c.in.find(text) != std::string::npos;
   }
   bool until_end(BareClient& c) {
     return until([&] {
@@ -81,13 +87,15 @@ struct NetRig {
     (void)until_in(c, tail);
     return c.in;
   }
-  std::unique_ptr<BareClient> websocket(int receive_buffer = 0, std::string_view more_headers = {}, std::string_view query = {}) {
+  std::unique_ptr<BareClient> websocket(int receive_buffer = 0, std::string_view more_headers = {},
+                                        std::string_view query = {}) {
     auto c = client(receive_buffer);
     const std::uint32_t before = script.opened;
-    c->send("GET /v1/stream" + std::string(query) +
-            " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\n" +
-            std::string(more_headers) + "\r\n");
+    c->send(
+        "GET /v1/stream" + std::string(query) +
+        " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n" +
+        std::string(more_headers) + "\r\n");
     REQUIRE(until_in(*c, "\r\n\r\n"));
     CHECK(c->in.starts_with("HTTP/1.1 101"));
     c->in.erase(0, c->in.find("\r\n\r\n") + 4);

@@ -9,7 +9,8 @@ namespace {
 unsigned close_code(const WsFrame& frame) {
   REQUIRE(frame.opcode == 0x88);
   REQUIRE(frame.payload.size() >= 2);
-  return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[0])) << 8 | static_cast<unsigned char>(frame.payload[1]);
+  return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[0])) << 8 |
+         static_cast<unsigned char>(frame.payload[1]);
 }
 
 TEST_SUITE("edge net: WebSocket") {
@@ -35,23 +36,27 @@ TEST_SUITE("edge net: WebSocket") {
   TEST_CASE("the subprotocol is answered when offered, among others too") {
     NetRig rig;
     auto c = rig.client();
-    c->send("GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: other, tocsin.v1.json\r\n\r\n");
+    c->send(
+        "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: other, tocsin.v1.json\r\n\r\n");
     REQUIRE(rig.until_in(*c, "\r\n\r\n"));
     CHECK(c->in.find("Sec-WebSocket-Protocol: tocsin.v1.json") != std::string::npos);
   }
 
   TEST_CASE("what is no WebSocket of ours is told so") {
     NetRig rig;
-    const std::string upgrade = " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    const std::string upgrade =
+        " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
     struct Row {
       std::string request;
       const char* answer;
     };
     const Row rows[] = {
         {"GET /else" + upgrade + "Upgrade: websocket\r\n\r\n", "HTTP/1.1 404"},
-        {"GET /v1/stream" + upgrade + "Upgrade: websocket\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n", "HTTP/1.1 400"},
-        {"GET /v1/stream" + upgrade + "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "HTTP/1.1 400"},
+        {"GET /v1/stream" + upgrade + "Upgrade: websocket\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
+         "HTTP/1.1 400"},
+        {"GET /v1/stream" + upgrade + "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+         "HTTP/1.1 400"},
         {"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 426"},
     };
     for (const Row& row : rows) {
@@ -92,8 +97,9 @@ TEST_SUITE("edge net: WebSocket") {
       turns += rig.script.messages.empty() || rig.script.messages.size() == 200 ? 0 : 1;
       return rig.script.messages.size() == 200;
     }));
-    CHECK(turns < 20);   // one small read a turn took 160
-    for (int i = 0; i < 200; ++i) CHECK(rig.script.messages[static_cast<std::size_t>(i)].starts_with(std::to_string(i) + "x"));
+    CHECK(turns < 20);  // one small read a turn took 160
+    for (int i = 0; i < 200; ++i)
+      CHECK(rig.script.messages[static_cast<std::size_t>(i)].starts_with(std::to_string(i) + "x"));
   }
 
   TEST_CASE("a message over the limit is rejected, and the close says why") {
@@ -118,7 +124,8 @@ TEST_SUITE("edge net: WebSocket") {
 
   TEST_CASE("broken UTF-8 and binary frames are rejected") {
     NetRig rig;
-    for (const auto& [first, payload] : {std::pair<unsigned, std::string>{0x81, "\xc3("}, {0x81, "\xed\xa0\x80"}, {0x82, "{}"}}) {
+    for (const auto& [first, payload] :
+         {std::pair<unsigned, std::string>{0x81, "\xc3("}, {0x81, "\xed\xa0\x80"}, {0x82, "{}"}}) {
       auto c = rig.websocket();
       const auto before = rig.script.rejected.size();
       c->send_frame(first, payload);
@@ -162,8 +169,9 @@ TEST_SUITE("edge net: WebSocket") {
     NetRig rig;
     rig.script.refuse = true;
     auto c = rig.client();
-    c->send("GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n");
+    c->send(
+        "GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n");
     REQUIRE(rig.until_in(*c, "full"));
     c->in.erase(0, c->in.find("\r\n\r\n") + 4);
     CHECK(close_code(c->frames().at(0)) == 1013);
@@ -184,7 +192,8 @@ TEST_SUITE("edge net: WebSocket") {
     CHECK(rig.script.closed == 1);
   }
 
-  TEST_CASE("slow reader: small buffers, random reads, pings between: every frame whole, in order, each pong intact") {
+  TEST_CASE(
+      "slow reader: small buffers, random reads, pings between: every frame whole, in order, each pong intact") {
     constexpr int kMessages = 2'400;
     Config config;
     config.send_buffer_bytes = 4'096;
@@ -202,7 +211,8 @@ TEST_SUITE("edge net: WebSocket") {
     int pongs = 0;
     int turn = 0;
     const bool all = rig.until([&] {
-      if (++turn % 5 == 0 && pings < 400 && next < kMessages) c->send_frame(0x89, std::string(64, static_cast<char>('A' + pings++ % 26)));
+      if (++turn % 5 == 0 && pings < 400 && next < kMessages)
+        c->send_frame(0x89, std::string(64, static_cast<char>('A' + pings++ % 26)));
       c->receive(1 + random() % 4'096);
       for (const WsFrame& frame : c->frames()) {
         if (frame.opcode == 0x8a) {

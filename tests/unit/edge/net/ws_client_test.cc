@@ -1,4 +1,5 @@
-// common/http's WsClient against the edge's own server: how an opening fails, messages larger than any buffer, who closed.
+// common/http's WsClient against the edge's own server: how an opening fails, messages larger than any
+// buffer, who closed.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -28,8 +29,12 @@ struct Calling {
                                             why = reason;
                                           }});
 
-  [[nodiscard]] std::string url(const std::string& path, int port) const { return "ws://127.0.0.1:" + std::to_string(port) + path; }
-  [[nodiscard]] Status call(const std::string& path = "/v1/stream") { return client->connect(url(path, rig.server.port()), "tocsin.v1.json", {}); }
+  [[nodiscard]] std::string url(const std::string& path, int port) const {
+    return "ws://127.0.0.1:" + std::to_string(port) + path;
+  }
+  [[nodiscard]] Status call(const std::string& path = "/v1/stream") {
+    return client->connect(url(path, rig.server.port()), "tocsin.v1.json", {});
+  }
   void must_open() {
     REQUIRE(call());
     REQUIRE(rig.until([this] { return opened == 1 && !rig.script.clients.empty(); }));
@@ -57,7 +62,8 @@ struct Unheard {
 /// A server's text frame with a 64-bit length.
 std::string large_frame(const std::string& payload) {
   std::string out = "\x81\x7f";
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(payload.size() >> static_cast<unsigned>(shift) & 255U));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(payload.size() >> static_cast<unsigned>(shift) & 255U));
   return out + payload;
 }
 
@@ -102,10 +108,12 @@ TEST_SUITE("WsClient") {
 
   TEST_CASE("an owner may go from inside on_close") {
     Calling c;
-    c.client = std::make_unique<http::WsClient>(c.context, http::WsClient::Events{.on_open = {}, .on_text = {}, .on_close = [&c](std::uint16_t code, std::string_view) {
-                                                                                    c.closed.push_back(code);
-                                                                                    c.client.reset();
-                                                                                  }});
+    c.client = std::make_unique<http::WsClient>(
+        c.context, http::WsClient::Events{
+                       .on_open = {}, .on_text = {}, .on_close = [&c](std::uint16_t code, std::string_view) {
+                         c.closed.push_back(code);
+                         c.client.reset();
+                       }});
     REQUIRE(c.call("/v1/incidents"));
     CHECK(c.rig.until([&] { return c.client == nullptr; }));
     CHECK(c.closed == std::vector<std::uint16_t>{1006});

@@ -1,4 +1,5 @@
-// Streams while the broker dies, comes back or answers late: what was begun goes on, and nothing is taken for something it is not.
+// Streams while the broker dies, comes back or answers late: what was begun goes on, and nothing is taken for
+// something it is not.
 #include <doctest/doctest.h>
 
 #include "tests/unit/edge/session/rig.h"
@@ -10,7 +11,9 @@ using namespace rig;
 
 const std::string kSnapshot = R"({"type":"subscribe","id":"a","channel":"c","snapshot":true})";
 
-std::string with_ticket(const std::string& ticket) { return R"({"type":"connect","ticket":")" + ticket + R"("})"; }
+std::string with_ticket(const std::string& ticket) {
+  return R"({"type":"connect","ticket":")" + ticket + R"("})";
+}
 
 /// Every snapshot streams from the broker.
 Config paged() {
@@ -75,7 +78,8 @@ TEST_CASE("a stream that has begun is not given up while the broker is away") {
   CHECK(number_of(of_type(frames, "update").back(), "offset") == 13);
 }
 
-TEST_CASE("PROTOCOL 4.2, 4.3: history of another epoch is not called too old: the feed says what became of it") {
+TEST_CASE(
+    "PROTOCOL 4.2, 4.3: history of another epoch is not called too old: the feed says what became of it") {
   Rig r;
   for (int i = 0; i < 5; ++i) r.broker.add("c", "i");
   Peer& p = r.connect();
@@ -93,7 +97,8 @@ TEST_CASE("PROTOCOL 4.2, 4.3: history of another epoch is not called too old: th
   CHECK(text_of(subscribed[0], "reason") == "epoch_changed");
 }
 
-TEST_CASE("PROTOCOL 4.2, 5.2: a ticket never brings a stream back as live: what surely arrived goes on, anything else comes as a snapshot") {
+TEST_CASE(
+    "PROTOCOL 4.2, 5.2: a ticket never brings a stream back as live: what surely arrived goes on, anything else comes as a snapshot") {
   Rig r;
   r.broker.add("c", "i");
   Peer& p = r.connect();

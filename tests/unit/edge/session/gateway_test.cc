@@ -9,11 +9,14 @@ namespace {
 
 using namespace rig;
 
-std::string since(Offset offset, const std::string& epoch = "0000000000000001", const std::string& more = "") {
-  return R"({"type":"subscribe","id":"a","channel":"c","since":{"epoch":")" + epoch + R"(","offset":)" + std::to_string(offset) + "}" + more + "}";
+std::string since(Offset offset, const std::string& epoch = "0000000000000001",
+                  const std::string& more = "") {
+  return R"({"type":"subscribe","id":"a","channel":"c","since":{"epoch":")" + epoch + R"(","offset":)" +
+         std::to_string(offset) + "}" + more + "}";
 }
 
-TEST_CASE("PROTOCOL 2.3, 4.2: a client that subscribes is welcomed, told its position, and gets each update once") {
+TEST_CASE(
+    "PROTOCOL 2.3, 4.2: a client that subscribes is welcomed, told its position, and gets each update once") {
   Rig r;
   r.broker.add("c", "i1");
   Peer& p = r.connect();
@@ -36,7 +39,8 @@ TEST_CASE("PROTOCOL 2.3, 4.2: a client that subscribes is welcomed, told its pos
   CHECK_FALSE(r.outlet.overrun);
 }
 
-TEST_CASE("PROTOCOL 4.1: everything of a turn goes out in one write; clients with the same view get the same bytes") {
+TEST_CASE(
+    "PROTOCOL 4.1: everything of a turn goes out in one write; clients with the same view get the same bytes") {
   Rig r;
   Peer& p = r.connect();
   Peer& q = r.connect();
@@ -110,18 +114,22 @@ TEST_CASE("many who resume cost the broker one read per range") {
   for (int i = 0; i < 500; ++i) r.broker.add("c", "i");
   for (int i = 0; i < 50; ++i) r.say(r.connect(), since(static_cast<Offset>(i)));
   r.settle();
-  for (int i = 0; i < 50; ++i) CHECK(of_type(r.peers[static_cast<std::size_t>(i)]->take(), "update").size() == static_cast<std::size_t>(500 - i));
+  for (int i = 0; i < 50; ++i)
+    CHECK(of_type(r.peers[static_cast<std::size_t>(i)]->take(), "update").size() ==
+          static_cast<std::size_t>(500 - i));
   CHECK(r.broker.reads <= 2);
   // Encoded once per offset, not once per client.
   CHECK(r.metrics.encoded.value() <= 2 * 500);
 }
 
-TEST_CASE("PROTOCOL 4.2: a position that cannot be honoured is said with its reason, and the stream goes on live") {
+TEST_CASE(
+    "PROTOCOL 4.2: a position that cannot be honoured is said with its reason, and the stream goes on live") {
   struct Row {
     std::string subscribe;
     std::string reason;
   };
-  for (const Row& row : {Row{since(3, "00000000000000ff"), "epoch_changed"}, Row{since(2), "too_old"}, Row{since(99), "future"},
+  for (const Row& row : {Row{since(3, "00000000000000ff"), "epoch_changed"}, Row{since(2), "too_old"},
+                         Row{since(99), "future"},
                          Row{R"({"type":"subscribe","id":"a","channel":"c","since":"x"})", "malformed"}}) {
     CAPTURE(row.reason);
     Rig r;
@@ -218,7 +226,8 @@ TEST_CASE("a state too big to keep streams from the broker page by page") {
   CHECK(of_type(frames, "update").size() == 1);
 }
 
-TEST_CASE("PROTOCOL 4.3: the channel's epoch changes under a live client: what it lacks goes out, then lost, then live") {
+TEST_CASE(
+    "PROTOCOL 4.3: the channel's epoch changes under a live client: what it lacks goes out, then lost, then live") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -263,7 +272,8 @@ TEST_CASE("the broker is away: subscriptions wait, then are refused; publishes a
   CHECK(of_type(p.take(), "subscribed").size() == 1);
 }
 
-TEST_CASE("PROTOCOL 2.6, 4.7: publish: acknowledged with its position, refused with the reason, bounded in flight") {
+TEST_CASE(
+    "PROTOCOL 2.6, 4.7: publish: acknowledged with its position, refused with the reason, bounded in flight") {
   Config c;
   c.client_publish_inflight = 2;
   Rig r(c);
@@ -289,7 +299,8 @@ TEST_CASE("publishes of one turn go to the broker in one message, and each is an
   Peer& gone = r.connect();
   const auto asked = r.broker.publish_calls;
   for (const auto& [peer, ref] : {std::pair<Peer*, const char*>{&p, "a"}, {&q, "b"}, {&gone, "c"}, {&p, "d"}})
-    r.say(*peer, std::string(R"({"type":"publish","ref":")") + ref + R"(","update":{"channel":"c","incident":{"id":"i"}}})");
+    r.say(*peer, std::string(R"({"type":"publish","ref":")") + ref +
+                     R"(","update":{"channel":"c","incident":{"id":"i"}}})");
   r.drop(gone);
   r.settle();
   CHECK(r.broker.publish_calls == asked + 1);
@@ -320,7 +331,8 @@ TEST_CASE("PROTOCOL 3.6: unsubscribe ends the stream; interest ends after the li
   CHECK_FALSE(r.broker.channels["c"].wanted);
 }
 
-TEST_CASE("PROTOCOL 4.1: two subscriptions of one client keep their order and their own sub; equal ones are told apart") {
+TEST_CASE(
+    "PROTOCOL 4.1: two subscriptions of one client keep their order and their own sub; equal ones are told apart") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);

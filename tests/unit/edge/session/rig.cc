@@ -19,8 +19,10 @@ void FakeBroker::publish(std::vector<Draft> drafts, Answer<std::vector<link::Pub
     for (const auto& draft : drafts) {
       published.push_back(draft);
       link::PublishOutcome outcome;
-      if (draft.kind == "refuse") outcome.fault = {"conflict", "no"};
-      else outcome.position = {channels[draft.channel].epoch, add(draft.channel, draft.key)};
+      if (draft.kind == "refuse")
+        outcome.fault = {"conflict", "no"};
+      else
+        outcome.position = {channels[draft.channel].epoch, add(draft.channel, draft.key)};
       outcome.event_id = "e";
       out.push_back(outcome);
     }
@@ -28,7 +30,8 @@ void FakeBroker::publish(std::vector<Draft> drafts, Answer<std::vector<link::Pub
   });
 }
 
-void FakeBroker::read(const std::string& channel, Position after, std::uint32_t, Answer<link::ReadResult> answer) {
+void FakeBroker::read(const std::string& channel, Position after, std::uint32_t,
+                      Answer<link::ReadResult> answer) {
   ++reads;
   due.push_back([this, channel, after, answer = std::move(answer)] {
     if (away) return answer(Error{Errc::unavailable, "away"});
@@ -36,16 +39,20 @@ void FakeBroker::read(const std::string& channel, Position after, std::uint32_t,
     link::ReadResult result;
     result.head = c.head(channel);
     if (after.epoch != c.epoch || after.offset + 1 < c.first || after.offset > c.last()) {
-      result.fault = {"position_lost", after.epoch != c.epoch ? "epoch_changed" : after.offset > c.last() ? "future" : "too_old"};
+      result.fault = {"position_lost", after.epoch != c.epoch    ? "epoch_changed"
+                                       : after.offset > c.last() ? "future"
+                                                                 : "too_old"};
       return answer(std::move(result));
     }
     for (Offset o = after.offset + 1; o <= c.last() && result.records.size() < page_updates; ++o)
-      result.records.push_back({o, std::make_shared<const std::string>(link::encode_update(c.updates[o - 1]))});
+      result.records.push_back(
+          {o, std::make_shared<const std::string>(link::encode_update(c.updates[o - 1]))});
     answer(std::move(result));
   });
 }
 
-void FakeBroker::snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) {
+void FakeBroker::snapshot(const std::string& channel, const std::string& cursor,
+                          Answer<link::SnapshotPage> answer) {
   ++snapshots;
   const Channel& c = channels[channel];
   // A cursor is "at:index": every page of one snapshot is of the same position.
@@ -95,7 +102,8 @@ void FakeBroker::claim_session(const std::string& id, Answer<link::SessionState>
   });
 }
 
-Offset FakeBroker::add(const std::string& channel, const std::string& incident, const std::string& severity, const std::string& status) {
+Offset FakeBroker::add(const std::string& channel, const std::string& incident, const std::string& severity,
+                       const std::string& status) {
   Channel& c = channels[channel];
   Update u;
   u.offset = c.last() + 1;
@@ -108,7 +116,8 @@ Offset FakeBroker::add(const std::string& channel, const std::string& incident, 
     u.event_name = "note";
     u.event_data = "{}";
   } else {
-    u.incident = R"({"id":")" + incident + R"(","severity":")" + severity + R"(","status":")" + status + R"(","version":)" + std::to_string(u.offset) + "}";
+    u.incident = R"({"id":")" + incident + R"(","severity":")" + severity + R"(","status":")" + status +
+                 R"(","version":)" + std::to_string(u.offset) + "}";
   }
   c.updates.push_back(u);
   return u.offset;
@@ -162,8 +171,10 @@ std::vector<std::string> Peer::take() {
   std::vector<std::string> out;
   std::string_view rest = socket.wire;
   while (const auto frame = ws::read(rest)) {
-    if (frame->opcode == ws::Opcode::ping) ++ping_count;
-    else out.emplace_back(frame->payload);
+    if (frame->opcode == ws::Opcode::ping)
+      ++ping_count;
+    else
+      out.emplace_back(frame->payload);
     rest.remove_prefix(frame->size);
   }
   socket.wire = std::string(rest);
@@ -171,7 +182,9 @@ std::vector<std::string> Peer::take() {
 }
 
 Rig::Rig(Config c) : config(std::move(c)) {
-  gateway = std::make_unique<Gateway>(config, clock, broker, outlet, [this] { return seed = seed * 6364136223846793005ULL + 1442695040888963407ULL; }, metrics);
+  gateway = std::make_unique<Gateway>(
+      config, clock, broker, outlet,
+      [this] { return seed = seed * 6364136223846793005ULL + 1442695040888963407ULL; }, metrics);
 }
 
 Peer& Rig::connect(Opening opening) {
@@ -235,7 +248,8 @@ std::uint64_t number_of(const std::string& frame, const char* member) {
 
 std::vector<std::string> of_type(const std::vector<std::string>& frames, const std::string& type) {
   std::vector<std::string> out;
-  std::copy_if(frames.begin(), frames.end(), std::back_inserter(out), [&](const auto& f) { return type_of(f) == type; });
+  std::copy_if(frames.begin(), frames.end(), std::back_inserter(out),
+               [&](const auto& f) { return type_of(f) == type; });
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// A gateway between a scripted broker and recorded sockets. The broker is a real log in memory behind BrokerPort: answers come when
-// the test says so, as the link promises. Sockets can be blocked and read in pieces.
+// A gateway between a scripted broker and recorded sockets. The broker is a real log in memory behind
+// BrokerPort: answers come when the test says so, as the link promises. Sockets can be blocked and read in
+// pieces.
 #include <deque>
 #include <functional>
 #include <map>
@@ -18,7 +19,9 @@ namespace tocsin::edge::rig {
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] Instant steady() const override { return now; }
-  [[nodiscard]] std::int64_t wall_ms() const override { return 1'760'000'000'000 + now.time_since_epoch().count(); }
+  [[nodiscard]] std::int64_t wall_ms() const override {
+    return 1'760'000'000'000 + now.time_since_epoch().count();
+  }
   Instant now{Millis{1'000'000}};
 };
 
@@ -37,8 +40,10 @@ class FakeBroker final : public BrokerPort {
   void want(const std::string& channel) override;
   void unwant(const std::string& channel) override { channels[channel].wanted = false; }
   void publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) override;
-  void read(const std::string& channel, Position after, std::uint32_t max_bytes, Answer<link::ReadResult> answer) override;
-  void snapshot(const std::string& channel, const std::string& cursor, Answer<link::SnapshotPage> answer) override;
+  void read(const std::string& channel, Position after, std::uint32_t max_bytes,
+            Answer<link::ReadResult> answer) override;
+  void snapshot(const std::string& channel, const std::string& cursor,
+                Answer<link::SnapshotPage> answer) override;
   void cancel_snapshot(const std::string&, const std::string&) override { ++cancelled; }
   void list_incidents(link::ListIncidents, Answer<link::IncidentsPage>) override {}
   void get_incident(link::GetIncident, Answer<link::IncidentsPage>) override {}
@@ -48,8 +53,10 @@ class FakeBroker final : public BrokerPort {
   void drop_session(const std::string& id, std::uint64_t) override { sessions.erase(id); }
   [[nodiscard]] const std::string& ticket_key() const override { return key; }
 
-  /// Appends an incident change (or an event when `severity` is empty) to the log; the feed hears of it with feed().
-  Offset add(const std::string& channel, const std::string& incident, const std::string& severity = "P3", const std::string& status = "investigating");
+  /// Appends an incident change (or an event when `severity` is empty) to the log; the feed hears of it with
+  /// feed().
+  Offset add(const std::string& channel, const std::string& incident, const std::string& severity = "P3",
+             const std::string& status = "investigating");
   /// Tells the gateway what it has not been told of a wanted channel.
   void feed(FeedSink& sink);
   /// Runs the answers that are due. `count` 0: all, and those they lead to.
@@ -131,6 +138,7 @@ inline const std::string kSubscribe = R"({"type":"subscribe","id":"a","channel":
 [[nodiscard]] std::string type_of(const std::string& frame);
 [[nodiscard]] std::string text_of(const std::string& frame, const char* member);
 [[nodiscard]] std::uint64_t number_of(const std::string& frame, const char* member);
-[[nodiscard]] std::vector<std::string> of_type(const std::vector<std::string>& frames, const std::string& type);
+[[nodiscard]] std::vector<std::string> of_type(const std::vector<std::string>& frames,
+                                               const std::string& type);
 
 }  // namespace tocsin::edge::rig

@@ -29,10 +29,12 @@ TEST_CASE("phases: what the table allows, and nothing else") {
   }
   for (const P p : {P::fresh, P::active, P::closing}) CHECK_FALSE(next(p, E::claimed));
   CHECK_FALSE(next(P::claiming, E::command));
-  for (const E e : {E::connect, E::connect_resuming, E::command, E::claimed, E::close}) CHECK_FALSE(next(P::closing, e));
+  for (const E e : {E::connect, E::connect_resuming, E::command, E::claimed, E::close})
+    CHECK_FALSE(next(P::closing, e));
 }
 
-TEST_CASE("PROTOCOL 5.1, 5.5: tickets: what was signed verifies; forged, spoiled, foreign and expired ones do not") {
+TEST_CASE(
+    "PROTOCOL 5.1, 5.5: tickets: what was signed verifies; forged, spoiled, foreign and expired ones do not") {
   const std::string id(32, 'a');
   const auto text = sign({id, 7, 1'000}, "key");
   const auto ticket = verify(text, "key", 999);
@@ -51,7 +53,8 @@ TEST_CASE("PROTOCOL 5.1, 5.5: tickets: what was signed verifies; forged, spoiled
   for (const auto* bad : {"", ".", "a.b", "....", "eyJ9.eyJ9"}) CHECK_FALSE(verify(bad, "key", 1));
 }
 
-TEST_CASE("PROTOCOL 2.3: welcome comes on connect, or before the first reply when something else is said first") {
+TEST_CASE(
+    "PROTOCOL 2.3: welcome comes on connect, or before the first reply when something else is said first") {
   Rig r;
   Peer& p = r.connect();
   r.settle();
@@ -73,7 +76,8 @@ TEST_CASE("PROTOCOL 2.3: welcome comes on connect, or before the first reply whe
   CHECK(type_of(others.at(1)) == "pong");
 }
 
-TEST_CASE("PROTOCOL 5.2, 5.4: a cut client comes back with its ticket: every subscription resumed without being asked, from what it has") {
+TEST_CASE(
+    "PROTOCOL 5.2, 5.4: a cut client comes back with its ticket: every subscription resumed without being asked, from what it has") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, kSubscribe);
@@ -102,7 +106,8 @@ TEST_CASE("PROTOCOL 5.2, 5.4: a cut client comes back with its ticket: every sub
   CHECK(of_type(frames, "pong").size() == 1);
 }
 
-TEST_CASE("PROTOCOL 4.8, 5.2: a subscription whose kept filter cannot be read is refused by its id, never widened; the others resume") {
+TEST_CASE(
+    "PROTOCOL 4.8, 5.2: a subscription whose kept filter cannot be read is refused by its id, never widened; the others resume") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, R"({"type":"subscribe","id":"a","channel":"c","filter":{"severity":["P0"]}})");
@@ -110,7 +115,8 @@ TEST_CASE("PROTOCOL 4.8, 5.2: a subscription whose kept filter cannot be read is
   r.settle();
   const auto welcome = p.take().at(0);
   r.drop(p);
-  r.broker.sessions.at(text_of(welcome, "session")).subs.at(0).filter = R"({"severity":"of a newer version"})";
+  r.broker.sessions.at(text_of(welcome, "session")).subs.at(0).filter =
+      R"({"severity":"of a newer version"})";
   r.broker.add("c", "i", "P0");
   r.broker.add("c", "j", "P1");
   Peer& q = r.connect();
@@ -170,7 +176,8 @@ TEST_CASE("PROTOCOL 5.3: a second socket of a session fences the first") {
   CHECK(q.socket.reason == CloseReason::replaced);
 }
 
-TEST_CASE("PROTOCOL 5.2, 5.5: tickets that do not help: spoiled ones say so, forgotten sessions start anew; an absent broker closes as try later") {
+TEST_CASE(
+    "PROTOCOL 5.2, 5.5: tickets that do not help: spoiled ones say so, forgotten sessions start anew; an absent broker closes as try later") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, connect_with("spoiled.ticket"));
@@ -202,7 +209,8 @@ TEST_CASE("PROTOCOL 5.6: a flood while the session is being claimed is cut off")
   CHECK(p.socket.reason == CloseReason::too_many);
 }
 
-TEST_CASE("PROTOCOL 2.3, 2.4: who says nothing is closed; who is silent is pinged, then closed; who answers stays") {
+TEST_CASE(
+    "PROTOCOL 2.3, 2.4: who says nothing is closed; who is silent is pinged, then closed; who answers stays") {
   Rig r;
   Peer& mute = r.connect();
   r.wait(Millis{9'000});
@@ -224,11 +232,20 @@ TEST_CASE("PROTOCOL 2.3, 2.4: who says nothing is closed; who is silent is pinge
   CHECK(alive.ping_count >= 2);
 }
 
-TEST_CASE("PROTOCOL 2.5: garbage: each frame is answered, ten in a row end it; a good one starts the count anew") {
+TEST_CASE(
+    "PROTOCOL 2.5: garbage: each frame is answered, ten in a row end it; a good one starts the count anew") {
   Rig r;
   Peer& p = r.connect();
-  const std::vector<std::string> garbage{"", "x", "[]", "{}", R"({"type":7})", R"({"type":"dance"})", R"({"type":"subscribe"})", "\xff\xfe",
-                                         std::string(5'000, '['), R"({"type":"subscribe","id":"a","channel":"c","filter":[]})"};
+  const std::vector<std::string> garbage{"",
+                                         "x",
+                                         "[]",
+                                         "{}",
+                                         R"({"type":7})",
+                                         R"({"type":"dance"})",
+                                         R"({"type":"subscribe"})",
+                                         "\xff\xfe",
+                                         std::string(5'000, '['),
+                                         R"({"type":"subscribe","id":"a","channel":"c","filter":[]})"};
   for (std::size_t i = 0; i < 9; ++i) r.say(p, garbage[i]);
   r.say(p, R"({"type":"ping"})");
   r.settle();
@@ -248,7 +265,9 @@ TEST_CASE("PROTOCOL 2.6: a million subscriptions meet the limit") {
   c.subscriptions_max = 50;
   Rig r(c);
   Peer& p = r.connect();
-  for (int i = 0; i < 2'000; ++i) r.say(p, R"({"type":"subscribe","id":")" + std::to_string(i) + R"(","channel":"c)" + std::to_string(i) + "\"}");
+  for (int i = 0; i < 2'000; ++i)
+    r.say(p, R"({"type":"subscribe","id":")" + std::to_string(i) + R"(","channel":"c)" + std::to_string(i) +
+                 "\"}");
   r.settle();
   const auto frames = p.take();
   CHECK(of_type(frames, "subscribed").size() == 50);

@@ -1,4 +1,5 @@
-// The slow-client ladder: conflated, served from history or a snapshot, closed with a ticket. The others notice nothing.
+// The slow-client ladder: conflated, served from history or a snapshot, closed with a ticket. The others
+// notice nothing.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -19,13 +20,15 @@ Config small() {
 
 void flood(Rig& r, int count) {
   for (int i = 0; i < count; ++i) {
-    r.broker.add("c", "i" + std::to_string(i % 3), i % 50 == 10 ? "P0" : "P3", i % 50 == 20 ? "resolved" : "investigating");
+    r.broker.add("c", "i" + std::to_string(i % 3), i % 50 == 10 ? "P0" : "P3",
+                 i % 50 == 20 ? "resolved" : "investigating");
     if (i % 20 == 0) r.turn();
   }
   r.turn();
 }
 
-TEST_CASE("PROTOCOL 3.5, 4.6: a client that stood still gets the newest of each incident, P0 and endings always; the others get everything") {
+TEST_CASE(
+    "PROTOCOL 3.5, 4.6: a client that stood still gets the newest of each incident, P0 and endings always; the others get everything") {
   Rig r(small());
   Peer& slow = r.connect();
   Peer& quick = r.connect();
@@ -71,7 +74,8 @@ TEST_CASE("PROTOCOL 3.5: a client that is only briefly behind gets every update"
   for (const auto& f : frames) CHECK(f.find("replaces") == std::string::npos);
 }
 
-TEST_CASE("PROTOCOL 4.3: overwritten in the log: who reads on gets history, who stood still a snapshot; memory stays bounded") {
+TEST_CASE(
+    "PROTOCOL 4.3: overwritten in the log: who reads on gets history, who stood still a snapshot; memory stays bounded") {
   for (const bool stood_still : {false, true}) {
     CAPTURE(stood_still);
     Rig r(small());
@@ -100,7 +104,8 @@ TEST_CASE("PROTOCOL 4.3: overwritten in the log: who reads on gets history, who 
   }
 }
 
-TEST_CASE("PROTOCOL 2.6, 4.9: a client that never reads is closed as a slow consumer, with a ticket when the socket can take it") {
+TEST_CASE(
+    "PROTOCOL 2.6, 4.9: a client that never reads is closed as a slow consumer, with a ticket when the socket can take it") {
   Config c = small();
   c.slow_close = Millis{10'000};
   Rig r(c);
@@ -149,12 +154,14 @@ TEST_CASE("a dead socket is not written to again") {
   r.settle();
 }
 
-TEST_CASE("of many subscriptions those with news go out in one write, behind what is private; the others are not lost") {
+TEST_CASE(
+    "of many subscriptions those with news go out in one write, behind what is private; the others are not lost") {
   Rig r;
   Peer& p = r.connect();
   for (int i = 0; i < 40; ++i) {
     const std::string n = std::to_string(i);
-    r.say(p, R"({"type":"subscribe","id":"s)" + n + R"(","channel":"c","filter":{"incident":["i)" + n + R"("]}})");
+    r.say(p, R"({"type":"subscribe","id":"s)" + n + R"(","channel":"c","filter":{"incident":["i)" + n +
+                 R"("]}})");
   }
   r.settle();
   p.take();
@@ -186,8 +193,8 @@ TEST_CASE("the sweep starts elsewhere each turn") {
   Rig r;
   for (int i = 0; i < 4; ++i) r.say(r.connect(), kSubscribe);
   r.settle();
-  // Only order differs, so it shows in who is written first: record by blocking none and comparing write counts mid-way is not
-  // possible from outside; what must hold is that everyone is served each turn.
+  // Only order differs, so it shows in who is written first: record by blocking none and comparing write
+  // counts mid-way is not possible from outside; what must hold is that everyone is served each turn.
   for (int i = 0; i < 8; ++i) {
     r.broker.add("c", "i");
     r.turn();
@@ -220,7 +227,8 @@ TEST_CASE("max_rate: each incident comes at most so often, the newest state wins
   CHECK(of_type(calm.take(), "update").size() == 1);  // the first is not held back
   twin.take();
   for (int i = 0; i < 40; ++i) {
-    r.broker.add("c", "i" + std::to_string(i % 4), i == 7 ? "P0" : "P3", i == 9 ? "resolved" : "investigating");
+    r.broker.add("c", "i" + std::to_string(i % 4), i == 7 ? "P0" : "P3",
+                 i == 9 ? "resolved" : "investigating");
     r.turn();
   }
   CHECK(of_type(calm.take(), "update").empty());
@@ -232,7 +240,8 @@ TEST_CASE("max_rate: each incident comes at most so often, the newest state wins
   const auto run = of_type(calm.take(), "update");
   CHECK(run.size() == 6);  // four incidents, one of them also as P0 and one as it ended
   CHECK(run.size() + replaced_in(run) == 40);
-  CHECK(std::count_if(run.begin(), run.end(), [](const auto& f) { return f.find("\"P0\"") != std::string::npos; }) == 1);
+  CHECK(std::count_if(run.begin(), run.end(),
+                      [](const auto& f) { return f.find("\"P0\"") != std::string::npos; }) == 1);
   CHECK(of_type(twin.take(), "update") == run);
   CHECK_FALSE(r.gateway->next_due());
   // Quiet for longer than its time: the next comes at once again.
@@ -242,7 +251,8 @@ TEST_CASE("max_rate: each incident comes at most so often, the newest state wins
   CHECK(of_type(calm.take(), "update").size() == 1);
 }
 
-TEST_CASE("max_rate: replies do not wait, other subscriptions neither, and an end while it waits leaves nothing") {
+TEST_CASE(
+    "max_rate: replies do not wait, other subscriptions neither, and an end while it waits leaves nothing") {
   Rig r;
   Peer& p = r.connect();
   r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":1})");
@@ -331,7 +341,8 @@ TEST_CASE("who stays behind for fanout.behind_close_ms is closed with a ticket t
   r.settle();
   p.socket.blocked = true;
   for (int i = 0; i < 80 && !p.socket.closed; ++i) {
-    for (int k = 0; k < 500; ++k) r.broker.add("c", "i");  // more than the one write that it takes in this time
+    for (int k = 0; k < 500; ++k)
+      r.broker.add("c", "i");  // more than the one write that it takes in this time
     r.turn();
     r.wait(Millis{100});
     p.socket.busy = false;

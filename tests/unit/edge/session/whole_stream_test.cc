@@ -1,5 +1,6 @@
-// The promise, by a small model checker: whatever happens to sockets, links and clients, what a subscription is told - updates,
-// skips, `replaces` - covers every offset after its position once, until the next `subscribed` says otherwise.
+// The promise, by a small model checker: whatever happens to sockets, links and clients, what a subscription
+// is told - updates, skips, `replaces` - covers every offset after its position once, until the next
+// `subscribed` says otherwise.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -30,8 +31,10 @@ struct Stream {
   [[nodiscard]] Offset whole() const {
     Offset at = base;
     for (const auto o : seen)
-      if (o == at + 1) at = o;
-      else break;
+      if (o == at + 1)
+        at = o;
+      else
+        break;
     return at;
   }
 };
@@ -55,7 +58,9 @@ class Follower {
   }
 
  private:
-  [[nodiscard]] const Update& at(const Stream& s, Offset o) const { return rig_.broker.channels[s.channel].updates.at(o - 1); }
+  [[nodiscard]] const Update& at(const Stream& s, Offset o) const {
+    return rig_.broker.channels[s.channel].updates.at(o - 1);
+  }
 
   void see(Stream& s, Offset o) {
     must(o > s.base, "an offset before the position");
@@ -77,7 +82,8 @@ class Follower {
     const Update& sent = at(s, offset);
     must(text_of(frame, "event_id") == sent.event_id, "another update than the log has");
     must(s.filter.matches(facts_of(sent)), "an update the filter removes");
-    if (!s.seen.empty() && frame.find("replaces") == std::string::npos) must(offset == *s.seen.rbegin() + 1, "a hole");
+    if (!s.seen.empty() && frame.find("replaces") == std::string::npos)
+      must(offset == *s.seen.rbegin() + 1, "a hole");
     see(s, offset);
     const auto doc = json::parse(frame);
     const auto* replaces = json::find(*doc, "replaces");
@@ -145,23 +151,35 @@ class World {
 
   void step() {
     const unsigned dice = roll(100);
-    if (dice < 40) publish();
-    else if (dice < 48) join();
-    else if (dice < 56 && !watchers_.empty()) again(watchers_[roll(static_cast<unsigned>(watchers_.size()))]);
-    else if (dice < 66 && !watchers_.empty()) watchers_[roll(static_cast<unsigned>(watchers_.size()))].peer->socket.blocked = true;
-    else if (dice < 76 && !watchers_.empty()) rig_.unblock(*watchers_[roll(static_cast<unsigned>(watchers_.size()))].peer);
-    else if (dice < 80) rig_.wait(Millis{100 * (1 + roll(6))});
-    else if (dice < 84) rig_.broker.answer(1 + roll(3));
-    else if (dice < 88) rig_.broker.feed(rig_.gateway->feed());
-    else if (dice < 94) rig_.gateway->turn();
-    else rig_.turn();
+    if (dice < 40)
+      publish();
+    else if (dice < 48)
+      join();
+    else if (dice < 56 && !watchers_.empty())
+      again(watchers_[roll(static_cast<unsigned>(watchers_.size()))]);
+    else if (dice < 66 && !watchers_.empty())
+      watchers_[roll(static_cast<unsigned>(watchers_.size()))].peer->socket.blocked = true;
+    else if (dice < 76 && !watchers_.empty())
+      rig_.unblock(*watchers_[roll(static_cast<unsigned>(watchers_.size()))].peer);
+    else if (dice < 80)
+      rig_.wait(Millis{100 * (1 + roll(6))});
+    else if (dice < 84)
+      rig_.broker.answer(1 + roll(3));
+    else if (dice < 88)
+      rig_.broker.feed(rig_.gateway->feed());
+    else if (dice < 94)
+      rig_.gateway->turn();
+    else
+      rig_.turn();
     for (auto& w : watchers_) read(w);
   }
   void publish() {
     static const std::array<const char*, 5> kSeverities{"P0", "P1", "P2", "P3", ""};
     const std::string channel = roll(3) == 0 ? "d" : "c";
     for (unsigned n = 1 + roll(30); n > 0; --n)
-      rig_.broker.add(channel, "i" + std::to_string(roll(6)), kSeverities[roll(10) < 2 ? roll(5) : 1 + roll(3)], roll(12) == 0 ? "resolved" : "investigating");
+      rig_.broker.add(channel, "i" + std::to_string(roll(6)),
+                      kSeverities[roll(10) < 2 ? roll(5) : 1 + roll(3)],
+                      roll(12) == 0 ? "resolved" : "investigating");
   }
   void join() {
     if (watchers_.size() >= 12) return;
@@ -182,7 +200,9 @@ class World {
     return w;
   }
   void subscribe(Watcher& w, std::map<std::string, Offset> from) {
-    static const std::array<const char*, 4> kFilters{"{}", R"({"severity":["P0"]})", R"({"incident":["i1","i2"]})", R"({"status":["resolved"],"active":true})"};
+    static const std::array<const char*, 4> kFilters{"{}", R"({"severity":["P0"]})",
+                                                     R"({"incident":["i1","i2"]})",
+                                                     R"({"status":["resolved"],"active":true})"};
     const bool resuming = !from.empty();
     if (!resuming)
       for (unsigned n = 1 + roll(3) / 2; n > 0; --n) {
@@ -192,11 +212,13 @@ class World {
         w.streams["s" + std::to_string(n)] = std::move(s);
       }
     for (auto& [id, s] : w.streams) {
-      std::string json = R"({"type":"subscribe","id":")" + id + R"(","channel":")" + s.channel + R"(","filter":)" + s.filter.canonical();
+      std::string json = R"({"type":"subscribe","id":")" + id + R"(","channel":")" + s.channel +
+                         R"(","filter":)" + s.filter.canonical();
       const auto it = from.find(id);
       s.started = false;
       s.since = it != from.end() ? std::optional(it->second) : std::nullopt;
-      if (s.since) json += R"(,"since":{"epoch":"0000000000000001","offset":)" + std::to_string(*s.since) + "}";
+      if (s.since)
+        json += R"(,"since":{"epoch":"0000000000000001","offset":)" + std::to_string(*s.since) + "}";
       if (roll(4) == 0) json += R"(,"snapshot":true)";
       if (roll(5) == 0) json += roll(2) == 0 ? R"(,"conflate":true)" : R"(,"conflate":false)";
       rig_.say(*w.peer, json + "}");
@@ -243,7 +265,8 @@ class World {
   std::vector<Watcher> watchers_;
 };
 
-TEST_CASE("PROTOCOL 1.6: every stream is whole over random publishes, joins, cuts, blocked sockets and time") {
+TEST_CASE(
+    "PROTOCOL 1.6: every stream is whole over random publishes, joins, cuts, blocked sockets and time") {
   std::size_t conflated = 0, restarts = 0, finished = 0, fell = 0;
   for (unsigned seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
