@@ -310,6 +310,7 @@ bool Fanout::behind(const Client& client) {
 bool Fanout::pass() {
   more_ = false;
   ++turns_;
+  rated_ = {};  // between passes a log is trimmed and extended: a cursor may come to name other frames
   release_due();
   const auto dirty = std::exchange(dirty_, {});
   for (Audience* audience : dirty) {

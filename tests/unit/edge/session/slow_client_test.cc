@@ -251,6 +251,24 @@ TEST_CASE("max_rate: each incident comes at most so often, the newest state wins
   CHECK(of_type(calm.take(), "update").size() == 1);
 }
 
+TEST_CASE("max_rate: who resumes further back is not given the run of another") {
+  Rig r;
+  r.broker.add("c", "i", "P3");
+  r.broker.add("c", "i", "P3");
+  r.broker.add("c", "i", "P0");
+  const auto resume = [&r](int after) {
+    Peer& p = r.connect();
+    r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":10,"filter":{"severity":["P0"]},"since":)"
+             R"({"epoch":"0000000000000001","offset":)" +
+                 std::to_string(after) + "}}");
+    r.settle();
+    return of_type(p.take(), "skip");
+  };
+  // The log is trimmed in between, and extended backwards by frames of the same length.
+  CHECK(resume(1).at(0).find(R"("from":2,"to":2)") != std::string::npos);
+  CHECK(resume(0).at(0).find(R"("from":1,"to":2)") != std::string::npos);
+}
+
 TEST_CASE(
     "max_rate: replies do not wait, other subscriptions neither, and an end while it waits leaves nothing") {
   Rig r;
