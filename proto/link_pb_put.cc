@@ -122,7 +122,8 @@ void put(pb::SessionPut& p, const SessionPut& m) {
 }
 void put(pb::LinkFrame& f, const SessionPut& m) { put(*f.mutable_session_put(), m); }
 void put(pb::LinkFrame& f, const SessionPuts& m) {
-  for (const auto& one : m.puts) put(*f.mutable_session_puts()->add_puts(), one);
+  auto* p = f.mutable_session_puts();  // also when it is empty
+  for (const auto& one : m.puts) put(*p->add_puts(), one);
 }
 void put(pb::LinkFrame& f, const SessionClaim& m) {
   auto* p = f.mutable_session_claim();

@@ -81,9 +81,13 @@ Result<Update> decode_update(const Record& record) {
 Result<std::string> event_id_of(std::string_view bytes) {
   std::string out;
   wire::Reader in(bytes);
-  for (wire::Field f; in.next(f);)
-    if (f.number == 1 && f.type == wire::Type::bytes) out = f.bytes;
-  if (in.broken()) return Error{Errc::corrupt, "a stored update"};
+  bool whole = true;
+  for (wire::Field f; whole && in.next(f);) {
+    const bool text = f.type == wire::Type::bytes && f.number <= 8 && f.number != 7;
+    whole = !text || json::valid_utf8(f.bytes);
+    if (text && f.number == 1) out = f.bytes;
+  }
+  if (!whole || in.broken()) return Error{Errc::corrupt, "a stored update"};
   return out;
 }
 
