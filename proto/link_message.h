@@ -45,6 +45,7 @@ struct SessionSub {
   bool conflate = false;
   std::uint32_t max_rate = 0;  ///< updates per second, 0: unlimited
   std::string door;
+  bool never_conflate = false;  ///< the client said `conflate:false`
 };
 struct SessionRecord {
   std::string id;
@@ -122,6 +123,7 @@ struct SessionClaim {
   std::uint64_t ref = 0;
   std::string id;
   std::string edge;
+  std::uint64_t fence = 0;  ///< the ticket's: it must be the session's current one; 0: without a ticket
 };
 struct SessionDrop {
   std::string id;
@@ -195,6 +197,7 @@ struct SessionState {
   std::uint64_t ref = 0;
   bool found = false;
   SessionRecord record;  ///< with the new fence, also when nothing was found
+  Fault fault;  ///< unauthorized: the ticket was used before
 };
 struct SessionFenced {
   std::string id;

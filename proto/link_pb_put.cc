@@ -55,6 +55,7 @@ void put(pb::SessionRecord& p, const SessionRecord& r) {
     out->set_conflate(s.conflate);
     out->set_max_rate(s.max_rate);
     out->set_door(s.door);
+    out->set_never_conflate(s.never_conflate);
   }
 }
 
@@ -130,6 +131,7 @@ void put(pb::LinkFrame& f, const SessionClaim& m) {
   p->set_ref(m.ref);
   p->set_id(m.id);
   p->set_edge(m.edge);
+  p->set_fence(m.fence);
 }
 void put(pb::LinkFrame& f, const SessionDrop& m) {
   auto* p = f.mutable_session_drop();
@@ -193,6 +195,7 @@ void put(pb::LinkFrame& f, const SessionState& m) {
   p->set_ref(m.ref);
   p->set_found(m.found);
   put(*p->mutable_record(), m.record);
+  put_fault(*p, m.fault);
 }
 void put(pb::LinkFrame& f, const SessionFenced& m) {
   auto* p = f.mutable_session_fenced();

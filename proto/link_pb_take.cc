@@ -40,7 +40,8 @@ SessionRecord take(const pb::SessionRecord& p) {
                       {Epoch{s.epoch()}, s.offset()},
                       s.conflate(),
                       s.max_rate(),
-                      s.door()});
+                      s.door(),
+                      s.never_conflate()});
   return r;
 }
 
@@ -90,7 +91,7 @@ Result<Message> take_up(pb::LinkFrame& f) {
       return Message{SessionPut{take(f.session_put().record()), f.session_put().connected()}};
     case pb::LinkFrame::kSessionClaim: {
       const auto& p = f.session_claim();
-      return Message{SessionClaim{p.ref(), p.id(), p.edge()}};
+      return Message{SessionClaim{p.ref(), p.id(), p.edge(), p.fence()}};
     }
     case pb::LinkFrame::kSessionDrop:
       return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};
@@ -133,7 +134,7 @@ Result<Message> take(pb::LinkFrame& f) {
     }
     case pb::LinkFrame::kSessionState: {
       const auto& p = f.session_state();
-      return Message{SessionState{p.ref(), p.found(), take(p.record())}};
+      return Message{SessionState{p.ref(), p.found(), take(p.record()), take_fault(p)}};
     }
     case pb::LinkFrame::kSessionFenced: {
       const auto& p = f.session_fenced();

@@ -1,5 +1,6 @@
 #include "broker/link/sessions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tocsin::broker {
@@ -61,7 +62,8 @@ void Sessions::put_one(const Peer& from, const link::SessionPut& message) {
 }
 
 void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
-  link::SessionState answer{message.ref, false, {}};
+  link::SessionState answer;
+  answer.ref = message.ref;
   answer.record.id = message.id;
   const auto known = message.id.empty() || message.id.size() > kMaxId
                          ? Result<std::optional<SessionRow>>{std::optional<SessionRow>{}}
@@ -76,7 +78,15 @@ void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
     answer.record = record_of(row);
   }
   row.id = message.id;
-  row.fence += 1;
+  if (*known && message.fence != 0 && message.fence != row.fence) {
+    link::SessionState used;
+    used.ref = message.ref;
+    used.fault = link::fault_of(
+        {Errc::unauthorized, "the ticket was used before, another socket took the session over"});
+    return peers_.send(from.name, used);
+  }
+  // Also a session of which nothing is kept any more honours a ticket once.
+  row.fence = std::max(row.fence, message.fence) + 1;
   row.edge = from.hello.id;
   row.instance = from.hello.instance;
   row.connected = true;

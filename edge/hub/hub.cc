@@ -243,6 +243,7 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     else if (sub->since && !sub->since->malformed)
       s.position = sub->since->position;
     s.conflate = sub->conflate == Conflate::when_behind;
+    s.never_conflate = sub->conflate == Conflate::never;
     s.max_rate = sub->max_rate;
     s.door = name_of(client.encoding.door);
     out.push_back(std::move(s));

@@ -68,7 +68,7 @@ class EdgeLink final : public BrokerPort {
   void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) override;
   void put_session(link::SessionRecord record, bool connected) override;
   void put_sessions(std::vector<link::SessionRecord> records) override;
-  void claim_session(const std::string& id, Answer<link::SessionState> answer) override;
+  void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t fence) override;
   [[nodiscard]] const std::string& ticket_key() const override;
 

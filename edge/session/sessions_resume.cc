@@ -39,26 +39,23 @@ void Sessions::try_claim(Client& client) {
   Session& session = of(client);
   auto& resume = *session.resume;
   if (resume.asked) return;
-  if (!resume.ticket.empty()) {
-    if (broker_.ticket_key().empty()) return;  // the broker was not reached yet: the wheel asks again
-    const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
-    const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
-    if (!agrees) {
-      const Error error =
-          ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
-      return claimed(client, error);
-    }
-    resume.session = ticket->session;
+  if (resume.ticket.empty()) return claimed(client, Error{Errc::unauthorized, "a session is taken over with its \"ticket\""});
+  if (broker_.ticket_key().empty()) return;  // the broker was not reached yet: the wheel asks again
+  const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
+  const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
+  if (!agrees) {
+    const Error error = ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
+    return claimed(client, error);
   }
-  if (!is_session_id(resume.session))
-    return claimed(client, Error{Errc::unauthorized, "\"session\" is no session id"});
+  resume.session = ticket->session;
+  resume.fence = ticket->fence;
   begin_claim(client);
 }
 
 void Sessions::begin_claim(Client& client) {
   Session& session = of(client);
   session.resume->asked = true;
-  broker_.claim_session(session.resume->session, [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
+  broker_.claim_session(session.resume->session, session.resume->fence, [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
                                                   serial = client.serial](Result<link::SessionState> answer) {
     const auto alive = self.lock();
     if (!alive) return;
@@ -112,7 +109,9 @@ void Sessions::restore(Client& client, const link::SessionRecord& record,
       continue;
     }
     subscribe.filter = *std::move(filter);
-    subscribe.conflate = kept.conflate ? Conflate::when_behind : Conflate::when_stalled;
+    subscribe.conflate = kept.conflate         ? Conflate::when_behind
+                         : kept.never_conflate ? Conflate::never
+                                               : Conflate::when_stalled;
     subscribe.max_rate = kept.max_rate;
     const auto stated =
         std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });

@@ -360,6 +360,22 @@ TEST_CASE("incidents are listed by filter in key order, page by page, and found 
   CHECK(b.must_take<link::IncidentsPage>("reader").fault.code == "not_found");
 }
 
+TEST_CASE("L-26: a ticket's fence is honoured once, also when nothing is kept of its session") {
+  Linked b;
+  b.say("edge-0", link::SessionPut{record("s", 1), true});
+  const auto claim = [&b](const std::string& id, std::uint64_t fence) {
+    b.say("edge-1", link::SessionClaim{++b.last_ref, id, "edge-1", fence});
+    return b.must_take<link::SessionState>("edge-1");
+  };
+  CHECK(claim("s", 1).record.fence == 2);
+  const auto again = claim("s", 1);
+  CHECK(again.fault.code == "unauthorized");
+  CHECK_FALSE(again.found);
+  CHECK(claim("s", 2).record.fence == 3);  // the refused one cost nothing
+  CHECK(claim("unknown", 4).record.fence == 5);
+  CHECK(claim("unknown", 4).fault.code == "unauthorized");
+}
+
 TEST_CASE("a claim raises the fence durably, gives the record, and tells the former owner") {
   Linked b;
   b.say("edge-0", link::SessionPut{record("s", 1), true});

@@ -70,7 +70,7 @@ class FakeBroker final : public BrokerPort {
     answer(std::move(info));
   }
   void put_session(link::SessionRecord, bool) override {}
-  void claim_session(const std::string&, Answer<link::SessionState>) override {}
+  void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
   [[nodiscard]] const std::string& ticket_key() const override { return key; }
 

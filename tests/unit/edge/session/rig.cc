@@ -91,11 +91,12 @@ void FakeBroker::put_session(link::SessionRecord record, bool is_connected) {
   kept = std::move(record);
 }
 
-void FakeBroker::claim_session(const std::string& id, Answer<link::SessionState> answer) {
-  due.push_back([this, id, answer = std::move(answer)] {
+void FakeBroker::claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) {
+  due.push_back([this, id, fence, answer = std::move(answer)] {
     if (away) return answer(Error{Errc::unavailable, "away"});
     link::SessionState state;
     state.found = sessions.contains(id);
+    if (state.found && sessions[id].fence != fence) return answer(Error{Errc::unauthorized, "used before"});
     if (state.found) ++sessions[id].fence;
     state.record = state.found ? sessions[id] : link::SessionRecord{id, "", 1, {}, ""};
     answer(std::move(state));

@@ -49,7 +49,7 @@ class FakeBroker final : public BrokerPort {
   void get_incident(link::GetIncident, Answer<link::IncidentsPage>) override {}
   void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) override;
   void put_session(link::SessionRecord record, bool connected) override;
-  void claim_session(const std::string& id, Answer<link::SessionState> answer) override;
+  void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t) override { sessions.erase(id); }
   [[nodiscard]] const std::string& ticket_key() const override { return key; }
 

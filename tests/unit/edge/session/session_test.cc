@@ -176,6 +176,57 @@ TEST_CASE("PROTOCOL 5.3: a second socket of a session fences the first") {
   CHECK(q.socket.reason == CloseReason::replaced);
 }
 
+TEST_CASE("a ticket is honoured once: whoever comes with it again begins a new session") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, kSubscribe);
+  r.settle();
+  const auto welcome = p.take().at(0);
+  const auto used = text_of(welcome, "ticket");
+  r.drop(p);
+  Peer& q = r.connect();
+  r.say(q, connect_with(used));
+  r.settle();
+  CHECK(text_of(q.take().at(0), "session") == text_of(welcome, "session"));
+  Peer& thief = r.connect();
+  r.say(thief, connect_with(used));
+  r.settle();
+  const auto frames = thief.take();
+  CHECK(text_of(frames.at(0), "session") != text_of(welcome, "session"));
+  CHECK(text_of(frames.at(1), "code") == "unauthorized");
+  CHECK(of_type(frames, "subscribed").empty());
+  CHECK_FALSE(q.socket.closed);
+}
+
+TEST_CASE("a session is not taken over by its name alone") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, kSubscribe);
+  r.settle();
+  const auto id = text_of(p.take().at(0), "session");
+  Peer& q = r.connect();
+  r.say(q, R"({"type":"connect","session":")" + id + R"("})");
+  r.settle();
+  const auto frames = q.take();
+  CHECK(text_of(frames.at(0), "session") != id);
+  CHECK(text_of(frames.at(1), "code") == "unauthorized");
+  CHECK_FALSE(p.socket.closed);
+}
+
+TEST_CASE("conflate:false comes back with the session") {
+  Rig r;
+  Peer& p = r.connect();
+  r.say(p, R"({"type":"subscribe","id":"a","channel":"c","conflate":false})");
+  r.settle();
+  const auto welcome = p.take().at(0);
+  CHECK(r.broker.sessions.at(text_of(welcome, "session")).subs.at(0).never_conflate);
+  r.drop(p);
+  Peer& q = r.connect();
+  r.say(q, connect_with(text_of(welcome, "ticket")));
+  r.settle();
+  CHECK(r.broker.sessions.at(text_of(welcome, "session")).subs.at(0).never_conflate);
+}
+
 TEST_CASE(
     "PROTOCOL 5.2, 5.5: tickets that do not help: spoiled ones say so, forgotten sessions start anew; an absent broker closes as try later") {
   Rig r;
