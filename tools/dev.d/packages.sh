@@ -5,7 +5,7 @@ packages=(
   rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
   libssl-dev openssl zlib1g-dev doctest-dev
   python3 python3-pytest python3-websockets python3-aiohttp python3-zmq python3-protobuf
-  nodejs
+  nodejs spin
 )
 command -v npm >/dev/null || packages+=(npm)   # other packages of Node bring it along, Debian's does not
 browser_packages=(chromium)   # the board's tests
