@@ -10,6 +10,7 @@ namespace {
 
 /// As string_view::find, which stops at every quote of a JSON text.
 std::size_t find(std::string_view in, std::string_view what) {
+  if (in.empty()) return std::string_view::npos;  // memmem takes no null pointer
   const void* at = ::memmem(in.data(), in.size(), what.data(), what.size());
   return at == nullptr ? std::string_view::npos
                        : static_cast<std::size_t>(static_cast<const char*>(at) - in.data());
