@@ -51,7 +51,8 @@ class BrokerPort {
     for (auto& record : records) put_session(std::move(record), true);
   }
   /// Takes the session over with a ticket of this fence. unauthorized: that ticket was used before.
-  virtual void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) = 0;
+  virtual void claim_session(const std::string& id, std::uint64_t fence,
+                             Answer<link::SessionState> answer) = 0;
   virtual void drop_session(const std::string& id, std::uint64_t fence) = 0;
 
   /// Key that signs tickets, shared by the cluster; empty until the broker was reached once.

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/json/json.h"
 #include "proto/wire.h"
 
 namespace tocsin::link {
@@ -100,31 +99,27 @@ std::string frame(std::uint32_t field, const T& message) {
 
 // ---- reading: each takes one field into its struct, and ignores what it does not know. False: a text that
 // is not UTF-8
-bool take_text(std::string_view bytes, std::string& out) {
-  out = bytes;
-  return json::valid_utf8(bytes);
-}
 bool take(const wire::Field& f, Draft& d) {
   if (f.type == wire::Type::varint && f.number == 10) d.if_version = f.value;
   if (f.type != wire::Type::bytes) return true;
   switch (f.number) {
     case 1:
-      return take_text(f.bytes, d.channel);
+      return wire::take_text(f.bytes, d.channel);
     case 2:
-      return take_text(f.bytes, d.event_id);
+      return wire::take_text(f.bytes, d.event_id);
     case 3:
-      return take_text(f.bytes, d.kind);
+      return wire::take_text(f.bytes, d.kind);
     case 4:
-      return take_text(f.bytes, d.key);
+      return wire::take_text(f.bytes, d.key);
     case 5:
-      return take_text(f.bytes, d.at);
+      return wire::take_text(f.bytes, d.at);
     case 6:
-      return take_text(f.bytes, d.actor);
+      return wire::take_text(f.bytes, d.actor);
     case 7:
       d.incident = f.bytes;
       return true;
     case 8:
-      return take_text(f.bytes, d.event_name);
+      return wire::take_text(f.bytes, d.event_name);
     case 9:
       d.event_data = f.bytes;
       return true;
@@ -151,9 +146,9 @@ bool take(const wire::Field& f, PublishOutcome& o) {
   }
   if (f.type == wire::Type::bytes) {
     if (f.number == 4) o.durability = durability_of(f.bytes);
-    if (f.number == 5) return take_text(f.bytes, o.fault.code);
-    if (f.number == 6) return take_text(f.bytes, o.fault.detail);
-    if (f.number == 8) return take_text(f.bytes, o.event_id);
+    if (f.number == 5) return wire::take_text(f.bytes, o.fault.code);
+    if (f.number == 6) return wire::take_text(f.bytes, o.fault.detail);
+    if (f.number == 8) return wire::take_text(f.bytes, o.event_id);
   }
   return true;
 }
@@ -187,7 +182,7 @@ Result<Message> take_updates(std::string_view bytes) {
   auto message =
       take_message<Updates, Record>(bytes, 3, &Updates::records, [](const wire::Field& f, Updates& m) {
         if (f.number == 2 && f.type == wire::Type::fixed64) m.epoch = Epoch{f.value};
-        return f.number != 1 || f.type != wire::Type::bytes || take_text(f.bytes, m.channel);
+        return f.number != 1 || f.type != wire::Type::bytes || wire::take_text(f.bytes, m.channel);
       });
   static const auto kNothing = std::make_shared<const std::string>();
   if (message)

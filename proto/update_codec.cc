@@ -20,33 +20,28 @@ void put_body(Sink& to, const Update& u) {
   wire::put_number(to, 10, u.ends ? 1 : 0);
 }
 
-bool take_text(std::string_view bytes, std::string& out) {
-  out = bytes;
-  return json::valid_utf8(bytes);
-}
-
 /// False for a text that is not UTF-8; a field that is not of UpdateBody is passed over.
 bool take_field(const wire::Field& f, Update& u) {
   if (f.number == 10 && f.type == wire::Type::varint) u.ends = f.value != 0;
   if (f.type != wire::Type::bytes) return true;
   switch (f.number) {
     case 1:
-      return take_text(f.bytes, u.event_id);
+      return wire::take_text(f.bytes, u.event_id);
     case 2:
-      return take_text(f.bytes, u.kind);
+      return wire::take_text(f.bytes, u.kind);
     case 3:
-      return take_text(f.bytes, u.key);
+      return wire::take_text(f.bytes, u.key);
     case 4:
-      return take_text(f.bytes, u.at);
+      return wire::take_text(f.bytes, u.at);
     case 5:
-      return take_text(f.bytes, u.actor);
+      return wire::take_text(f.bytes, u.actor);
     case 6:
-      return take_text(f.bytes, u.changed.emplace_back());
+      return wire::take_text(f.bytes, u.changed.emplace_back());
     case 7:
       u.incident = f.bytes;
       return true;
     case 8:
-      return take_text(f.bytes, u.event_name);
+      return wire::take_text(f.bytes, u.event_name);
     case 9:
       u.event_data = f.bytes;
       return true;

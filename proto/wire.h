@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/json/json.h"
+
 namespace tocsin::link::wire {
 
 enum class Type : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
@@ -147,5 +149,11 @@ class Reader {
   const char* end_;
   bool broken_ = false;
 };
+
+/// A field that holds text. False: it is not UTF-8, as protobuf demands.
+[[nodiscard]] inline bool take_text(std::string_view bytes, std::string& out) {
+  out = bytes;
+  return json::valid_utf8(bytes);
+}
 
 }  // namespace tocsin::link::wire

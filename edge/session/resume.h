@@ -14,7 +14,7 @@ struct Session::Resume {
 
   std::string session;  ///< named by the client; empty while the ticket could not be read for want of a key
   std::string ticket;
-  std::uint64_t fence = 0;  ///< the ticket's
+  std::uint64_t fence = 0;                           ///< the ticket's
   std::vector<std::pair<std::string, Since>> since;  ///< what the client says it has
   bool asked = false;                                ///< the claim is under way
   std::vector<std::string> held;                     ///< messages that arrived meanwhile

@@ -199,7 +199,9 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
   Session& session = of(client);
   const bool comes_back = !session.over && describe(reason).retry_after_ms >= 0;
   // Who was not welcomed yet keeps the ticket it came with.
-  const std::string signed_ticket = !comes_back ? std::string() : session.resume ? session.resume->ticket : ticket(session);
+  const std::string signed_ticket = !comes_back      ? std::string()
+                                    : session.resume ? session.resume->ticket
+                                                     : ticket(session);
   metrics_.closed[reason].add();
   hub_.send_last(client, frame::closing(client.encoding.door, reason, detail, signed_ticket));
   outlet_.close(client.socket, reason, detail);

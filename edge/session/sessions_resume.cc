@@ -39,12 +39,14 @@ void Sessions::try_claim(Client& client) {
   Session& session = of(client);
   auto& resume = *session.resume;
   if (resume.asked) return;
-  if (resume.ticket.empty()) return claimed(client, Error{Errc::unauthorized, "a session is taken over with its \"ticket\""});
+  if (resume.ticket.empty())
+    return claimed(client, Error{Errc::unauthorized, "a session is taken over with its \"ticket\""});
   if (broker_.ticket_key().empty()) return;  // the broker was not reached yet: the wheel asks again
   const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
   const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
   if (!agrees) {
-    const Error error = ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
+    const Error error =
+        ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
     return claimed(client, error);
   }
   resume.session = ticket->session;
@@ -55,12 +57,14 @@ void Sessions::try_claim(Client& client) {
 void Sessions::begin_claim(Client& client) {
   Session& session = of(client);
   session.resume->asked = true;
-  broker_.claim_session(session.resume->session, session.resume->fence, [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
-                                                  serial = client.serial](Result<link::SessionState> answer) {
-    const auto alive = self.lock();
-    if (!alive) return;
-    if (Client* found = (*alive)->find(slot, serial)) (*alive)->claimed(*found, std::move(answer));
-  });
+  broker_.claim_session(session.resume->session, session.resume->fence,
+                        [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
+                         serial = client.serial](Result<link::SessionState> answer) {
+                          const auto alive = self.lock();
+                          if (!alive) return;
+                          if (Client* found = (*alive)->find(slot, serial))
+                            (*alive)->claimed(*found, std::move(answer));
+                        });
 }
 
 void Sessions::claimed(Client& client, Result<link::SessionState> answer) {

@@ -34,6 +34,7 @@ Result<Ticket> verify(std::string_view text, std::string_view key, std::int64_t 
   const auto fence = json::uint_member(*doc, "f");
   const auto expires = json::uint_member(*doc, "x");
   if (!session || !*session || !fence || !*fence || !expires || !*expires) return refused;
+  if (!is_session_id(**session)) return refused;
   const Ticket ticket{std::string(**session), **fence, static_cast<std::int64_t>(**expires)};
   if (ticket.expires_ms <= now_ms) return Error{Errc::unauthorized, "the ticket has expired"};
   return ticket;

@@ -45,6 +45,7 @@ TEST_CASE(
   CHECK_FALSE(verify(text, "other", 1));
   CHECK_FALSE(verify(text, "", 1));
   CHECK(sign({id, 7, 1'000}, "").empty());
+  CHECK_FALSE(verify(sign({"no session's id", 7, 1'000}, "key"), "key", 1));
   for (std::size_t i = 0; i < text.size(); ++i) {
     std::string spoiled = text;
     spoiled[i] = spoiled[i] == 'A' ? 'B' : 'A';

@@ -258,9 +258,10 @@ TEST_CASE("max_rate: who resumes further back is not given the run of another") 
   r.broker.add("c", "i", "P0");
   const auto resume = [&r](int after) {
     Peer& p = r.connect();
-    r.say(p, R"({"type":"subscribe","id":"a","channel":"c","max_rate":10,"filter":{"severity":["P0"]},"since":)"
-             R"({"epoch":"0000000000000001","offset":)" +
-                 std::to_string(after) + "}}");
+    r.say(p,
+          R"({"type":"subscribe","id":"a","channel":"c","max_rate":10,"filter":{"severity":["P0"]},"since":)"
+          R"({"epoch":"0000000000000001","offset":)" +
+              std::to_string(after) + "}}");
     r.settle();
     return of_type(p.take(), "skip");
   };
