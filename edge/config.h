@@ -24,6 +24,8 @@ namespace tocsin::edge {
 struct Config {
   std::string id = "edge-0";
   std::string endpoint;
+  std::string revision;
+  std::int64_t weight = 100;
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 8080;
   bool listen_share = false;
@@ -74,6 +76,15 @@ struct Config {
   std::int64_t state_max_bytes = 134'217'728;
   std::chrono::milliseconds cache_linger{30'000};
 
+  std::string admin_token_file;
+  bool admin_loopback = false;
+  std::chrono::milliseconds drain_deadline{30'000};
+  std::chrono::milliseconds drain_lb_settle{1'000};
+  std::chrono::milliseconds drain_offer{5'000};
+  std::chrono::milliseconds drain_bye_wait{2'000};
+  std::int64_t drain_start_per_s = 200;
+  std::int64_t drain_step_per_s = 100;
+
   std::string ready_file;
   std::chrono::milliseconds stop_timeout{2'000};
   log::Level log_level = log::Level::info;
@@ -85,6 +96,12 @@ inline constexpr auto kOptions = std::to_array({
                                 "Name of this edge in the cluster; unique and stable over restarts."),
     config::option<&Config::endpoint>(
         "edge.endpoint", "WebSocket URL under which clients reach this edge; empty: made from the listener."),
+    config::option<&Config::revision>(
+        "edge.revision",
+        "What this edge runs, for drains: clients are not sent to an older revision; empty: the version."),
+    config::option<&Config::weight>("edge.weight",
+                                    "Share of moved clients that this edge is given, among its equals.",
+                                    {.min = 0, .max = 10'000}),
     config::option<&Config::listen_address>("listen.address",
                                             "Address to listen on; 0.0.0.0 for every interface."),
     config::option<&Config::listen_port>("listen.port",
@@ -211,6 +228,30 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::cache_linger>(
         "cache.linger_ms", "How long a channel without subscribers keeps its caches and interest.",
         {.min = 0, .max = 3'600'000}),
+    config::option<&Config::admin_token_file>(
+        "admin.token_file", "File with the token that /admin/ asks for; empty: no token is good enough."),
+    config::option<&Config::admin_loopback>(
+        "admin.loopback", "Whoever connects from this host may use /admin/ without a token."),
+    config::option<&Config::drain_deadline>("drain.deadline_ms",
+                                            "Time for a drain that says none, SIGTERM's among them.",
+                                            {.min = 1'000, .max = 86'400'000}),
+    config::option<&Config::drain_lb_settle>(
+        "drain.lb_settle_ms",
+        "How long a cordoned edge still takes new clients, and a drain waits: load balancers need to see it.",
+        {.min = 0, .max = 600'000}),
+    config::option<&Config::drain_offer>(
+        "drain.offer_ms", "Time that a client has to follow an offer; then it is closed with 1012.",
+        {.min = 100, .max = 600'000}),
+    config::option<&Config::drain_bye_wait>(
+        "drain.bye_wait_ms", "Time that a client's old socket stays open after its new one has taken over.",
+        {.min = 0, .max = 60'000}),
+    config::option<&Config::drain_start_per_s>(
+        "drain.start_per_s", "Clients a second that a move begins with, for each edge that takes them.",
+        {.min = 1, .max = 100'000}),
+    config::option<&Config::drain_step_per_s>(
+        "drain.step_per_s",
+        "What the rate of a move grows by each second while the edges that take them have room.",
+        {.min = 0, .max = 100'000}),
     config::option<&Config::ready_file>(
         "run.ready_file",
         "Written atomically once the edge listens and its link is ready: JSON with pid, port, http and ws."),
