@@ -39,6 +39,17 @@ enum class Mode : std::uint8_t {
   live,
 };
 
+/// What a subscription keeps only while it is not live.
+struct Joining {
+  std::uint32_t slot = 0;        ///< index in the joiner's list
+  bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
+  std::optional<Since> since;
+  Instant deadline{};
+  Instant retry_at{};
+  std::unique_ptr<std::string> page_cursor;  ///< where its own snapshot goes on; null before the first page
+  std::uint64_t page_ask = 0;  ///< the question for a page of its own snapshot that is under way; 0: none
+};
+
 struct Sub {
   Client* client = nullptr;
   Feed* feed = nullptr;
@@ -48,27 +59,21 @@ struct Sub {
   Mode mode = Mode::attaching;
   Conflate conflate = Conflate::when_stalled;
   bool snapshot = false;
-  bool restored = false;         ///< came back with its session: never `live`
-  bool private_history = false;  ///< the ring could not be extended for it: it reads for itself
-  bool announced = false;        ///< `subscribed` was sent
-  bool ready = false;            ///< in its client's list of subscriptions with news
-  bool slow = false;             ///< conflated until it reaches the head again
+  bool restored = false;   ///< came back with its session: never `live`
+  bool announced = false;  ///< `subscribed` was sent
+  bool ready = false;      ///< in its client's list of subscriptions with news
+  bool slow = false;       ///< conflated until it reaches the head again
   Outcome outcome = Outcome::live;
   LostReason reason = LostReason::none;
-  std::uint32_t max_rate = 0;  ///< runs a second; 0: no limit
-  Instant due{};               ///< its next run may go out then
-  std::uint32_t falls = 0;     ///< off the log since it was last at the head
-  std::optional<Since> since;
-  std::uint32_t member = 0;        ///< index in audience->members while live
-  std::uint32_t join_slot = 0;     ///< index in the joiner's list while not live
-  Position position;               ///< declared up to here, while not live
-  Position confirmed;              ///< the client surely has everything up to here; no epoch: nothing is sure
-  std::optional<Position> marked;  ///< handed to the kernel before the ping under way
-  Instant deadline{};
-  Instant retry_at{};
-  Instant behind_since{};                    ///< zero: at the head
-  std::unique_ptr<std::string> page_cursor;  ///< where its own snapshot goes on; null before the first page
-  std::uint64_t page_ask = 0;  ///< the question for a page of its own snapshot that is under way; 0: none
+  std::uint32_t max_rate = 0;        ///< runs a second; 0: no limit
+  Instant due{};                     ///< its next run may go out then
+  std::uint32_t falls = 0;           ///< off the log since it was last at the head
+  std::uint32_t member = 0;          ///< index in audience->members while live
+  std::unique_ptr<Joining> joining;  ///< null while live
+  Position position;                 ///< declared up to here, while not live
+  Position confirmed;      ///< the client surely has everything up to here; no epoch: nothing is sure
+  Position marked;         ///< handed to the kernel before the ping under way; no epoch: nothing
+  Instant behind_since{};  ///< zero: at the head
 };
 
 struct Client {

@@ -106,7 +106,8 @@ Status Hub::subscribe(Client& client, Subscribe request) {
   sub->restored = request.restored;
   sub->max_rate = request.max_rate;
   client.rated = client.rated || request.max_rate > 0;
-  sub->since = request.since;
+  sub->joining = std::make_unique<Joining>();
+  sub->joining->since = request.since;
   ++sub->audience->joining;
   Sub& added = *sub;
   // A second subscription takes the first off the fast path.
@@ -221,10 +222,11 @@ void Hub::mark_sent(Client& client) {
 bool Hub::confirm(Client& client) {
   bool moved = false;
   for (auto& sub : client.subs) {
-    const auto marked = std::exchange(sub->marked, std::nullopt);
-    if (!marked || (marked->epoch == sub->confirmed.epoch && marked->offset <= sub->confirmed.offset))
+    const auto marked = std::exchange(sub->marked, {});
+    if (marked.epoch == Epoch{} ||
+        (marked.epoch == sub->confirmed.epoch && marked.offset <= sub->confirmed.offset))
       continue;
-    sub->confirmed = *marked;
+    sub->confirmed = marked;
     moved = true;
   }
   return moved;
@@ -240,8 +242,8 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     s.filter = sub->audience->filter.canonical();
     if (sub->confirmed.epoch != Epoch{})
       s.position = sub->confirmed;
-    else if (sub->since && !sub->since->malformed)
-      s.position = sub->since->position;
+    else if (sub->joining && sub->joining->since && !sub->joining->since->malformed)
+      s.position = sub->joining->since->position;
     s.conflate = sub->conflate == Conflate::when_behind;
     s.never_conflate = sub->conflate == Conflate::never;
     s.max_rate = sub->max_rate;

@@ -28,21 +28,26 @@ Joiner::Joiner(const Config& config, const Clock& clock, BrokerPort& broker, Fan
       self_(std::make_shared<Joiner*>(this)) {}
 
 void Joiner::enter(Sub& sub) {
-  sub.join_slot = static_cast<std::uint32_t>(joining_.size());
+  if (!sub.joining) sub.joining = std::make_unique<Joining>();
+  sub.joining->slot = static_cast<std::uint32_t>(joining_.size());
   joining_.push_back(&sub);
   by_serial_[sub.serial] = &sub;
   sub.client->pumping = true;
-  sub.deadline = clock_.steady() + config_.broker_wait;
+  sub.joining->deadline = clock_.steady() + config_.broker_wait;
   if (sub.mode == Mode::attaching && sub.feed->attached) start(sub);
 }
 
 void Joiner::leave(Sub& sub) {
   abandon_pages(sub);
   if (sub.mode == Mode::awaiting_head) --awaiting_head_;
-  joining_.back()->join_slot = sub.join_slot;
-  joining_[sub.join_slot] = joining_.back();
+  joining_.back()->joining->slot = sub.joining->slot;
+  joining_[sub.joining->slot] = joining_.back();
   joining_.pop_back();
   by_serial_.erase(sub.serial);
+  // What the client said it has is all that is sure until something is confirmed.
+  const auto& since = sub.joining->since;
+  if (sub.confirmed.epoch == Epoch{} && since && !since->malformed) sub.confirmed = since->position;
+  sub.joining.reset();
   --sub.audience->joining;
   sub.client->pumping =
       std::any_of(sub.client->subs.begin(), sub.client->subs.end(),
@@ -53,7 +58,7 @@ void Joiner::set_mode(Sub& sub, Mode mode) {
   if (sub.mode == Mode::awaiting_head) --awaiting_head_;
   if (mode == Mode::awaiting_head) ++awaiting_head_;
   sub.mode = mode;
-  sub.retry_at = Instant{};
+  sub.joining->retry_at = Instant{};
 }
 
 void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
@@ -69,14 +74,14 @@ void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
 
 void Joiner::start(Sub& sub) {
   assert(sub.feed->attached);
-  if (!sub.since) {
+  if (!sub.joining->since) {
     if (sub.snapshot)
       return begin_snapshot(sub, sub.restored ? Outcome::snapshot : Outcome::live, LostReason::none);
     return go_live(sub, Outcome::live, LostReason::none);
   }
-  if (sub.since->malformed) return refuse(sub, LostReason::malformed);
-  if (sub.since->position.epoch != sub.feed->epoch) return refuse(sub, LostReason::epoch_changed);
-  sub.position = sub.since->position;
+  if (sub.joining->since->malformed) return refuse(sub, LostReason::malformed);
+  if (sub.joining->since->position.epoch != sub.feed->epoch) return refuse(sub, LostReason::epoch_changed);
+  sub.position = sub.joining->since->position;
   if (sub.position.offset > sub.feed->head) return await_head(sub);
   sub.outcome = Outcome::resumed;
   catch_up(sub);
@@ -86,7 +91,7 @@ void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position pos
                       bool snapshot_follows) {
   sub.announced = true;
   sub.position = position;
-  sub.marked.reset();
+  sub.marked = {};
   // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the
   // older position stands.
   if (!snapshot_follows && outcome != Outcome::lost) sub.confirmed = position;
@@ -165,7 +170,7 @@ bool Joiner::has_room(const Sub& sub) const {
 void Joiner::catch_up(Sub& sub) {
   Feed& feed = *sub.feed;
   set_mode(sub, Mode::catching_up);
-  sub.deadline = clock_.steady() + config_.broker_wait;
+  sub.joining->deadline = clock_.steady() + config_.broker_wait;
   if (sub.position.epoch != feed.epoch) return refuse(sub, LostReason::epoch_changed);
   const bool in_ring = sub.position.offset >= feed.recent.floor();
   if (in_ring && !sub.announced) announce(sub, sub.outcome, LostReason::none, sub.position, false);
@@ -173,7 +178,7 @@ void Joiner::catch_up(Sub& sub) {
   if (!has_room(sub)) return;  // pump() comes back when it is written
   if (in_ring) return replay_recent(sub);
   const auto missing = feed.recent.floor() - sub.position.offset;
-  if (!sub.private_history && missing <= kBackfillMaxUpdates &&
+  if (!sub.joining->private_history && missing <= kBackfillMaxUpdates &&
       feed.recent.footprint() < static_cast<std::size_t>(config_.recent_max_bytes) / 2) {
     set_mode(sub, Mode::backfilling);
     return begin_backfill(feed, sub.position.offset);
@@ -274,11 +279,11 @@ void Joiner::pump(Client& client) {
   for (std::size_t i = 0; i < client.subs.size(); ++i) {
     Sub& sub = *client.subs[i];
     if (!has_room(sub)) return;
-    if (sub.mode == Mode::paging && sub.retry_at == Instant{}) {
-      if (sub.page_ask == 0) next_page(sub);
+    if (sub.mode == Mode::paging && sub.joining->retry_at == Instant{}) {
+      if (sub.joining->page_ask == 0) next_page(sub);
     } else if (sub.mode == Mode::awaiting_state && sub.feed->state.ready(sub.feed->head)) {
       give_snapshot(sub);
-    } else if (sub.mode == Mode::catching_up && sub.retry_at == Instant{}) {
+    } else if (sub.mode == Mode::catching_up && sub.joining->retry_at == Instant{}) {
       if (sub.slow && sub.announced)
         begin_snapshot(sub, Outcome::snapshot, LostReason::slow);
       else
@@ -287,20 +292,20 @@ void Joiner::pump(Client& client) {
   }
 }
 
-void Joiner::put_off(Sub& sub) { sub.retry_at = clock_.steady() + kRetry; }
+void Joiner::put_off(Sub& sub) { sub.joining->retry_at = clock_.steady() + kRetry; }
 
 /// A stream that has begun is never given up: the broker comes back, and the client's socket is still good.
 void Joiner::wait_failed(Sub& sub) {
   if (sub.announced) {
-    sub.deadline = clock_.steady() + config_.broker_wait;
+    sub.joining->deadline = clock_.steady() + config_.broker_wait;
     return put_off(sub);
   }
   owner_.fail(sub, {Errc::unavailable, "the broker did not answer in time"});
 }
 
 void Joiner::tick_sub(Sub& sub, Instant now) {
-  if (sub.retry_at != Instant{} && now >= sub.retry_at) {
-    sub.retry_at = Instant{};
+  if (sub.joining->retry_at != Instant{} && now >= sub.joining->retry_at) {
+    sub.joining->retry_at = Instant{};
     if (sub.mode == Mode::awaiting_head)
       await_head(sub);
     else if (sub.mode == Mode::paging)
@@ -314,8 +319,8 @@ void Joiner::tick_sub(Sub& sub, Instant now) {
     if (feed.state.phase() == StateCache::Phase::empty && now >= feed.state_retry_at) fill_state(feed);
     if (feed.state.ready(feed.head) && has_room(sub)) return give_snapshot(sub);
   }
-  const bool waits_for_broker = sub.mode != Mode::catching_up || sub.retry_at != Instant{};
-  if (now >= sub.deadline && waits_for_broker && !(sub.mode == Mode::paging && !has_room(sub)))
+  const bool waits_for_broker = sub.mode != Mode::catching_up || sub.joining->retry_at != Instant{};
+  if (now >= sub.joining->deadline && waits_for_broker && !(sub.mode == Mode::paging && !has_room(sub)))
     wait_failed(sub);
 }
 

@@ -74,7 +74,7 @@ void Joiner::end_backfill(Feed& feed, bool served) {
   feed.backfill = {};
   if (!served)
     for (Sub* sub : joining_)
-      if (sub->feed == &feed && sub->mode == Mode::backfilling) sub->private_history = true;
+      if (sub->feed == &feed && sub->mode == Mode::backfilling) sub->joining->private_history = true;
   resume_waiting(feed, Mode::backfilling);
 }
 
@@ -93,7 +93,7 @@ void Joiner::history_page(Sub& sub, Result<link::ReadResult> page) {
       return refuse(sub, LostReason::too_old);
     // A position of another epoch, or of the future: this feed is about to hear of it and starts over with
     // all its subscriptions.
-    if (clock_.steady() >= sub.deadline) return wait_failed(sub);
+    if (clock_.steady() >= sub.joining->deadline) return wait_failed(sub);
     return put_off(sub);
   }
   if (page->records.empty()) return put_off(sub);

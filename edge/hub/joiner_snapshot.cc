@@ -120,15 +120,15 @@ void Joiner::state_page(Feed& feed, Result<link::SnapshotPage> page) {
 }
 
 void Joiner::next_page(Sub& sub) {
-  sub.page_ask = ++page_asks_;
-  broker_.snapshot(sub.feed->name, sub.page_cursor ? *sub.page_cursor : std::string(),
-                   [self = std::weak_ptr<Joiner*>(self_), ask = sub.page_ask, serial = sub.serial,
+  sub.joining->page_ask = ++page_asks_;
+  broker_.snapshot(sub.feed->name, sub.joining->page_cursor ? *sub.joining->page_cursor : std::string(),
+                   [self = std::weak_ptr<Joiner*>(self_), ask = sub.joining->page_ask, serial = sub.serial,
                     channel = sub.feed->name](Result<link::SnapshotPage> page) {
                      const auto alive = self.lock();
                      if (!alive) return;
                      Joiner& joiner = **alive;
                      const auto it = joiner.by_serial_.find(serial);
-                     if (it != joiner.by_serial_.end() && it->second->page_ask == ask)
+                     if (it != joiner.by_serial_.end() && it->second->joining->page_ask == ask)
                        return joiner.snapshot_page(*it->second, std::move(page));
                      // A page of a snapshot that was begun again, or that nobody waits for.
                      if (page && !page->cursor.empty()) joiner.broker_.cancel_snapshot(channel, page->cursor);
@@ -137,22 +137,22 @@ void Joiner::next_page(Sub& sub) {
 
 /// Whatever pages are still under way are not of the snapshot that comes next.
 void Joiner::abandon_pages(Sub& sub) {
-  if (sub.page_cursor) broker_.cancel_snapshot(sub.feed->name, *sub.page_cursor);
-  sub.page_cursor.reset();
-  sub.page_ask = 0;
+  if (sub.joining->page_cursor) broker_.cancel_snapshot(sub.feed->name, *sub.joining->page_cursor);
+  sub.joining->page_cursor.reset();
+  sub.joining->page_ask = 0;
 }
 
 void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
-  sub.page_ask = 0;
+  sub.joining->page_ask = 0;
   if (sub.mode != Mode::paging) return abandon_pages(sub);
   const bool good = page && page->fault.ok() && page->position.epoch == sub.feed->epoch &&
-                    (!sub.page_cursor || page->position == sub.position);
+                    (!sub.joining->page_cursor || page->position == sub.position);
   if (!good) {
     abandon_pages(sub);  // from the beginning, under a new `subscribed`
     return put_off(sub);
   }
-  sub.deadline = clock_.steady() + config_.broker_wait;
-  if (!sub.page_cursor) announce(sub, sub.outcome, sub.reason, page->position, true);
+  sub.joining->deadline = clock_.steady() + config_.broker_wait;
+  if (!sub.joining->page_cursor) announce(sub, sub.outcome, sub.reason, page->position, true);
   auto run = std::make_shared<FrameRun>();
   SnapshotWriter writer(*run, sub.audience->encoding, sub.audience->number);
   for (const auto& incident : page->incidents)
@@ -160,7 +160,7 @@ void Joiner::snapshot_page(Sub& sub, Result<link::SnapshotPage> page) {
       writer.add(incident.json);
   if (page->last || !writer.empty()) writer.flush(page->last, page->last ? page->position : Position{});
   fanout_.send_run(*sub.client, std::move(run));
-  sub.page_cursor =
+  sub.joining->page_cursor =
       page->last || page->cursor.empty() ? nullptr : std::make_unique<std::string>(page->cursor);
   if (!page->last) {
     if (has_room(sub)) next_page(sub);

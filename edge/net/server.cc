@@ -24,9 +24,9 @@ namespace {
 constexpr std::size_t kBatch = 65'536;
 /// Over TLS the same, and one record: a stalled client holds at most one in the library and one in OpenSSL.
 constexpr std::size_t kRecord = 16'384;
-/// Read buffer per client: longer messages come in several pieces. The library's own default costs 4 KiB per
-/// client.
-constexpr std::size_t kReadBuffer = 128;
+/// Read buffer per client: longer messages come in several pieces, at 25 % more CPU for 200 bytes than with
+/// 128. The library's own default costs 4 KiB per client.
+constexpr std::size_t kReadBuffer = 64;
 /// Longest wait for a slow client to take what is queued and answer our close.
 constexpr Millis kClosePatience{5'000};
 /// The library closes its handles in the turns that follow its first destroy call, and frees itself in the

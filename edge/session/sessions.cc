@@ -32,13 +32,12 @@ Sessions::Sessions(const Config& config, const Clock& clock, BrokerPort& broker,
 
 Sessions::~Sessions() = default;
 
-std::string Sessions::new_id() {
+SessionId Sessions::new_id() {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string id;
-  id.reserve(32);  // one is kept for each client: no room to spare
   for (int word = 0; word < 2; ++word)
     for (auto [v, n] = std::pair{random_(), 0}; n < 16; ++n, v >>= 4U) id.push_back(kHex[v & 15U]);
-  return id;
+  return SessionId(id);
 }
 
 void Sessions::opened(Client& client) {
@@ -57,7 +56,7 @@ void Sessions::opened_events(Client& client, Subscribe subscribe) {
   opened(client);
   Session& session = of(client);
   by_id_.erase(client.slot);
-  session.id.clear();
+  session.id = {};
   move(client, SessionEvent::command);
   if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), {}, {});
 }
@@ -85,14 +84,14 @@ void Sessions::refuse(Client& client, const Error& error, std::string_view id, s
 
 std::string Sessions::ticket(const Session& session) const {
   if (session.id.empty()) return {};
-  return sign({session.id, session.fence, clock_.wall_ms() + config_.ticket_ttl.count()},
+  return sign({session.id.text(), session.fence, clock_.wall_ms() + config_.ticket_ttl.count()},
               broker_.ticket_key());
 }
 
 void Sessions::welcome(Client& client, bool resumed) {
   const Session& session = of(client);
   const std::string signed_ticket = ticket(session);
-  reply(client, frame::welcome(client.encoding.door, {session.id, signed_ticket, config_.id,
+  reply(client, frame::welcome(client.encoding.door, {session.id.view(), signed_ticket, config_.id,
                                                       config_.keepalive.count(), clock_.wall_ms(), resumed}));
 }
 
@@ -183,7 +182,7 @@ void Sessions::on(Client& client, Ping& command) {
 void Sessions::on(Client& client, Bye&) {
   Session& session = of(client);
   session.over = true;
-  if (session.stored) broker_.drop_session(session.id, session.fence);
+  if (session.stored) broker_.drop_session(session.id.text(), session.fence);
   close(client, CloseReason::normal, {});
 }
 
@@ -211,7 +210,6 @@ void Sessions::closed(Client& client) {
   Session& session = of(client);
   if (session.stored && !session.over) broker_.put_session(record_of(client, session), false);
   by_id_.erase(client.slot);
-  std::string().swap(session.id);  // assigning an empty one would keep the memory
   session = Session{};
   session.phase = Phase::closing;
   metrics_.clients.add(-1);

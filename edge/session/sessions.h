@@ -15,6 +15,7 @@
 #include "common/close.h"
 #include "edge/hub/hub.h"
 #include "edge/session/phase.h"
+#include "edge/session/session_id.h"
 #include "edge/session/session_index.h"
 
 namespace tocsin::edge {
@@ -24,7 +25,7 @@ struct Session {
   bool stored = false;     ///< the broker has a resume record of it
   bool over = false;       ///< said bye, or another socket has it: leaves no record behind
   bool ping_open = false;  ///< a ping without its pong
-  std::string id;          ///< empty for SSE: Last-Event-ID does it
+  SessionId id;            ///< empty for SSE: Last-Event-ID does it
   std::uint64_t fence = 0;
   Instant opened{};
   Instant heard{};
@@ -88,7 +89,7 @@ class Sessions {
   [[nodiscard]] link::SessionRecord record(Client& client);
   void look_after(Client& client, Instant now);
   void keep_alive(Client& client, Instant now);
-  [[nodiscard]] std::string new_id();
+  [[nodiscard]] SessionId new_id();
   [[nodiscard]] std::string ticket(const Session& session) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
   [[nodiscard]] Client* find(std::uint32_t slot, std::uint64_t serial) const;
@@ -101,7 +102,7 @@ class Sessions {
   Random random_;
   Metrics& metrics_;
   std::vector<Session> sessions_;
-  SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id; }};
+  SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id.view(); }};
   /// Who is to be told of a publish.
   struct Asker {
     std::uint32_t slot;

@@ -81,7 +81,7 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
   } else {
     fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
     by_id_.erase(client.slot);
-    session.id = answer->record.id;
+    session.id = SessionId(answer->record.id);
     session.fence = answer->record.fence;
     session.stored = answer->found;
     by_id_.insert(client.slot);
@@ -131,7 +131,7 @@ void Sessions::restore(Client& client, const link::SessionRecord& record,
 
 link::SessionRecord Sessions::record_of(const Client& client, const Session& session) const {
   link::SessionRecord record;
-  record.id = session.id;
+  record.id = session.id.text();
   record.fence = session.fence;
   record.edge = config_.id;
   record.subs = Hub::describe(client);
