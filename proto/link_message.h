@@ -54,6 +54,18 @@ struct SessionRecord {
   std::vector<SessionSub> subs;
   std::string edge;
 };
+/// What the cluster knows of an edge.
+struct EdgeInfo {
+  std::string id;
+  std::string endpoint;
+  std::string revision;
+  std::string state;  ///< starting ready cordoned migrating settling empty stopping; silent: not heard of
+  std::uint32_t clients = 0;
+  std::uint32_t clients_max = 0;
+  std::uint32_t take_per_s = 0;  ///< handshakes it will take in a second now; 0: none
+  std::uint32_t load = 0;        ///< permille of what it can do, by the scarcest of its means
+  std::uint32_t weight = 0;      ///< its share among edges, by configuration
+};
 
 // ---- up: edge or publisher -> broker
 struct Hello {
@@ -68,7 +80,11 @@ struct EdgeHeartbeat {
   std::uint64_t seq = 0;
   std::uint64_t received_bytes = 0;  ///< of Updates since Hello: the broker's lag bound works on it
   std::uint32_t clients = 0;
-  std::string state;
+  std::string state;  ///< this and what follows: see EdgeInfo
+  std::uint32_t clients_max = 0;
+  std::uint32_t take_per_s = 0;
+  std::uint32_t load = 0;
+  std::uint32_t weight = 0;
 };
 struct Interest {
   std::string channel;
@@ -130,13 +146,43 @@ struct SessionDrop {
   std::uint64_t fence = 0;
 };
 
+// ---- from edge to edge, through the broker
+/// Sessions that will be resumed on `target`. The broker keeps each record as if it were put, and says who
+/// sends.
+struct StageSessions {
+  std::uint64_t ref = 0;
+  std::string from;  ///< the source, by the broker
+  std::string target;
+  std::vector<SessionRecord> records;
+};
+/// How many of the records the target made ready; `fault` says why not all.
+struct StageAnswer {
+  std::uint64_t ref = 0;
+  std::string to;  ///< the source
+  std::uint32_t accepted = 0;
+  Fault fault;
+};
+/// A session of another edge was resumed here, and what became of its subscriptions is known.
+struct SessionMoved {
+  std::string id;
+  std::uint64_t fence = 0;
+  std::string to;       ///< the edge that had it: who is told
+  std::string by;       ///< the edge that has it now, by the broker
+  std::string outcome;  ///< the worst of its subscriptions': resumed | snapshot | lost
+};
+
 // ---- down: broker -> edge or publisher
 struct Welcome {
   std::string cluster;
   std::uint64_t instance = 0;
   std::string ticket_key;
   std::uint32_t heartbeat_ms = 1000;
-  std::uint32_t publish_window = 0;  ///< drafts that may be unanswered at once
+  std::uint32_t publish_window = 0;        ///< drafts that may be unanswered at once
+  std::vector<std::string> ticket_keys{};  ///< all that are valid, as in TicketKeys
+};
+/// To edges, when it changes: the first signs, all verify.
+struct TicketKeys {
+  std::vector<std::string> keys;
 };
 struct Refused {
   Fault fault;
@@ -145,7 +191,8 @@ struct BrokerHeartbeat {
   std::uint64_t seq = 0;
   std::vector<Head> heads;  ///< of the channels of interest
   std::uint64_t canary = 0;
-  std::string not_ready;  ///< empty, or why the broker cannot take updates
+  std::string not_ready;          ///< empty, or why the broker cannot take updates
+  std::vector<EdgeInfo> edges{};  ///< all that are known, by id; only edges are told
 };
 struct InterestAck {
   Head head;
@@ -197,7 +244,8 @@ struct SessionState {
   std::uint64_t ref = 0;
   bool found = false;
   SessionRecord record;  ///< with the new fence, also when nothing was found
-  Fault fault;  ///< unauthorized: the ticket was used before
+  Fault fault;           ///< unauthorized: the ticket was used before
+  std::string former;    ///< the edge that had it; empty: none, or the asker itself
 };
 struct SessionFenced {
   std::string id;
@@ -208,7 +256,8 @@ struct SessionFenced {
 using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents,
                              GetIncident, GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused,
                              BrokerHeartbeat, InterestAck, Updates, PublishResult, ReadResult, SnapshotPage,
-                             IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts>;
+                             IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts,
+                             StageSessions, StageAnswer, SessionMoved, TicketKeys>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);

@@ -27,6 +27,10 @@ void put(pb::LinkFrame& frame, const IncidentsPage& m);
 void put(pb::LinkFrame& frame, const ChannelInfo& m);
 void put(pb::LinkFrame& frame, const SessionState& m);
 void put(pb::LinkFrame& frame, const SessionFenced& m);
+void put(pb::LinkFrame& frame, const StageSessions& m);
+void put(pb::LinkFrame& frame, const StageAnswer& m);
+void put(pb::LinkFrame& frame, const SessionMoved& m);
+void put(pb::LinkFrame& frame, const TicketKeys& m);
 
 /// Takes the texts out of `frame`. Fails with invalid_argument when it holds no known message.
 [[nodiscard]] Result<Message> take(pb::LinkFrame& frame);

@@ -59,6 +59,18 @@ void put(pb::SessionRecord& p, const SessionRecord& r) {
   }
 }
 
+void put(pb::EdgeInfo& p, const EdgeInfo& e) {
+  p.set_id(e.id);
+  p.set_endpoint(e.endpoint);
+  p.set_revision(e.revision);
+  p.set_state(e.state);
+  p.set_clients(e.clients);
+  p.set_clients_max(e.clients_max);
+  p.set_take_per_s(e.take_per_s);
+  p.set_load(e.load);
+  p.set_weight(e.weight);
+}
+
 }  // namespace
 
 void put(pb::LinkFrame& f, const Hello& m) {
@@ -76,6 +88,10 @@ void put(pb::LinkFrame& f, const EdgeHeartbeat& m) {
   p->set_received_bytes(m.received_bytes);
   p->set_clients(m.clients);
   p->set_state(m.state);
+  p->set_clients_max(m.clients_max);
+  p->set_take_per_s(m.take_per_s);
+  p->set_load(m.load);
+  p->set_weight(m.weight);
 }
 void put(pb::LinkFrame& f, const Interest& m) {
   auto* p = f.mutable_interest();
@@ -145,6 +161,7 @@ void put(pb::LinkFrame& f, const Welcome& m) {
   p->set_ticket_key(m.ticket_key);
   p->set_heartbeat_ms(m.heartbeat_ms);
   p->set_publish_window(m.publish_window);
+  for (const auto& key : m.ticket_keys) p->add_ticket_keys(key);
 }
 void put(pb::LinkFrame& f, const Refused& m) {
   auto* p = f.mutable_refused();
@@ -157,6 +174,7 @@ void put(pb::LinkFrame& f, const BrokerHeartbeat& m) {
   for (const auto& h : m.heads) put(*p->add_heads(), h);
   p->set_canary(m.canary);
   p->set_not_ready(m.not_ready);
+  for (const auto& e : m.edges) put(*p->add_edges(), e);
 }
 void put(pb::LinkFrame& f, const InterestAck& m) { put(*f.mutable_interest_ack()->mutable_head(), m.head); }
 void put(pb::LinkFrame& f, const ReadResult& m) {
@@ -196,12 +214,39 @@ void put(pb::LinkFrame& f, const SessionState& m) {
   p->set_found(m.found);
   put(*p->mutable_record(), m.record);
   put_fault(*p, m.fault);
+  p->set_former(m.former);
 }
 void put(pb::LinkFrame& f, const SessionFenced& m) {
   auto* p = f.mutable_session_fenced();
   p->set_id(m.id);
   p->set_fence(m.fence);
   p->set_edge(m.edge);
+}
+void put(pb::LinkFrame& f, const StageSessions& m) {
+  auto* p = f.mutable_stage_sessions();
+  p->set_ref(m.ref);
+  p->set_from(m.from);
+  p->set_target(m.target);
+  for (const auto& record : m.records) put(*p->add_records(), record);
+}
+void put(pb::LinkFrame& f, const StageAnswer& m) {
+  auto* p = f.mutable_stage_answer();
+  p->set_ref(m.ref);
+  p->set_to(m.to);
+  p->set_accepted(m.accepted);
+  put_fault(*p, m.fault);
+}
+void put(pb::LinkFrame& f, const SessionMoved& m) {
+  auto* p = f.mutable_session_moved();
+  p->set_id(m.id);
+  p->set_fence(m.fence);
+  p->set_to(m.to);
+  p->set_by(m.by);
+  p->set_outcome(m.outcome);
+}
+void put(pb::LinkFrame& f, const TicketKeys& m) {
+  auto* p = f.mutable_ticket_keys();  // also when it is empty
+  for (const auto& key : m.keys) p->add_keys(key);
 }
 
 }  // namespace tocsin::link

@@ -46,9 +46,33 @@ SessionRecord take(const pb::SessionRecord& p) {
 }
 
 BrokerHeartbeat take(const pb::BrokerHeartbeat& p) {
-  BrokerHeartbeat m{p.seq(), {}, p.canary(), p.not_ready()};
+  BrokerHeartbeat m{p.seq(), {}, p.canary(), p.not_ready(), {}};
   for (const auto& h : p.heads()) m.heads.push_back(take(h));
+  for (const auto& e : p.edges())
+    m.edges.push_back({e.id(), e.endpoint(), e.revision(), e.state(), e.clients(), e.clients_max(),
+                       e.take_per_s(), e.load(), e.weight()});
   return m;
+}
+
+Result<Message> take_across(pb::LinkFrame& f) {
+  switch (f.message_case()) {
+    case pb::LinkFrame::kStageSessions: {
+      const auto& p = f.stage_sessions();
+      StageSessions staged{p.ref(), p.from(), p.target(), {}};
+      for (const auto& record : p.records()) staged.records.push_back(take(record));
+      return Message{std::move(staged)};
+    }
+    case pb::LinkFrame::kStageAnswer: {
+      const auto& p = f.stage_answer();
+      return Message{StageAnswer{p.ref(), p.to(), p.accepted(), take_fault(p)}};
+    }
+    case pb::LinkFrame::kSessionMoved: {
+      const auto& p = f.session_moved();
+      return Message{SessionMoved{p.id(), p.fence(), p.to(), p.by(), p.outcome()}};
+    }
+    default:
+      return Error{Errc::invalid_argument, "unknown link message"};
+  }
 }
 
 Result<Message> take_up(pb::LinkFrame& f) {
@@ -59,7 +83,8 @@ Result<Message> take_up(pb::LinkFrame& f) {
     }
     case pb::LinkFrame::kEdgeHeartbeat: {
       const auto& p = f.edge_heartbeat();
-      return Message{EdgeHeartbeat{p.seq(), p.received_bytes(), p.clients(), p.state()}};
+      return Message{EdgeHeartbeat{p.seq(), p.received_bytes(), p.clients(), p.state(), p.clients_max(),
+                                   p.take_per_s(), p.load(), p.weight()}};
     }
     case pb::LinkFrame::kInterest:
       return Message{Interest{f.interest().channel(), f.interest().want()}};
@@ -96,7 +121,7 @@ Result<Message> take_up(pb::LinkFrame& f) {
     case pb::LinkFrame::kSessionDrop:
       return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};
     default:
-      return Error{Errc::invalid_argument, "unknown link message"};
+      return take_across(f);
   }
 }
 
@@ -106,8 +131,12 @@ Result<Message> take(pb::LinkFrame& f) {
   switch (f.message_case()) {
     case pb::LinkFrame::kWelcome: {
       const auto& p = f.welcome();
-      return Message{
-          Welcome{p.cluster(), p.instance(), p.ticket_key(), p.heartbeat_ms(), p.publish_window()}};
+      return Message{Welcome{p.cluster(),
+                             p.instance(),
+                             p.ticket_key(),
+                             p.heartbeat_ms(),
+                             p.publish_window(),
+                             {p.ticket_keys().begin(), p.ticket_keys().end()}}};
     }
     case pb::LinkFrame::kRefused:
       return Message{Refused{{f.refused().code(), f.refused().detail()}}};
@@ -134,12 +163,14 @@ Result<Message> take(pb::LinkFrame& f) {
     }
     case pb::LinkFrame::kSessionState: {
       const auto& p = f.session_state();
-      return Message{SessionState{p.ref(), p.found(), take(p.record()), take_fault(p)}};
+      return Message{SessionState{p.ref(), p.found(), take(p.record()), take_fault(p), p.former()}};
     }
     case pb::LinkFrame::kSessionFenced: {
       const auto& p = f.session_fenced();
       return Message{SessionFenced{p.id(), p.fence(), p.edge()}};
     }
+    case pb::LinkFrame::kTicketKeys:
+      return Message{TicketKeys{{f.ticket_keys().keys().begin(), f.ticket_keys().keys().end()}}};
     default:
       return take_up(f);
   }

@@ -49,30 +49,35 @@ std::vector<std::pair<std::string, Message>> up() {
   const Draft draft{
       "incidents", "e-1", "updated", "INC1", "2026-01-02T03:04:05Z", "bob", R"({"status":"resolved"})",
       "",          "",    1};
-  return {{"hello", Hello{1, "edge", "edge-0", 42, "r1", "ws://127.0.0.1:8080/v1/stream"}},
-          {"edge_heartbeat", EdgeHeartbeat{5, 1'000'000, 12, "ready"}},
-          {"interest", Interest{"incidents", true}},
-          {"publish", Publish{9, {draft}}},
-          {"read", Read{10, "incidents", kEpoch, 16, 1'000, 65'536}},
-          {"snapshot_next", SnapshotNext{11, "incidents", "c1", true}},
-          {"list_incidents", ListIncidents{12, "incidents", R"({"active":true})", "c2", 50}},
-          {"get_incident", GetIncident{13, "incidents", "INC1"}},
-          {"get_channel", GetChannel{14, "incidents"}},
-          {"session_put", SessionPut{session(), true}},
-          {"session_puts", SessionPuts{{{session(), true}, {session(), false}}}},
-          {"session_claim", SessionClaim{15, "00112233445566778899aabbccddeeff", "edge-1", 3}},
-          {"session_drop", SessionDrop{"00112233445566778899aabbccddeeff", 3}}};
+  return {
+      {"hello", Hello{1, "edge", "edge-0", 42, "r1", "ws://127.0.0.1:8080/v1/stream"}},
+      {"edge_heartbeat", EdgeHeartbeat{5, 1'000'000, 12, "ready", 5'000, 200, 350, 100}},
+      {"interest", Interest{"incidents", true}},
+      {"publish", Publish{9, {draft}}},
+      {"read", Read{10, "incidents", kEpoch, 16, 1'000, 65'536}},
+      {"snapshot_next", SnapshotNext{11, "incidents", "c1", true}},
+      {"list_incidents", ListIncidents{12, "incidents", R"({"active":true})", "c2", 50}},
+      {"get_incident", GetIncident{13, "incidents", "INC1"}},
+      {"get_channel", GetChannel{14, "incidents"}},
+      {"session_put", SessionPut{session(), true}},
+      {"session_puts", SessionPuts{{{session(), true}, {session(), false}}}},
+      {"session_claim", SessionClaim{15, "00112233445566778899aabbccddeeff", "edge-1", 3}},
+      {"session_drop", SessionDrop{"00112233445566778899aabbccddeeff", 3}},
+      {"stage_sessions", StageSessions{16, "edge-0", "edge-1", {session(), session()}}},
+      {"stage_answer", StageAnswer{16, "edge-0", 1, {"overloaded", "cordoned"}}},
+      {"session_moved", SessionMoved{"00112233445566778899aabbccddeeff", 4, "edge-0", "edge-1", "snapshot"}}};
 }
 
 std::vector<std::pair<std::string, Message>> down() {
   const Head head{"incidents", kEpoch, 1, 18};
   const std::vector<IncidentState> states{{"INC1", 17, R"({"id":"INC1"})"}};
   const Fault fault{"conflict", "version 4"};
+  const EdgeInfo edge{"edge-1", "ws://127.0.0.1:8081/v1/stream", "r2", "ready", 12, 5'000, 200, 350, 100};
   const PublishOutcome kept{{kEpoch, 17}, true, Durability::memory, 2, "e-1", {}};
   const PublishOutcome refused{{}, false, Durability::disk, 0, "e-2", fault};
-  return {{"welcome", Welcome{"cluster-1", 43, "key", 1'000, 4'096}},
+  return {{"welcome", Welcome{"cluster-1", 43, "key", 1'000, 4'096, {"key", "key before"}}},
           {"refused", Refused{{"unavailable", "hello first"}}},
-          {"broker_heartbeat", BrokerHeartbeat{6, {head}, 7, "the disk is full"}},
+          {"broker_heartbeat", BrokerHeartbeat{6, {head}, 7, "the disk is full", {edge}}},
           {"interest_ack", InterestAck{head}},
           {"updates", Updates{"incidents", kEpoch, records()}},
           {"publish_result", PublishResult{9, {kept, refused}}},
@@ -80,8 +85,9 @@ std::vector<std::pair<std::string, Message>> down() {
           {"snapshot_page", SnapshotPage{11, {kEpoch, 18}, states, true, "c1", {}}},
           {"incidents_page", IncidentsPage{12, head, states, "c3", {}}},
           {"channel_info", ChannelInfo{14, head, {"not_found", "no channel"}}},
-          {"session_state", SessionState{15, true, session()}},
-          {"session_fenced", SessionFenced{"00112233445566778899aabbccddeeff", 4, "edge-1"}}};
+          {"session_state", SessionState{15, true, session(), {}, "edge-0"}},
+          {"session_fenced", SessionFenced{"00112233445566778899aabbccddeeff", 4, "edge-1"}},
+          {"ticket_keys", TicketKeys{{"key", "key before"}}}};
 }
 
 bool write(const std::filesystem::path& folder,
