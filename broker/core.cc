@@ -5,6 +5,7 @@
 
 #include "broker/fanout/answers.h"
 #include "broker/fanout/peers.h"
+#include "broker/link/handover.h"
 #include "broker/link/queries.h"
 #include "broker/link/sessions.h"
 #include "broker/link/snapshots.h"
@@ -37,7 +38,8 @@ struct Core::Parts {
                    }}),
         queries(c, s, sequencer.channels(), m),
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
-        sessions(c, s, sequencer, peers, k, m) {}
+        sessions(c, s, sequencer, peers, k, m),
+        handover(sessions, peers, m) {}
 
   const Config& config;
   const std::string cluster;
@@ -51,6 +53,7 @@ struct Core::Parts {
   Queries queries;
   Snapshots snapshots;
   Sessions sessions;
+  Handover handover;
   std::uint64_t instance = 0;
   std::string ticket_key;
   std::uint64_t canary = 0;
@@ -59,6 +62,9 @@ struct Core::Parts {
   Status open();
   [[nodiscard]] Status may_be(std::string_view name, std::string_view holder, const link::Hello& hello);
   void hello(std::string_view name, std::string_view holder, const link::Hello& hello);
+  void refuse(std::string_view name, const Error& error) {
+    (void)peers.send(name, link::Refused{link::fault_of(error)});
+  }
   void heartbeat();
 
   // One function a message that a peer may send; anything else is answered by refuse().
@@ -75,6 +81,9 @@ struct Core::Parts {
   void on(Peer& peer, const link::SessionPuts& m) { sessions.put(peer, m.puts); }
   void on(Peer& peer, const link::SessionClaim& m) { sessions.claim(peer, m); }
   void on(Peer&, const link::SessionDrop& m) { sessions.drop(m); }
+  void on(Peer& peer, link::StageSessions& m) { handover.stage(peer, std::move(m)); }
+  void on(Peer& peer, const link::StageAnswer& m) { handover.staged(peer, m); }
+  void on(Peer& peer, link::SessionMoved& m) { handover.moved(peer, std::move(m)); }
   template <typename T>
   void on(Peer&, const T&) {
     metrics.bad_messages.add();  // only the broker says these
@@ -124,7 +133,7 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
   if (auto ok = may_be(name, holder, hello); !ok) {
     log::warn("a peer is not who its key says",
               {{"peer", hello.id}, {"role", hello.role}, {"key_of", holder}});
-    return peers.send(name, link::Refused{link::fault_of(ok.error())});
+    return refuse(name, ok.error());
   }
   snapshots.peer_gone(name);
   if (hello.role == "edge")  // its earlier life, under another name
@@ -133,21 +142,18 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
       peers.forget(std::string(old->name));
     }
   if (hello.version != link::kVersion)
-    return peers.send(
-        name,
-        link::Refused{link::fault_of(
-            {Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
-                                     std::to_string(hello.version) + "; upgrade the older side"})});
+    return refuse(
+        name, {Errc::newer_schema, "the link speaks version " + std::to_string(link::kVersion) + ", you " +
+                                       std::to_string(hello.version) + "; upgrade the older side"});
   Peer* peer = peers.hello(name, hello);
-  if (peer == nullptr)
-    return peers.send(name,
-                      link::Refused{link::fault_of({Errc::too_many, "link.peers_max peers are connected"})});
+  if (peer == nullptr) return refuse(name, {Errc::too_many, "link.peers_max peers are connected"});
   peer->holder = holder;
   log::info("a peer is connected", {{"peer", hello.id}, {"role", hello.role}, {"revision", hello.revision}});
   link::Welcome welcome;
   welcome.cluster = cluster;
   welcome.instance = instance;
   welcome.ticket_key = peer->is_edge() ? ticket_key : "";
+  if (peer->is_edge()) welcome.ticket_keys = {ticket_key};
   welcome.heartbeat_ms = static_cast<std::uint32_t>(config.heartbeat.count());
   welcome.publish_window = static_cast<std::uint32_t>(config.publish_window);
   peers.send(name, welcome);
@@ -155,14 +161,16 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
   // A canary at once: an edge that starts is ready without waiting for the next round.
   const std::string reason = sequencer.not_ready_reason();
   if (reason.empty()) ++canary;
-  peers.send(name, link::BrokerHeartbeat{0, {}, canary, reason});
+  peers.send(name, link::BrokerHeartbeat{0, {}, canary, reason, peers.registry()});
 }
 
 void Core::Parts::on(Peer& peer, const link::Interest& m) {
   peers.interest(peer, m.channel, m.want);
   if (!m.want) return;
-  if (const Channel* channel = sequencer.channels().find(m.channel))
-    return peers.send(peer.name, link::InterestAck{channel->head()});
+  if (const Channel* channel = sequencer.channels().find(m.channel)) {
+    peers.send(peer.name, link::InterestAck{channel->head()});
+    return;
+  }
   const auto made = sequencer.open_channel(m.channel);
   if (!made) {
     peers.interest(peer, m.channel, false);
@@ -210,7 +218,7 @@ void Core::on_bytes(std::string_view name, std::string_view bytes, std::string_v
   Peer* peer = parts_->peers.find(name);
   if (peer == nullptr || peer->holder != holder) {
     if (const auto* hello = std::get_if<link::Hello>(&*message)) return parts_->hello(name, holder, *hello);
-    return parts_->peers.send(name, link::Refused{link::fault_of({Errc::unavailable, "hello first"})});
+    return parts_->refuse(name, {Errc::unavailable, "hello first"});
   }
   parts_->peers.heard(*peer);
   std::visit([this, peer](auto& m) { parts_->on(*peer, m); }, *message);

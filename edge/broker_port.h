@@ -55,8 +55,20 @@ class BrokerPort {
                              Answer<link::SessionState> answer) = 0;
   virtual void drop_session(const std::string& id, std::uint64_t fence) = 0;
 
+  /// Sends records of sessions to the edge where they will be resumed; the broker keeps them as put on the
+  /// way. An answer with a fault has accepted some of them; an error: none. unavailable: no such edge is
+  /// there.
+  virtual void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
+                              Answer<link::StageAnswer> answer) = 0;
+  /// Tells moved.to, the edge that had the session, what became of it here. Lost while the broker is away.
+  virtual void session_moved(link::SessionMoved moved) = 0;
+  /// All edges the broker knows, this one too, as of its last heartbeat; empty until it was reached once.
+  [[nodiscard]] virtual const std::vector<link::EdgeInfo>& edges() const = 0;
+
   /// Key that signs tickets, shared by the cluster; empty until the broker was reached once.
   [[nodiscard]] virtual const std::string& ticket_key() const = 0;
+  /// Keys that verify tickets, ticket_key() first.
+  [[nodiscard]] virtual const std::vector<std::string>& ticket_keys() const = 0;
 
  protected:
   BrokerPort() = default;
@@ -74,8 +86,15 @@ class FeedSink {
   virtual void on_attached(const link::Head& head, std::string_view lost) = 0;
   /// The next updates of an attached channel: first offset = last one told + 1.
   virtual void on_updates(const std::string& channel, const std::vector<Record>& records) = 0;
-  /// Another edge took this session over: its socket here is closed as replaced.
+  /// Another edge took this session over: its socket here, if it is still there, is closed as replaced.
   virtual void on_session_fenced(const std::string& session, std::uint64_t fence) = 0;
+  /// Sessions of another edge that will be resumed here. The answer's `ref` and `to` are filled in by the
+  /// caller.
+  virtual link::StageAnswer on_stage(const link::StageSessions&) {
+    return {0, {}, 0, link::fault_of({Errc::unavailable, "this edge takes no sessions of others"})};
+  }
+  /// A session that was here was resumed elsewhere.
+  virtual void on_session_moved(const link::SessionMoved&) {}
 
  protected:
   FeedSink() = default;

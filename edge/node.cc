@@ -149,9 +149,11 @@ void Node::State::turn() {
 }
 
 void Node::State::tick() {
-  link.report(static_cast<std::uint32_t>(gateway.clients()), stopping       ? "stopping"
-                                                             : link.ready() ? "ready"
-                                                                            : "starting");
+  EdgeReport report;
+  report.clients = static_cast<std::uint32_t>(gateway.clients());
+  report.clients_max = static_cast<std::uint32_t>(config.clients_max);
+  report.state = stopping ? "stopping" : link.ready() ? "ready" : "starting";
+  link.report(report);
   link.tick();
   gateway.tick();
   server.tick();

@@ -3,7 +3,10 @@
 namespace tocsin::broker {
 
 void Answers::give(std::string peer, link::PublishResult result) {
-  if (waiting_.empty() && !peers_.crowded()) return peers_.send(peer, std::move(result));
+  if (waiting_.empty() && !peers_.crowded()) {
+    peers_.send(peer, std::move(result));
+    return;
+  }
   waiting_.emplace_back(std::move(peer), std::move(result));
 }
 

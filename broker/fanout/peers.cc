@@ -10,6 +10,7 @@ namespace {
 /// A large group goes out in several messages: edges begin with the first while the others are under way.
 constexpr std::size_t kMaxMessageBytes = std::size_t{256} << 10U;
 constexpr Millis kPatience{500};
+constexpr Millis kSilent{3'000};
 }  // namespace
 
 Peer* Peers::hello(std::string_view name, link::Hello hello) {
@@ -72,13 +73,29 @@ void Peers::interest(Peer& peer, const std::string& channel, bool want) {
 void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
   const auto received = std::min(beat.received_bytes, peer.sent_bytes);
   if (received != std::exchange(peer.received_bytes, received)) peer.moved = clock_.steady();
-  peer.clients = beat.clients;
-  peer.state = beat.state;
+  peer.beat = beat;
   if (peer.lagging &&
       peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
     peer.lagging = false;
     count();
   }
+}
+
+bool Peers::silent(const Peer& peer) const { return clock_.steady() - peer.heard > kSilent; }
+
+std::vector<link::EdgeInfo> Peers::registry() const {
+  std::vector<link::EdgeInfo> out;
+  for (const auto& [name, peer] : peers_) {
+    if (!peer->is_edge()) continue;
+    const link::EdgeHeartbeat& beat = peer->beat;
+    std::string_view state = beat.state;
+    if (state.empty()) state = "starting";
+    if (silent(*peer)) state = "silent";
+    out.push_back({peer->hello.id, peer->hello.endpoint, peer->hello.revision, std::string(state),
+                   beat.clients, beat.clients_max, beat.take_per_s, beat.load, beat.weight});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return out;
 }
 
 bool Peers::crowded() const {
@@ -128,8 +145,10 @@ void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<R
 void Peers::heartbeat(std::uint64_t canary, const std::string& not_ready,
                       const std::function<const link::Head*(const std::string&)>& head_of) {
   ++heartbeats_;
+  const auto known = registry();
   for (const auto& [name, peer] : peers_) {
-    link::BrokerHeartbeat beat{heartbeats_, {}, canary, not_ready};
+    link::BrokerHeartbeat beat{heartbeats_, {}, canary, not_ready, {}};
+    if (peer->is_edge()) beat.edges = known;
     for (const auto& channel : peer->interests)
       if (const link::Head* head = head_of(channel)) beat.heads.push_back(*head);
     send(name, beat);
@@ -148,9 +167,10 @@ std::vector<Peer> Peers::drop_silent() {
   return out;
 }
 
-void Peers::send(std::string_view peer, const link::Message& message) {
-  if (!out_.send(peer, std::make_shared<const std::string>(link::encode(message))))
-    metrics_.send_failures.add();
+bool Peers::send(std::string_view peer, const link::Message& message) {
+  if (out_.send(peer, std::make_shared<const std::string>(link::encode(message)))) return true;
+  metrics_.send_failures.add();
+  return false;
 }
 
 std::vector<const Peer*> Peers::edges() const {

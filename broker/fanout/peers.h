@@ -35,8 +35,7 @@ struct Peer {
   std::uint64_t received_bytes = 0;
   Instant moved{};  ///< it took something in, or there was nothing to take in
   bool lagging = false;
-  std::uint32_t clients = 0;
-  std::string state;
+  link::EdgeHeartbeat beat;  ///< its last, of an edge
 
   [[nodiscard]] bool is_edge() const noexcept { return hello.role == "edge"; }
 };
@@ -57,16 +56,21 @@ class Peers {
 
   void interest(Peer& peer, const std::string& channel, bool want);
   void received(Peer& peer, const link::EdgeHeartbeat& beat);
+  /// Nothing was heard of it for kSilent, though it is not forgotten yet: nobody should be sent to it.
+  [[nodiscard]] bool silent(const Peer& peer) const;
+  /// All edges that are known, by id.
+  [[nodiscard]] std::vector<link::EdgeInfo> registry() const;
   /// Some edge that is not lagging has more than half of its bound under way, and has moved a moment ago.
   [[nodiscard]] bool crowded() const;
   void fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records);
-  /// To every peer: the heads of what it is interested in.
+  /// To every peer: the heads of what it is interested in; to edges: the registry.
   void heartbeat(std::uint64_t canary, const std::string& not_ready,
                  const std::function<const link::Head*(const std::string&)>& head_of);
   /// The names of peers that were silent for too long, forgotten.
   std::vector<Peer> drop_silent();
 
-  void send(std::string_view peer, const link::Message& message);
+  /// False: the peer is unknown, or its queue is full.
+  bool send(std::string_view peer, const link::Message& message);
   [[nodiscard]] std::vector<const Peer*> edges() const;
 
  private:

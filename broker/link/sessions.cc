@@ -50,15 +50,25 @@ void Sessions::put(const Peer& from, std::span<const link::SessionPut> puts) {
   sequencer_.flush();
 }
 
-void Sessions::put_one(const Peer& from, const link::SessionPut& message) {
+void Sessions::put(const Peer& from, std::vector<link::SessionRecord>& records) {
+  std::erase_if(records, [&](const auto& record) { return !put_one(from, {record, true}); });
+  sequencer_.flush();
+}
+
+/// False: it was not kept.
+bool Sessions::put_one(const Peer& from, const link::SessionPut& message) {
   const auto& record = message.record;
-  if (record.id.empty() || record.id.size() > kMaxId) return metrics_.bad_messages.add();
   std::string bytes = bytes_of(record);
-  if (bytes.size() > static_cast<std::size_t>(config_.session_max_bytes)) return metrics_.bad_messages.add();
+  if (record.id.empty() || record.id.size() > kMaxId ||
+      bytes.size() > static_cast<std::size_t>(config_.session_max_bytes)) {
+    metrics_.bad_messages.add();
+    return false;
+  }
   const auto known = find(record.id);
-  if (!known || (*known && (*known)->fence > record.fence)) return;
+  if (!known || (*known && (*known)->fence > record.fence)) return false;
   store({record.id, record.fence, from.hello.id, from.hello.instance, message.connected, expiry(),
          std::move(bytes)});
+  return true;
 }
 
 void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
@@ -68,12 +78,16 @@ void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
   const auto known = message.id.empty() || message.id.size() > kMaxId
                          ? Result<std::optional<SessionRow>>{std::optional<SessionRow>{}}
                          : find(message.id);
-  if (!known) return peers_.send(from.name, answer);
+  if (!known) {
+    peers_.send(from.name, answer);
+    return;
+  }
   SessionRow row;
-  std::string former;
+  std::string former;  // to be told: it may hold the socket, or wait for the session to be seen elsewhere
   if (*known) {
     row = **known;
-    if (row.connected) former = row.edge;
+    if (row.edge != from.hello.id) answer.former = row.edge;
+    former = row.connected ? row.edge : answer.former;
     answer.found = true;
     answer.record = record_of(row);
   }
@@ -83,7 +97,8 @@ void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
     used.ref = message.ref;
     used.fault = link::fault_of(
         {Errc::unauthorized, "the ticket was used before, another socket took the session over"});
-    return peers_.send(from.name, used);
+    peers_.send(from.name, used);
+    return;
   }
   // Also a session of which nothing is kept any more honours a ticket once.
   row.fence = std::max(row.fence, message.fence) + 1;

@@ -36,6 +36,8 @@ class Sessions {
 
   /// Ignored when the record's fence is older than the session's, or the record is too large.
   void put(const Peer& from, std::span<const link::SessionPut> puts);
+  /// The same for records of connected clients, of which only those that were kept are left.
+  void put(const Peer& from, std::vector<link::SessionRecord>& records);
   /// Answers with the record and its new fence, found or not, and tells the former owner.
   void claim(const Peer& from, const link::SessionClaim& message);
   void drop(const link::SessionDrop& message);
@@ -43,7 +45,7 @@ class Sessions {
   void tick();
 
  private:
-  void put_one(const Peer& from, const link::SessionPut& put);
+  bool put_one(const Peer& from, const link::SessionPut& put);
   [[nodiscard]] Result<std::optional<SessionRow>> find(const std::string& id) const;
   void store(SessionRow row);
   [[nodiscard]] std::int64_t expiry() const { return clock_.wall_ms() + config_.session_ttl_s * 1'000; }

@@ -30,8 +30,11 @@ Requests::Handler expect(Answer<T> answer) {
     if (!message) return answer(message.error());
     T* found = std::get_if<T>(&*message);
     if (found == nullptr) return answer(Error{Errc::internal, "the broker answered with another message"});
-    if constexpr (requires { found->fault; })
+    if constexpr (std::is_same_v<T, link::StageAnswer>) {
+      if (!found->fault.ok() && found->accepted == 0) return answer(link::error_of(found->fault));
+    } else if constexpr (requires { found->fault; }) {
       if (!found->fault.ok()) return answer(link::error_of(found->fault));
+    }
     answer(std::move(*found));
   };
 }
@@ -71,12 +74,18 @@ struct EdgeLink::State {
 
   void on(link::Welcome welcome);
   void on(const link::Refused& refused);
-  void on(const link::BrokerHeartbeat& heartbeat);
+  void on(link::BrokerHeartbeat heartbeat);
   void on(const link::InterestAck& ack) { feeds.on_head(ack.head); }
   void on(link::Updates updates) { feeds.on_updates(std::move(updates)); }
   void on(const link::SessionFenced& fenced) {
     if (sink != nullptr) sink->on_session_fenced(fenced.id, fenced.fence);
   }
+  void on(const link::StageSessions& staged);
+  void on(const link::SessionMoved& moved) {
+    if (sink != nullptr) sink->on_session_moved(moved);
+  }
+  void on(link::TicketKeys message) { take_keys(std::move(message.keys), {}); }
+  void take_keys(std::vector<std::string> keys, std::string only);
   template <typename M>
   void on(M message) {
     const std::uint64_t ref = ref_of(message);
@@ -101,20 +110,19 @@ struct EdgeLink::State {
   const std::uint64_t instance;
   std::string revision;
   std::string endpoint;
-  std::string self_state = "starting";
-  std::uint32_t clients = 0;
+  link::EdgeHeartbeat self;  ///< what the next heartbeat says
 
   Stage stage = Stage::offline;
   Instant hello_at{};
   Instant heard_at{};
   Instant beat_at{};
   Millis heartbeat{1'000};
-  std::uint64_t beats = 0;
   std::uint64_t received_bytes = 0;
   std::uint64_t acked_bytes = 0;
   std::uint64_t broker_instance = 0;
   std::string cluster;
-  std::string ticket_key;
+  std::vector<std::string> ticket_keys;  ///< the first signs
+  std::vector<link::EdgeInfo> edges;
   std::string refusal;
   std::string broker_not_ready;
   bool canary_seen = false;
@@ -148,7 +156,9 @@ void EdgeLink::State::go_offline() {
 void EdgeLink::State::beat() {
   beat_at = clock.steady();
   acked_bytes = received_bytes;
-  wire.send(link::encode(link::EdgeHeartbeat{++beats, received_bytes, clients, self_state}));
+  ++self.seq;
+  self.received_bytes = received_bytes;
+  wire.send(link::encode(self));
 }
 
 void EdgeLink::State::fill_event_id(Draft& draft) const {
@@ -162,7 +172,7 @@ void EdgeLink::State::on(link::Welcome welcome) {
   stage = Stage::online;
   broker_instance = welcome.instance;
   cluster = std::move(welcome.cluster);
-  ticket_key = std::move(welcome.ticket_key);
+  take_keys(std::move(welcome.ticket_keys), std::move(welcome.ticket_key));
   heartbeat = std::clamp(Millis{welcome.heartbeat_ms}, Millis{100}, Millis{10'000});
   refusal.clear();
   received_bytes = 0;
@@ -178,6 +188,21 @@ void EdgeLink::State::on(link::Welcome welcome) {
   puts.online();
 }
 
+/// An older broker names `only` one.
+void EdgeLink::State::take_keys(std::vector<std::string> keys, std::string only) {
+  if (keys.empty() && !only.empty()) keys.push_back(std::move(only));
+  if (!keys.empty()) ticket_keys = std::move(keys);
+}
+
+void EdgeLink::State::on(const link::StageSessions& staged) {
+  link::StageAnswer answer =
+      sink != nullptr ? sink->on_stage(staged)
+                      : link::StageAnswer{0, {}, 0, link::fault_of({Errc::unavailable, "starting"})};
+  answer.ref = staged.ref;
+  answer.to = staged.from;
+  wire.send(link::encode(answer));
+}
+
 void EdgeLink::State::on(const link::Refused& refused) {
   const bool forgotten = stage == Stage::online;
   if (refusal != refused.fault.detail)
@@ -190,14 +215,15 @@ void EdgeLink::State::on(const link::Refused& refused) {
   if (forgotten) say_hello();
 }
 
-void EdgeLink::State::on(const link::BrokerHeartbeat& beat_in) {
+void EdgeLink::State::on(link::BrokerHeartbeat beat_in) {
   if (stage != Stage::online) return;
   if (!canary_seen || beat_in.canary != canary) {
     canary_seen = true;
     canary = beat_in.canary;
     canary_at = clock.steady();
   }
-  broker_not_ready = beat_in.not_ready;
+  broker_not_ready = std::move(beat_in.not_ready);
+  edges = std::move(beat_in.edges);
   for (const link::Head& head : beat_in.heads) feeds.on_head(head);
 }
 
@@ -213,9 +239,14 @@ void EdgeLink::describe_self(std::string revision, std::string endpoint) {
   state_->revision = std::move(revision);
   state_->endpoint = std::move(endpoint);
 }
-void EdgeLink::report(std::uint32_t clients, std::string_view state) {
-  state_->clients = clients;
-  state_->self_state = state;
+void EdgeLink::report(const EdgeReport& report) {
+  link::EdgeHeartbeat& self = state_->self;
+  self.clients = report.clients;
+  self.state = report.state;
+  self.clients_max = report.clients_max;
+  self.take_per_s = report.take_per_s;
+  self.load = report.load;
+  self.weight = report.weight;
 }
 
 void EdgeLink::on_connected() {
@@ -335,6 +366,19 @@ void EdgeLink::drop_session(const std::string& id, std::uint64_t fence) {
   s.puts.drop(id);
   if (s.stage == State::Stage::online) s.wire.send(link::encode(link::SessionDrop{id, fence}));
 }
-const std::string& EdgeLink::ticket_key() const { return state_->ticket_key; }
+void EdgeLink::stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
+                              Answer<link::StageAnswer> answer) {
+  state_->ask(link::StageSessions{0, {}, target, std::move(records)}, std::move(answer));
+}
+void EdgeLink::session_moved(link::SessionMoved moved) {
+  State& s = *state_;
+  if (s.stage == State::Stage::online) s.wire.send(link::encode(moved));
+}
+const std::vector<link::EdgeInfo>& EdgeLink::edges() const { return state_->edges; }
+const std::string& EdgeLink::ticket_key() const {
+  static const std::string kNone;
+  return state_->ticket_keys.empty() ? kNone : state_->ticket_keys.front();
+}
+const std::vector<std::string>& EdgeLink::ticket_keys() const { return state_->ticket_keys; }
 
 }  // namespace tocsin::edge

@@ -24,6 +24,16 @@ namespace tocsin::edge {
 
 struct Metrics;
 
+/// What heartbeats say of this edge: see link::EdgeInfo.
+struct EdgeReport {
+  std::uint32_t clients = 0;
+  std::string_view state = "starting";
+  std::uint32_t clients_max = 0;
+  std::uint32_t take_per_s = 0;
+  std::uint32_t load = 0;
+  std::uint32_t weight = 100;
+};
+
 class EdgeLink final : public BrokerPort {
  public:
   /// Random numbers for instance, refs and event ids: cryptographic in a process, seeded in the simulation.
@@ -36,7 +46,7 @@ class EdgeLink final : public BrokerPort {
   void attach_sink(FeedSink& sink);
   /// What Hello and heartbeats say of this edge. A changed endpoint is said with the next Hello.
   void describe_self(std::string revision, std::string endpoint);
-  void report(std::uint32_t clients, std::string_view state);
+  void report(const EdgeReport& report);
 
   // ---- inputs
   void on_connected();
@@ -70,7 +80,12 @@ class EdgeLink final : public BrokerPort {
   void put_sessions(std::vector<link::SessionRecord> records) override;
   void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t fence) override;
+  void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
+                      Answer<link::StageAnswer> answer) override;
+  void session_moved(link::SessionMoved moved) override;
+  [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override;
   [[nodiscard]] const std::string& ticket_key() const override;
+  [[nodiscard]] const std::vector<std::string>& ticket_keys() const override;
 
  private:
   struct State;

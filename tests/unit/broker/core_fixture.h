@@ -101,6 +101,7 @@ class GateStore final : public LogStore {
 class Wire final : public PeerPort {
  public:
   bool send(std::string_view peer, SharedBytes bytes) override {
+    if (peer == full) return false;
     auto message = link::decode(*bytes);
     REQUIRE(message);
     sizes[std::string(peer)] += bytes->size();
@@ -110,6 +111,7 @@ class Wire final : public PeerPort {
   }
   std::map<std::string, std::deque<link::Message>> inbox;
   std::map<std::string, std::size_t> sizes;
+  std::string full;                 ///< the peer whose queue takes nothing
   std::vector<SharedBytes> shared;  ///< Updates messages as they were handed over
 };
 

@@ -72,7 +72,12 @@ class FakeBroker final : public BrokerPort {
   void put_session(link::SessionRecord, bool) override {}
   void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
-  [[nodiscard]] const std::string& ticket_key() const override { return key; }
+  void stage_sessions(const std::string&, std::vector<link::SessionRecord>,
+                      Answer<link::StageAnswer>) override {}
+  void session_moved(link::SessionMoved) override {}
+  [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override { return known_edges; }
+  [[nodiscard]] const std::string& ticket_key() const override { return keys.front(); }
+  [[nodiscard]] const std::vector<std::string>& ticket_keys() const override { return keys; }
 
   void run() {
     while (!later.empty()) {
@@ -86,7 +91,8 @@ class FakeBroker final : public BrokerPort {
   link::ListIncidents listed;
   Offset last = 0;
   bool away = false;
-  std::string key;
+  std::vector<link::EdgeInfo> known_edges;
+  std::vector<std::string> keys{""};
 };
 
 struct Fixture {

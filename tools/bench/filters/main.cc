@@ -32,10 +32,16 @@ class NoBroker final : public BrokerPort {
   void put_session(link::SessionRecord, bool) override {}
   void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
-  [[nodiscard]] const std::string& ticket_key() const override { return key_; }
+  void stage_sessions(const std::string&, std::vector<link::SessionRecord>,
+                      Answer<link::StageAnswer>) override {}
+  void session_moved(link::SessionMoved) override {}
+  [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override { return edges_; }
+  [[nodiscard]] const std::string& ticket_key() const override { return keys_.front(); }
+  [[nodiscard]] const std::vector<std::string>& ticket_keys() const override { return keys_; }
 
  private:
-  std::string key_;
+  std::vector<link::EdgeInfo> edges_;
+  std::vector<std::string> keys_{""};
 };
 
 class Counter final : public Outlet {

@@ -54,6 +54,14 @@ struct RecordingSink final : FeedSink {
   void on_session_fenced(const std::string& id, std::uint64_t fence) override {
     fenced.emplace_back(id, fence);
   }
+  link::StageAnswer on_stage(const link::StageSessions& sessions) override {
+    staged.push_back(sessions);
+    return stage_answer;
+  }
+  void on_session_moved(const link::SessionMoved& session) override { moved.push_back(session); }
+  std::vector<link::StageSessions> staged;
+  link::StageAnswer stage_answer;
+  std::vector<link::SessionMoved> moved;
 };
 
 inline constexpr Epoch kEpoch{7};

@@ -91,7 +91,8 @@ void FakeBroker::put_session(link::SessionRecord record, bool is_connected) {
   kept = std::move(record);
 }
 
-void FakeBroker::claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) {
+void FakeBroker::claim_session(const std::string& id, std::uint64_t fence,
+                               Answer<link::SessionState> answer) {
   due.push_back([this, id, fence, answer = std::move(answer)] {
     if (away) return answer(Error{Errc::unavailable, "away"});
     link::SessionState state;
@@ -100,6 +101,17 @@ void FakeBroker::claim_session(const std::string& id, std::uint64_t fence, Answe
     if (state.found) ++sessions[id].fence;
     state.record = state.found ? sessions[id] : link::SessionRecord{id, "", 1, {}, ""};
     answer(std::move(state));
+  });
+}
+
+void FakeBroker::stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
+                                Answer<link::StageAnswer> answer) {
+  due.push_back([this, target, records = std::move(records), answer = std::move(answer)] {
+    if (away) return answer(Error{Errc::unavailable, "away"});
+    if (!staging_refused.ok()) return answer(link::error_of(staging_refused));
+    for (const auto& record : records) put_session(record, true);
+    staged.push_back({target, records});
+    answer(link::StageAnswer{0, {}, static_cast<std::uint32_t>(records.size()), {}});
   });
 }
 

@@ -51,7 +51,12 @@ class FakeBroker final : public BrokerPort {
   void put_session(link::SessionRecord record, bool connected) override;
   void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t) override { sessions.erase(id); }
-  [[nodiscard]] const std::string& ticket_key() const override { return key; }
+  void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
+                      Answer<link::StageAnswer> answer) override;
+  void session_moved(link::SessionMoved m) override { moved.push_back(std::move(m)); }
+  [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override { return known_edges; }
+  [[nodiscard]] const std::string& ticket_key() const override { return keys.front(); }
+  [[nodiscard]] const std::vector<std::string>& ticket_keys() const override { return keys; }
 
   /// Appends an incident change (or an event when `severity` is empty) to the log; the feed hears of it with
   /// feed().
@@ -67,8 +72,16 @@ class FakeBroker final : public BrokerPort {
   std::map<std::string, link::SessionRecord> sessions;
   std::map<std::string, bool> connected;
   std::deque<std::function<void()>> due;
-  std::string key = "secret";
-  bool away = false;  ///< requests are answered unavailable, channels do not attach
+  std::vector<std::string> keys{"secret"};
+  std::vector<link::EdgeInfo> known_edges;
+  std::vector<link::SessionMoved> moved;
+  struct Staged {
+    std::string target;
+    std::vector<link::SessionRecord> records;
+  };
+  std::vector<Staged> staged;
+  link::Fault staging_refused;  ///< of the whole message; empty: all are accepted
+  bool away = false;            ///< requests are answered unavailable, channels do not attach
   std::size_t page_updates = 10;
   std::size_t page_incidents = 5;
   std::size_t reads = 0, snapshots = 0, cancelled = 0, puts = 0;

@@ -239,7 +239,7 @@ TEST_CASE(
   CHECK(text_of(frames.at(1), "code") == "unauthorized");
   Peer& q = r.connect();
   const std::string id(32, 'b');
-  r.say(q, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.key)));
+  r.say(q, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   r.settle();
   frames = q.take();
   REQUIRE(frames.size() == 1);
@@ -247,7 +247,7 @@ TEST_CASE(
   CHECK(text_of(frames[0], "session") == id);
   r.broker.away = true;
   Peer& s = r.connect();
-  r.say(s, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.key)));
+  r.say(s, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   r.settle();
   CHECK(s.socket.reason == CloseReason::try_later);
   CHECK(number_of(of_type(s.take(), "closing").at(0), "code") == 1013);
@@ -256,7 +256,7 @@ TEST_CASE(
 TEST_CASE("PROTOCOL 5.6: a flood while the session is being claimed is cut off") {
   Rig r;
   Peer& p = r.connect();
-  r.say(p, connect_with(sign({std::string(32, 'c'), 1, r.clock.wall_ms() + 1'000}, r.broker.key)));
+  r.say(p, connect_with(sign({std::string(32, 'c'), 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   for (int i = 0; i < 100 && !p.socket.closed; ++i) r.say(p, R"({"type":"ping"})");
   CHECK(p.socket.reason == CloseReason::too_many);
 }
