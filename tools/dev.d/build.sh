@@ -1,6 +1,6 @@
 # Build folders: build (release, the programs), build-asan, build-tsan, build-lint, build-fuzz. Sourced by tools/dev.
 programs=(broker/tocsin-broker edge/tocsin-edge ops/supervisor/tocsin-supervisor ops/ctl/tocsinctl
-  tools/loadgen/tocsin-loadgen tools/bench/tocsin-limit)
+  tools/loadgen/tocsin-loadgen tools/loadgen/tocsin-roam tools/bench/tocsin-limit)
 
 # A fresh clone elsewhere finds what another one compiled: no command line holds an absolute path.
 export CCACHE_NOHASHDIR=true

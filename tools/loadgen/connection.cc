@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 
 namespace tocsin::loadgen {
 namespace {
@@ -21,6 +22,17 @@ sockaddr_in ipv4(const std::string& host, std::uint16_t port) {
   a.sin_port = htons(port);
   inet_pton(AF_INET, host.c_str(), &a.sin_addr);
   return a;
+}
+
+/// What a Retry-After header says, in seconds; -1 without one. Header names come in lower case or as in RFC
+/// 9110.
+int retry_after(std::string_view head) {
+  auto at = head.find("\r\nretry-after: ");
+  if (at == std::string_view::npos) at = head.find("\r\nRetry-After: ");
+  int seconds = -1;
+  if (at != std::string_view::npos)
+    std::from_chars(head.data() + at + 15, head.data() + head.size(), seconds);
+  return seconds;
 }
 
 /// The read buffer that all connections share: an idle connection owns none.
@@ -129,8 +141,9 @@ bool Connection::take_bytes(std::string_view bytes) {
 bool Connection::finish_upgrade() {
   const auto end_of_head = in_.find("\r\n\r\n");
   if (end_of_head == std::string::npos) return in_.size() < 16384 || end();
-  if (in_.compare(0, 12, "HTTP/1.1 101") != 0 || !agree(std::string_view(in_).substr(0, end_of_head)))
-    return end();
+  const auto head = std::string_view(in_).substr(0, end_of_head);
+  if (head.starts_with("HTTP/1.1 503")) retry_after_s_ = retry_after(head);
+  if (!head.starts_with("HTTP/1.1 101") || !agree(head)) return end();
   in_.erase(0, end_of_head + 4);
   state_ = State::open;
   out_ += early_;

@@ -66,6 +66,8 @@ class Connection {
   }
   [[nodiscard]] bool paused() const noexcept { return paused_; }
   [[nodiscard]] int close_code() const noexcept { return close_code_; }  ///< 0: without a Close frame
+  /// Seconds after which a server that answered 503 wants to be asked again; -1: it said nothing.
+  [[nodiscard]] int retry_after_s() const noexcept { return retry_after_s_; }
   [[nodiscard]] std::uint64_t bytes_read() const noexcept { return bytes_read_; }
   [[nodiscard]] bool deflates() const noexcept { return deflates_; }  ///< the server agreed to compress
   [[nodiscard]] const Transport& transport() const noexcept { return transport_; }
@@ -91,6 +93,7 @@ class Connection {
   bool corked_ = false;
   bool deflates_ = false;
   int close_code_ = 0;
+  int retry_after_s_ = -1;
   std::string request_;
   std::string early_;  // frames queued before the upgrade is done
   std::string in_;
