@@ -63,6 +63,14 @@ test_integration() {
   run_integration build integration "${@:-tests/integration}"
 }
 
+# test_chaos: drains, restarts and kills under load, judged by clients and checker.
+test_chaos() {
+  part "chaos: programs"
+  if ! build_programs || ! compile build tests/checker/tocsin-check-history; then broken programs; return; fi
+  part "chaos: drains and kills under load"
+  run_integration build chaos "${@:-tests/chaos}"
+}
+
 # run_integration FOLDER RESULT TEST..
 run_integration() {
   local folder=$1 result=$2
@@ -102,6 +110,7 @@ run_tests() {
     # What takes longest to build comes last: on a warm ccache a minute or two, on a cold one 20.
     test_release
     test_integration
+    test_chaos
     test_sdk
     test_thread threads
     test_address
@@ -112,8 +121,9 @@ run_tests() {
       unit | check | fuzz | sim) suites+=(--suite "$selection") ;;
       sanitize) test_address; test_thread unit; test_address_integration ;;
       integration) test_integration ;;
+      chaos) test_chaos ;;
       sdk) test_sdk ;;
-      tests/integration/*) paths+=("$selection") ;;
+      tests/integration/* | tests/chaos/*) paths+=("$selection") ;;
       *) names+=("$selection") ;;
     esac
   done

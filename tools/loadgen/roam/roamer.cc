@@ -56,9 +56,10 @@ milliseconds Roamer::own_delay() {
   return milliseconds{window / 2 + window * mixed / 1000};
 }
 
-/// To the next of the list, which half of the clients read backwards: those of a dead edge spread.
+/// To the next of the list, which half of the clients read backwards: those of a dead edge spread. A client
+/// that was nowhere yet insists.
 void Roamer::come_back(std::int64_t dictated_ms) {
-  turn_ = id_ / 2 % 2 == 0 ? turn_ + 1 : turn_ - 1;
+  if (!edge_.empty()) turn_ = id_ / 2 % 2 == 0 ? turn_ + 1 : turn_ - 1;
   milliseconds wait = own_delay();
   if (dictated_ms >= 0 && !host_.hasty()) {
     wait = failures_ > 1 ? std::max(wait, milliseconds{dictated_ms}) : milliseconds{dictated_ms};
@@ -77,7 +78,7 @@ void Roamer::welcomed(Leg& leg, bool resumed) {
   if (&leg != next_) return;
   ticket_ = leg.ticket();
   if (resumed) return;
-  if (sockets_ > 1) ++host_.tally().renewed;
+  if (!edge_.empty()) ++host_.tally().renewed;
   leg.say(subscribe_frame(channel_, story_.position()));
 }
 
