@@ -7,35 +7,10 @@
 
 #include "common/json/json.h"
 #include "ops/cluster/file.h"
+#include "ops/cluster/members.h"
 
 namespace tocsin::ops {
 namespace {
-
-/// Writes `"name":"value",` pairs; empty optional members are left out.
-class Members {
- public:
-  explicit Members(std::string& out) : out_(out) { out_ += '{'; }
-  Members& text(std::string_view name, std::string_view value) {
-    if (value.empty()) return *this;
-    lead(name);
-    json::append_quoted(out_, value);
-    return *this;
-  }
-  Members& number(std::string_view name, std::int64_t value) {
-    lead(name);
-    out_ += std::to_string(value);
-    return *this;
-  }
-  void lead(std::string_view name) {
-    if (out_.back() != '{') out_ += ',';
-    json::append_quoted(out_, name);
-    out_ += ':';
-  }
-  void end() { out_ += '}'; }
-
- private:
-  std::string& out_;
-};
 
 /// Reads members of one object; the first thing that is wrong is kept.
 class Reader {

@@ -20,7 +20,7 @@ Result<Folder> open_folder(const std::string& path) {
   if (::realpath(path.c_str(), absolute) == nullptr) return Error{Errc::io, "cannot use the folder " + path};
   Folder folder{absolute};
   if (auto ok = check_writable(folder.root); !ok) return ok.error();
-  for (const std::string& part : {folder.data(), folder.logs(), folder.run()}) {
+  for (const std::string& part : {folder.data(), folder.logs(), folder.run(), folder.plans()}) {
     if (auto made = make_folder(part); !made) return made.error();
   }
   for (const std::string& part : {folder.keys(), folder.allowed_keys()}) {

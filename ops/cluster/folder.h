@@ -3,7 +3,7 @@
 //
 //   cluster.json    where the processes are          keys/   CURVE keys (0700)      data/  the broker's log
 //   supervisor.json processes to adopt, ports kept   logs/   one *.log a process    run/   ready files, locks
-//   admin.token     bearer token of the admin API (0600)
+//   admin.token     bearer token of the admin API (0600)           plans/ one *.json a drain, migration, ...
 //
 // Values; the lock is held by the process that made it until it exits, however it exits.
 #include <string>
@@ -33,6 +33,8 @@ struct Folder {
   [[nodiscard]] std::string log_file(const std::string& name) const {
     return root + "/logs/" + name + ".log";
   }
+  [[nodiscard]] std::string plans() const { return root + "/plans"; }
+  [[nodiscard]] std::string plan_file(const std::string& id) const { return root + "/plans/" + id + ".json"; }
   [[nodiscard]] std::string run() const { return root + "/run"; }
   [[nodiscard]] std::string ready_file(const std::string& name) const {
     return root + "/run/" + name + ".ready";

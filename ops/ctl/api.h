@@ -9,6 +9,7 @@
 #include "common/loop/loop.h"
 #include "common/result.h"
 #include "ops/cluster/cluster_file.h"
+#include "ops/cluster/problem.h"
 
 namespace tocsin::ops {
 
@@ -43,9 +44,6 @@ class Api {
 /// What a command that talks to this cluster's edges believes: nothing beyond plain text when they speak
 /// that, else who `ca` says.
 [[nodiscard]] http::Trust trust_for(const ClusterFile& cluster, const std::string& ca);
-
-/// What a problem+json body says, as an Error.
-[[nodiscard]] Error problem_of(const http::Response& response);
 
 /// Percent-encodes what may not stand in a query value or a path segment.
 [[nodiscard]] std::string url_encode(std::string_view text);
