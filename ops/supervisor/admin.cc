@@ -1,11 +1,13 @@
 #include "ops/supervisor/admin.h"
 
+#include <algorithm>
+
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/version.h"
+#include "ops/cluster/members.h"
 
 namespace tocsin::ops {
-namespace {
 
 http::Response problem(Errc code, std::string_view detail) {
   const ErrcInfo& info = describe(code);
@@ -18,6 +20,19 @@ http::Response problem(Errc code, std::string_view detail) {
   return response;
 }
 
+namespace {
+
+std::vector<std::string> segments_of(std::string_view path) {
+  std::vector<std::string> out;
+  while (!path.empty()) {
+    path.remove_prefix(path.front() == '/' ? 1 : 0);
+    const auto end = std::min(path.find('/'), path.size());
+    if (end > 0) out.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return out;
+}
+
 http::Response json_of(std::string body, std::uint16_t code = 200) {
   http::Response response;
   response.status = code;
@@ -27,46 +42,26 @@ http::Response json_of(std::string body, std::uint16_t code = 200) {
 
 }  // namespace
 
-Admin::Admin(http::Context& context, loop::Loop& loop, Metrics& metrics, std::string token)
-    : context_(context), metrics_(metrics), token_(std::move(token)), client_(context), timer_(loop) {}
+Admin::Admin(http::Context& context, Metrics& metrics, std::string token)
+    : context_(context), metrics_(metrics), token_(std::move(token)) {}
 
 Status Admin::listen(const std::string& address, std::uint16_t port) {
   auto server = http::Server::listen(
       context_, address, port,
-      [this](const http::Request& request, const http::Responder& respond) { respond(answer(request)); });
+      [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
   if (!server) return server.error();
   server_ = *std::move(server);
   return Done{};
 }
 
-void Admin::serve(Cluster& cluster) {
-  cluster_ = &cluster;
-  timer_.start(std::chrono::milliseconds{100}, kCheck, [this] { check_edges(); });
-}
-
-void Admin::check_edges() {
-  for (const SupervisedProcess* process : cluster_->processes()) {
-    const std::string name = process->spec().name;
-    if (name == "broker") continue;
-    if (process->state() != SupervisedProcess::State::ready) {
-      edges_[name] = {false, "the process is " + std::string(to_text(process->state()))};
-      continue;
-    }
-    client_.get(process->info().http + "/health/ready", kCheck * 2, [this, name](Result<http::Response> got) {
-      edges_[name] = got ? Readiness{got->status == 200, got->status == 200 ? "" : got->body}
-                         : Readiness{false, got.error().detail};
-    });
-  }
-  count();
-}
-
 void Admin::count() {
+  if (desk_ == nullptr) return;
   std::int64_t all = 0, ready = 0, edges = 0;
-  for (const SupervisedProcess* process : cluster_->processes()) {
+  for (const SupervisedProcess* process : desk_->cluster().processes()) {
     ++all;
     ready += process->state() == SupervisedProcess::State::ready ? 1 : 0;
+    edges += desk_->watch().of(*process).ready ? 1 : 0;
   }
-  for (const auto& [name, state] : edges_) edges += state.ready ? 1 : 0;
   metrics_.processes.set(all);
   metrics_.processes_ready.set(ready);
   metrics_.edges_ready.set(edges);
@@ -77,48 +72,73 @@ bool Admin::allowed(const http::Request& request) const {
   return given.starts_with("Bearer ") && crypto::constant_time_equal(given.substr(7), token_);
 }
 
-http::Response Admin::answer(const http::Request& request) {
-  const bool ready = cluster_ != nullptr && cluster_->all_ready();
-  if (request.method != "GET" && request.method != "HEAD")
-    return problem(Errc::method_not_allowed, request.method);
-  if (request.path == "/health/live") return json_of("{\"status\":\"live\"}");
-  if (request.path == "/health" || request.path == "/health/ready")
-    return json_of(ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}", ready ? 200 : 503);
-  if (request.path == "/metrics") {
+void Admin::answer(const http::Request& request, const http::Responder& respond) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  const bool ready = desk_ != nullptr && desk_->cluster().all_ready();
+  if (reads && request.path == "/health/live") return respond(json_of("{\"status\":\"live\"}"));
+  if (reads && (request.path == "/health" || request.path == "/health/ready"))
+    return respond(
+        json_of(ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}", ready ? 200 : 503));
+  if (reads && request.path == "/metrics") {
+    count();
     http::Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = metrics_.registry.prometheus_text();
-    return response;
+    return respond(std::move(response));
   }
-  if (request.path != "/status") return problem(Errc::not_found, request.path);
+  if (!reads && request.method != "POST") return respond(problem(Errc::method_not_allowed, request.method));
   if (!allowed(request)) {
     metrics_.refused.add();
-    return problem(Errc::unauthorized,
-                   "send Authorization: Bearer with the token of admin.token in the cluster's folder");
+    return respond(
+        problem(Errc::unauthorized,
+                "send Authorization: Bearer with the token of admin.token in the cluster's folder"));
   }
-  return cluster_ == nullptr ? problem(Errc::unavailable, "the supervisor is starting") : status();
+  if (desk_ == nullptr) return respond(problem(Errc::unavailable, "the supervisor is starting"));
+  const Path path = segments_of(request.path);
+  if (reads) return respond(read(request, path));
+  change(request, path, respond);
+}
+
+http::Response Admin::read(const http::Request& request, const Path& path) {
+  if (path == Path{"status"}) return status();
+  if (path == Path{"plans"}) return plans();
+  if (path.size() == 2 && path[0] == "plans") return plan(path[1]);
+  return problem(Errc::not_found, request.path);
 }
 
 http::Response Admin::status() const {
+  Cluster& cluster = desk_->cluster();
   std::string out = "{\"ready\":";
-  out += cluster_->all_ready() ? "true" : "false";
-  out += ",\"version\":" + json::quoted(version()) + ",\"processes\":[";
-  for (const SupervisedProcess* process : cluster_->processes()) {
+  out += cluster.all_ready() ? "true" : "false";
+  out += ",\"version\":" + json::quoted(version()) +
+         ",\"maintenance\":" + (desk_->maintenance() ? "true" : "false") + ",\"processes\":[";
+  for (const SupervisedProcess* process : cluster.processes()) {
     const auto id = process->id();
     if (out.back() != '[') out += ',';
-    out += "{\"name\":" + json::quoted(process->spec().name) +
-           ",\"pid\":" + std::to_string(id ? id->pid : 0) +
-           ",\"state\":" + json::quoted(to_text(process->state())) +
-           ",\"restarts\":" + std::to_string(process->restarts()) +
-           ",\"http\":" + json::quoted(process->info().http);
-    if (!process->last_end().empty()) out += ",\"last_end\":" + json::quoted(process->last_end());
-    if (const auto edge = edges_.find(process->spec().name); edge != edges_.end()) {
-      out += ",\"ready\":" + std::string(edge->second.ready ? "true" : "false");
-      if (!edge->second.detail.empty()) out += ",\"detail\":" + json::quoted(edge->second.detail);
+    Members members(out);
+    members.text("name", process->spec().name).number("pid", id ? id->pid : 0);
+    members.text("state", to_text(process->state())).number("restarts", process->restarts());
+    members.raw("http", json::quoted(process->info().http)).text("last_end", process->last_end());
+    if (process->spec().name != "broker") {
+      const EdgeWatch::Seen seen = desk_->watch().of(*process);
+      members.flag("ready", seen.ready).text("detail", seen.detail);
+      if (desk_->watch().heard(seen)) {
+        members.text("edge_state", seen.state).text("revision", seen.revision);
+        members.number("clients", static_cast<std::int64_t>(seen.clients));
+        members.number("load", static_cast<std::int64_t>(seen.load));
+        members.number("take_per_s", static_cast<std::int64_t>(seen.take_per_s));
+      }
+      if (cluster.fleet().cordoned.contains(process->spec().name)) members.flag("cordoned", true);
     }
-    out += '}';
+    members.end();
   }
-  return json_of(out + "],\"cluster\":" + cluster_->file().to_json() + "}");
+  out += "],\"plans\":[";
+  for (const auto& move : desk_->moves().all()) {
+    if (move->ended()) continue;
+    if (out.back() != '[') out += ',';
+    out += report_of(*move);
+  }
+  return json_of(out + "],\"cluster\":" + cluster.file().to_json() + "}");
 }
 
 }  // namespace tocsin::ops

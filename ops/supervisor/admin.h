@@ -1,54 +1,64 @@
 #pragma once
-// Admin: the supervisor's HTTP API on loopback. /health*, /metrics for everybody on the machine; /status for
-// holders of the bearer token in the cluster's folder (admin.token). What changes the cluster will be added
-// here, behind the token.
+// Admin: the supervisor's HTTP API on loopback. /health*, /metrics for everybody on the machine; all else for
+// holders of the bearer token in the cluster's folder (admin.token):
 //
-// Invariant: a request never blocks the loop; edges' readiness in /status is at most kCheck old. Thread: the
-// supervisor's loop.
-#include <chrono>
-#include <map>
+//   GET  /status                                            processes, edges, running plans, maintenance
+//   POST /edges/{id}/drain       {"targets","exclude","batch","rate","deadline_ms"}: each may be absent
+//   POST /edges/{id}/migrate     {"count", ... as for a drain}
+//   POST /edges/{id}/cordon      POST /edges/{id}/uncordon
+//   POST /rebalance {rate..}     POST /scale {"edges":4}    POST /restart {"programs","config"}
+//   POST /maintenance {"on":true}
+//   GET  /plans    GET /plans/{id}    POST /plans/{id}/abort     202 and the plan's report
+//
+// Invariant: a request never blocks the loop. Thread: the supervisor's loop.
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "common/http/client.h"
 #include "common/http/server.h"
-#include "common/loop/handles.h"
-#include "ops/supervisor/cluster.h"
+#include "ops/supervisor/desk.h"
 #include "ops/supervisor/metrics.h"
 
 namespace tocsin::ops {
 
 class Admin {
  public:
-  static constexpr std::chrono::milliseconds kCheck{1'000};
-
-  Admin(http::Context& context, loop::Loop& loop, Metrics& metrics, std::string token);
+  Admin(http::Context& context, Metrics& metrics, std::string token);
 
   /// Listens; from now on requests are answered, with 503 until serve() is called. Fails with io when the
   /// port is taken.
   [[nodiscard]] Status listen(const std::string& address, std::uint16_t port);
-  void serve(Cluster& cluster);
+  void serve(Desk& desk) { desk_ = &desk; }
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }
 
  private:
-  struct Readiness {
-    bool ready = false;
-    std::string detail = "not asked yet";
-  };
-  [[nodiscard]] http::Response answer(const http::Request& request);
+  using Path = std::vector<std::string>;  ///< its segments
+
+  void answer(const http::Request& request, const http::Responder& respond);
+  [[nodiscard]] http::Response read(const http::Request& request, const Path& path);
+  void change(const http::Request& request, const Path& path, const http::Responder& respond);
   [[nodiscard]] http::Response status() const;
   [[nodiscard]] bool allowed(const http::Request& request) const;
-  void check_edges();
   void count();
+
+  // admin_moves.cc
+  [[nodiscard]] http::Response plans() const;
+  [[nodiscard]] http::Response plan(const std::string& id) const;
+  [[nodiscard]] http::Response start(Order order);
+  [[nodiscard]] http::Response abort(const std::string& id);
+  [[nodiscard]] http::Response order(const Path& path, const json::Value& body);
+  [[nodiscard]] http::Response maintenance(const json::Value& body);
+  void cordon(const std::string& edge, bool on, const http::Responder& respond);
+  [[nodiscard]] std::string report_of(const Move& move) const;
 
   http::Context& context_;
   Metrics& metrics_;
   std::string token_;
-  Cluster* cluster_ = nullptr;
-  std::map<std::string, Readiness> edges_;
+  Desk* desk_ = nullptr;
   std::unique_ptr<http::Server> server_;
-  http::Client client_;
-  loop::Timer timer_;
 };
+
+/// A refusal as problem+json.
+[[nodiscard]] http::Response problem(Errc code, std::string_view detail);
 
 }  // namespace tocsin::ops

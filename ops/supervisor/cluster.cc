@@ -12,16 +12,18 @@
 
 namespace tocsin::ops {
 
-Cluster::Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan,
-                 SavedState saved, std::string admin_url, Events events)
+Cluster::Cluster(loop::Loop& loop, const Clock& clock, Random& random, const Config& config, Folder folder,
+                 Plan plan, SavedState saved, std::string admin_url, Events events)
     : loop_(loop),
       clock_(clock),
+      random_(random),
       config_(config),
       folder_(std::move(folder)),
       plan_(std::move(plan)),
       saved_(std::move(saved)),
       admin_url_(std::move(admin_url)),
-      events_(std::move(events)) {
+      events_(std::move(events)),
+      sweep_(loop) {
   broker_ = make(plan_.broker);
   for (const auto& spec : plan_.edges) edges_.push_back(make(spec));
 }
@@ -29,9 +31,8 @@ Cluster::Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Fol
 std::unique_ptr<SupervisedProcess> Cluster::make(SupervisedProcess::Spec spec) {
   const SupervisedProcess::Limits limits{
       .restart = {.max_delay = config_.restart_max, .stable = config_.stable_run},
-      .start_timeout = config_.start_timeout,
-      .stop_timeout = config_.stop_timeout};
-  return std::make_unique<SupervisedProcess>(
+      .start_timeout = config_.start_timeout};
+  auto process = std::make_unique<SupervisedProcess>(
       loop_, clock_, std::move(spec), limits,
       SupervisedProcess::Events{
           .on_started = [this](SupervisedProcess& p) { on_started(p); },
@@ -45,6 +46,8 @@ std::unique_ptr<SupervisedProcess> Cluster::make(SupervisedProcess::Spec spec) {
               },
           .on_hopeless = [this](SupervisedProcess& p, int exit_code) { on_hopeless(p, exit_code); },
           .on_stopped = [this](SupervisedProcess&) { on_stopped(); }});
+  process->hold(saved_.fleet.maintenance);
+  return process;
 }
 
 bool Cluster::adopt(SupervisedProcess& process) {
@@ -61,6 +64,7 @@ void Cluster::start() {
   const bool broker_runs = adopt(*broker_);
   bool any = broker_runs;
   for (auto& edge : edges_) any = adopt(*edge) || any;
+  adopted_ = any;
   if (!any) ::unlink(folder_.cluster_file().c_str());  // of a run that was not stopped properly
   if (!broker_runs) broker_->start();
   // Edges that run wait for a broker by themselves, so do those that are started beside them.
@@ -82,7 +86,8 @@ void Cluster::dismiss_strangers() {
     if (found != planned.end() && found->second == process.fingerprint) continue;
     if (identify(process.id.pid) != process.id) continue;
     log::info("stopping a process that was started otherwise", {{"process", name}, {"pid", process.id.pid}});
-    ::kill(process.id.pid, SIGTERM);
+    ::kill(process.id.pid,
+           name == "broker" ? SIGTERM : SIGINT);  // an edge then does not wait for its clients
     // It holds a port or the data folder that its successor needs.
     for (int i = 0; i < 100 && identify(process.id.pid) == process.id; ++i) ::usleep(50'000);
     if (identify(process.id.pid) == process.id) ::kill(process.id.pid, SIGKILL);
@@ -95,24 +100,32 @@ void Cluster::dismiss_strangers() {
 
 void Cluster::on_started(SupervisedProcess& process) {
   saved_.processes[process.spec().name] = {*process.id(), process.spec().fingerprint, false};
-  save();
+  note();
   log::info("started a process", {{"process", process.spec().name}, {"pid", process.id()->pid}});
 }
 
 void Cluster::on_ready(SupervisedProcess& process) {
   saved_.processes[process.spec().name] = {*process.id(), process.spec().fingerprint, true};
-  save();
+  note();
   log::info("a process is ready", {{"process", process.spec().name}, {"pid", process.id()->pid}});
   if (stopping_) return;
   if (&process == broker_.get()) start_edges();
   if (announced_) {
     write_cluster_file();
     events_.on_news(process.spec().name + " is ready (process " + std::to_string(process.id()->pid) + ")");
-  } else if (all_ready()) {
-    announced_ = true;
-    write_cluster_file();
-    events_.on_ready(file());
   }
+  announce();
+}
+
+void Cluster::announce() {
+  const auto all = processes();
+  const bool up = std::all_of(all.begin(), all.end(), [](const SupervisedProcess* p) {
+    return p->state() == SupervisedProcess::State::ready || p->hopeless();
+  });
+  if (announced_ || !up) return;
+  announced_ = true;
+  write_cluster_file();
+  events_.on_ready(file());
 }
 
 void Cluster::on_hopeless(SupervisedProcess& process, int exit_code) {
@@ -121,6 +134,11 @@ void Cluster::on_hopeless(SupervisedProcess& process, int exit_code) {
   if (reason.empty()) reason = process.last_end();
   log::error("a process cannot start",
              {{"process", process.spec().name}, {"exit_code", exit_code}, {"reason", reason}});
+  // A cluster that is up goes on without it: the move that wanted it finds it hopeless.
+  if (announced_ || adopted_) {
+    events_.on_news(process.spec().name + " cannot start: " + reason);
+    return announce();
+  }
   events_.on_hopeless(process.spec().name + " cannot start: " + reason + " (log: " + log_file + ")",
                       exit_code);
 }
@@ -148,14 +166,17 @@ ClusterFile Cluster::file() const {
   file.broker = {pid_of(*broker_), broker_->info().endpoint, broker_->info().http, plan_.broker_public_key};
   file.supervisor = {::getpid(), admin_url_, folder_.token_file()};
   for (const auto& edge : edges_)
-    file.edges.push_back({edge->spec().name, pid_of(*edge), edge->info().ws, edge->info().http});
+    if (!edge->info().http.empty())
+      file.edges.push_back({edge->spec().name, pid_of(*edge), edge->info().ws, edge->info().http});
   file.dir = folder_.root;
   file.client_key_file = plan_.client_key_file;
   return file;
 }
 
-void Cluster::save() {
-  if (auto done = write_atomically(folder_.state_file(), saved_.to_json()); !done)
+Status Cluster::save() { return write_atomically(folder_.state_file(), saved_.to_json()); }
+
+void Cluster::note() {
+  if (auto done = save(); !done)
     log::error("the supervisor's state is not on disk", {{"reason", done.error().detail}});
 }
 
@@ -167,20 +188,25 @@ void Cluster::write_cluster_file() {
 void Cluster::stop() {
   if (std::exchange(stopping_, true)) {
     for (auto& edge : edges_) edge->kill();
+    for (auto& edge : retiring_) edge->kill();
     broker_->kill();
     return;
   }
   ::unlink(folder_.cluster_file().c_str());
-  if (edges_.empty()) return broker_->stop();
-  for (auto& edge : edges_) edge->stop();
+  if (edges_.empty() && retiring_.empty()) return broker_->stop({SIGTERM, config_.stop_timeout});
+  for (auto& edge : edges_) edge->stop({SIGINT, config_.stop_timeout});
+  for (auto& edge : retiring_) edge->stop({SIGINT, config_.stop_timeout});
 }
 
 void Cluster::on_stopped() {
   const auto stopped = [](const auto& p) { return p->state() == SupervisedProcess::State::stopped; };
+  if (!stopping_) return sweep_.start(Millis{0}, [this] { sweep(); });
   if (!std::all_of(edges_.begin(), edges_.end(), stopped)) return;
-  if (!stopped(broker_)) return broker_->stop();  // last: edges hand in their sessions while they stop
+  if (!std::all_of(retiring_.begin(), retiring_.end(), stopped)) return;
+  // Last: edges hand in their sessions while they stop.
+  if (!stopped(broker_)) return broker_->stop({SIGTERM, config_.stop_timeout});
   saved_.processes.clear();
-  save();
+  note();
   events_.on_stopped();
 }
 

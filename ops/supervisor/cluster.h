@@ -1,9 +1,10 @@
 #pragma once
-// Cluster: the processes of a local cluster, kept running in their order: the broker, then the edges.
-// Remembers them on disk so that the next supervisor adopts them; writes cluster.json when all are ready and
-// after every restart.
+// Cluster: the processes of a local cluster, kept running in their order: the broker, then the edges. Edges
+// come and go, and every process may be replaced by one of another release. Remembers all on disk so that the
+// next supervisor adopts them; writes cluster.json when all are ready and after every change.
 //
-// Invariant: cluster.json exists only while the cluster is up, and every address in it has once been ready.
+// Invariant: cluster.json exists only while the cluster is up, and every address in it has once been ready;
+// a change of the fleet is on disk before it is made.
 // Never on the data path: when this process is dead, updates flow. Thread: the supervisor's loop.
 #include <functional>
 #include <memory>
@@ -33,16 +34,30 @@ class Cluster {
     std::function<void()> on_stopped;
   };
 
-  Cluster(loop::Loop& loop, const Clock& clock, const Config& config, Folder folder, Plan plan,
-          SavedState saved, std::string admin_url, Events events);
+  Cluster(loop::Loop& loop, const Clock& clock, Random& random, const Config& config, Folder folder,
+          Plan plan, SavedState saved, std::string admin_url, Events events);
 
   /// Adopts what still runs as planned, starts the rest; processes that are not in the plan are told to stop.
   void start();
-  /// Stops the edges, then the broker; on_stopped follows. Called again: kills what is left.
+  /// Stops the edges at once (SIGINT: nobody is there to take their clients), then the broker; on_stopped
+  /// follows. Called again: kills what is left.
   void stop();
+
+  // Changes of the fleet. What is so already is left alone.
+  /// Fails when the state cannot be written or no process be planned; nothing is changed then.
+  [[nodiscard]] Status add_edge(const std::string& name, const Release& release);
+  [[nodiscard]] Status replace_edge(const std::string& name, const Release& release);
+  [[nodiscard]] Status replace_broker(const Release& release);
+  /// Stops it with SIGTERM; it leaves cluster.json at once, and retiring() when it has stopped.
+  [[nodiscard]] Status retire_edge(const std::string& name);
+  [[nodiscard]] Status set_release(const Release& release);
+  [[nodiscard]] Status set_cordoned(const std::string& edge, bool on);
+  [[nodiscard]] Status set_maintenance(bool on);
+  [[nodiscard]] const Fleet& fleet() const noexcept { return saved_.fleet; }
 
   [[nodiscard]] bool all_ready() const;
   [[nodiscard]] std::vector<const SupervisedProcess*> processes() const;  ///< the broker first
+  [[nodiscard]] std::vector<const SupervisedProcess*> retiring() const;
   [[nodiscard]] ClusterFile file() const;
 
  private:
@@ -54,11 +69,18 @@ class Cluster {
   void on_ready(SupervisedProcess& process);
   void on_hopeless(SupervisedProcess& process, int exit_code);
   void on_stopped();
-  void save();
+  [[nodiscard]] Status save();
+  [[nodiscard]] Status save_fleet(Fleet before);
+  [[nodiscard]] SupervisedProcess* edge(const std::string& name) const;
+  void sort_edges();
+  void announce();
+  void sweep();
+  void note();
   void write_cluster_file();
 
   loop::Loop& loop_;
   const Clock& clock_;
+  Random& random_;
   const Config& config_;
   Folder folder_;
   Plan plan_;
@@ -67,6 +89,9 @@ class Cluster {
   Events events_;
   std::unique_ptr<SupervisedProcess> broker_;
   std::vector<std::unique_ptr<SupervisedProcess>> edges_;
+  std::vector<std::unique_ptr<SupervisedProcess>> retiring_;
+  loop::Timer sweep_;  ///< frees those that have stopped, outside of their own callbacks
+  bool adopted_ = false;
   bool edges_started_ = false;
   bool announced_ = false;
   bool stopping_ = false;

@@ -12,6 +12,7 @@
 #include "ops/cluster/file.h"
 #include "ops/supervisor/admin.h"
 #include "ops/supervisor/cluster.h"
+#include "ops/supervisor/desk.h"
 #include "ops/supervisor/keys.h"
 
 namespace tocsin::ops {
@@ -68,12 +69,12 @@ class Run {
                       plan.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
     const auto token = ensure_token(folder_);
     if (!token) return complain(token.error().detail, kExitCannotStart);
-    Admin admin(http_, loop_, metrics_, *token);
+    Admin admin(http_, metrics_, *token);
     const std::string address = config_.listen.substr(0, config_.listen.rfind(':'));
     if (auto up = admin.listen(address, plan->admin_port); !up)
       return complain(up.error().detail, kExitCannotStart);
 
-    Cluster cluster(loop_, clock_, config_, folder_, *std::move(plan), *std::move(saved),
+    Cluster cluster(loop_, clock_, random_, config_, folder_, *std::move(plan), *std::move(saved),
                     "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
     loop::Signals signals(loop_, {SIGTERM, SIGINT}, [&](int) { cluster.stop(); });
     // SIGTERM was kept waiting by who started us until there is somebody to hear it.
@@ -81,8 +82,11 @@ class Run {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     cluster_ = &cluster;
-    admin.serve(cluster);
+    EdgeWatch watch(http_, clock_, cluster, *token);
+    Desk desk(loop_, clock_, metrics_, folder_, cluster, watch);
+    admin.serve(desk);
     cluster.start();
+    desk.start();
     loop_.run();
     return exit_code_;
   }

@@ -17,6 +17,11 @@ struct Metrics {
                              "Edges whose own readiness check answers 200."};
   metrics::Counter restarts{registry, "tocsin_supervisor_restarts_total",
                             "Processes that died and were started again."};
+  metrics::Gauge moves_running{registry, "tocsin_supervisor_moves_running",
+                               "Drains, migrations, rebalances, scalings and restarts under way."};
+  metrics::Counter moves_failed{registry, "tocsin_supervisor_moves_failed_total", "Moves that failed."};
+  metrics::Gauge maintenance{registry, "tocsin_supervisor_maintenance",
+                             "1 while maintenance is on: nothing is restarted or rebalanced, alerts rest."};
   metrics::Counter refused{registry, "tocsin_supervisor_admin_refused_total",
                            "Admin requests without the right token."};
 };

@@ -44,7 +44,7 @@ class RestartPolicy {
   [[nodiscard]] bool was_ready() const noexcept { return was_ready_; }
 
  private:
-  const Limits limits_;
+  Limits limits_;
   State state_ = State::waiting;
   bool was_ready_ = false;
   std::uint32_t restarts_ = 0;

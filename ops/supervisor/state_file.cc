@@ -19,7 +19,9 @@ std::string SavedState::to_json() const {
            ",\"fingerprint\":" + json::quoted(process.fingerprint) +
            ",\"ready\":" + (process.ready ? "true" : "false") + "}";
   }
-  return out + "}}\n";
+  out += '}';
+  if (fleet.asked.edges >= 0) out += ",\"fleet\":" + fleet.to_json();
+  return out + "}\n";
 }
 
 Result<SavedState> SavedState::parse(std::string_view text) {
@@ -45,6 +47,11 @@ Result<SavedState> SavedState::parse(std::string_view text) {
     state.processes.emplace(json::view(member.name), SavedProcess{{static_cast<pid_t>(**pid), **start},
                                                                   std::string(**fingerprint),
                                                                   ready->value_or(false)});
+  }
+  if (const json::Value* fleet = json::find(*document, "fleet"); fleet != nullptr) {
+    auto parsed = Fleet::parse(*fleet);
+    if (!parsed) return parsed.error();
+    state.fleet = *std::move(parsed);
   }
   return state;
 }

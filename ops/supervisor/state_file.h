@@ -1,11 +1,13 @@
 #pragma once
-// supervisor.json: what a supervisor must know of the one before it; which processes run (to adopt them) and
-// which ports were chosen (to use them again). Values; the supervisor's loop.
+// supervisor.json: what a supervisor must know of the one before it; which processes run (to adopt them),
+// which ports were chosen (to use them again), and which processes there are to be. Values; the supervisor's
+// loop.
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "common/result.h"
+#include "ops/supervisor/fleet.h"
 #include "ops/supervisor/process_id.h"
 
 namespace tocsin::ops {
@@ -20,6 +22,7 @@ struct SavedProcess {
 struct SavedState {
   std::map<std::string, std::uint16_t> ports;     ///< by what they are for: "broker", "edge-0", "supervisor"
   std::map<std::string, SavedProcess> processes;  ///< by name
+  Fleet fleet;
 
   [[nodiscard]] std::string to_json() const;
   /// Fails with invalid_argument.

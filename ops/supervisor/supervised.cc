@@ -154,19 +154,32 @@ void SupervisedProcess::after_end(std::optional<int> exit_code, const std::strin
     return;
   }
   state_ = State::waiting;
-  timer_.start(*delay, [this] { launch(); });
+  if (!held_) timer_.start(*delay, [this] { launch(); });
   events_.on_ended(*this, how);
 }
 
-void SupervisedProcess::stop() {
+void SupervisedProcess::stop(Farewell how) {
+  next_.reset();
   if (state_ == State::stopping) return;
   const bool runs = id_.has_value();
   state_ = State::stopping;
-  if (!runs || !watch_->signal(SIGTERM)) {
+  if (!runs || !watch_->signal(how.signal)) {
     timer_.start(Millis{0}, [this] { finish_stop(); });
     return;
   }
-  timer_.start(limits_.stop_timeout, [this] { kill(); });
+  timer_.start(how.patience, [this] { kill(); });
+}
+
+void SupervisedProcess::replace(Spec spec, Farewell how) {
+  stop(how);
+  next_ = std::move(spec);
+}
+
+void SupervisedProcess::hold(bool on) {
+  held_ = on;
+  if (state_ != State::waiting) return;
+  timer_.stop();
+  if (!on) timer_.start(Millis{0}, [this] { launch(); });
 }
 
 void SupervisedProcess::kill() {
@@ -179,7 +192,12 @@ void SupervisedProcess::finish_stop() {
   timer_.stop();
   state_ = State::stopped;
   ::unlink(spec_.ready_file.c_str());
-  events_.on_stopped(*this);
+  if (!next_) return events_.on_stopped(*this);
+  spec_ = *std::move(next_);
+  next_.reset();
+  policy_ = RestartPolicy(limits_.restart);
+  last_end_.clear();
+  start();
 }
 
 }  // namespace tocsin::ops

@@ -4,9 +4,13 @@
 // says, stops it.
 //
 //   idle -> starting -> ready -> ended -> waiting -> starting ...      stop(): any -> stopping -> stopped
+//                                                                      replace(): ... -> stopped -> starting
+//   hold(true): one that ended stays in waiting until hold(false).
 //
 // Invariant: at most one process of the name runs. Thread: the supervisor's loop; callbacks come from the
 // loop, never from inside a call, and may call anything but the destructor.
+#include <signal.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,7 +50,6 @@ class SupervisedProcess {
   struct Limits {
     RestartPolicy::Limits restart;
     Millis start_timeout{30'000};
-    Millis stop_timeout{10'000};
   };
   struct Events {
     std::function<void(SupervisedProcess&)> on_started;
@@ -62,8 +65,16 @@ class SupervisedProcess {
   void start();
   /// Takes charge of a process that runs already. Fails with not_found when it is not there any more.
   [[nodiscard]] Status adopt(ProcessId id);
-  /// SIGTERM, and SIGKILL after the time-out; on_stopped follows, also when nothing runs.
-  void stop();
+  /// A signal, and SIGKILL after the time-out; on_stopped follows, also when nothing runs.
+  struct Farewell {
+    int signal = SIGTERM;
+    Millis patience{10'000};
+  };
+  void stop(Farewell how);
+  /// Stops it and starts it anew from `spec`, as if it had never run before; no on_stopped.
+  void replace(Spec spec, Farewell how);
+  /// While held, it is not started again when it ends by itself.
+  void hold(bool on);
   /// Does not wait any longer.
   void kill();
 
@@ -73,6 +84,8 @@ class SupervisedProcess {
   [[nodiscard]] const ReadyInfo& info() const noexcept { return info_; }
   [[nodiscard]] std::uint32_t restarts() const noexcept { return policy_.restarts(); }
   [[nodiscard]] const std::string& last_end() const noexcept { return last_end_; }
+  /// It ended and will not be started again: it cannot start.
+  [[nodiscard]] bool hopeless() const noexcept { return policy_.state() == RestartPolicy::State::hopeless; }
 
  private:
   void launch();
@@ -92,6 +105,8 @@ class SupervisedProcess {
   std::optional<ProcessId> id_;
   ReadyInfo info_;
   std::string last_end_;
+  std::optional<Spec> next_;  ///< what replace() was given, until the process before has stopped
+  bool held_ = false;
   Instant started_{};
   std::unique_ptr<loop::ProcessWatch> watch_;
   loop::Timer timer_;

@@ -1,0 +1,156 @@
+// The part of Admin that changes the cluster: orders, plans, cordons, maintenance.
+#include <unistd.h>
+
+#include "common/json/members.h"
+#include "ops/cluster/members.h"
+#include "ops/supervisor/admin.h"
+
+namespace tocsin::ops {
+namespace {
+
+http::Response refusal(const Error& error) { return problem(error.code, error.detail); }
+
+http::Response json_of(std::string body, std::uint16_t status) {
+  http::Response response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+Result<json::Document> body_of(const http::Request& request) {
+  auto document = json::parse(request.body.empty() ? "{}" : request.body);
+  if (!document) return Error{Errc::invalid_argument, "the body is no JSON: " + document.error().detail};
+  if (!document->IsObject()) return Error{Errc::invalid_argument, "the body must be a JSON object"};
+  return document;
+}
+
+/// The release of a rolling restart: the one before with another folder or file, and the next revision.
+Result<Release> release_of(const json::Value& body, const Release& before) {
+  const auto programs = json::string_member(body, "programs");
+  const auto config = json::string_member(body, "config");
+  if (!programs) return programs.error();
+  if (!config) return config.error();
+  Release release = before;
+  if (*programs) release.programs = **programs;
+  if (*config) release.config_file = **config;
+  for (const char* name : {"tocsin-broker", "tocsin-edge"})
+    if (const std::string path = release.programs + "/" + name; ::access(path.c_str(), X_OK) != 0)
+      return Error{Errc::invalid_argument,
+                   path + " is no program that can be run; give the folder that has it"};
+  if (!release.config_file.empty() && ::access(release.config_file.c_str(), R_OK) != 0)
+    return Error{Errc::invalid_argument, "the configuration " + release.config_file + " cannot be read"};
+  release.config_hash = hash_of_file(release.config_file);
+  ++release.revision;
+  return release;
+}
+
+}  // namespace
+
+std::string Admin::report_of(const Move& move) const {
+  return move.record().report_json(move.waits(), desk_->wall_ms());
+}
+
+http::Response Admin::plans() const {
+  std::string out = "{\"plans\":[";
+  for (const auto& move : desk_->moves().all()) {
+    if (out.back() != '[') out += ',';
+    out += report_of(*move);
+  }
+  return json_of(out + "]}", 200);
+}
+
+http::Response Admin::plan(const std::string& id) const {
+  const Move* move = desk_->moves().find(id);
+  if (move == nullptr) return problem(Errc::not_found, "there is no plan \"" + id + "\"");
+  return json_of(report_of(*move), 200);
+}
+
+http::Response Admin::start(Order order) {
+  // What an earlier, aborted restart has given to some edges is older than what this one gives.
+  if (order.kind == MoveKind::restart)
+    for (const auto& [name, release] : desk_->cluster().fleet().edges)
+      order.release.revision = std::max(order.release.revision, release.revision + 1);
+  const auto move = desk_->moves().start(std::move(order));
+  if (!move) return refusal(move.error());
+  const std::string id = (*move)->record().id;
+  desk_->tick();
+  const Move* started = desk_->moves().find(id);
+  return started == nullptr ? problem(Errc::internal, "the plan is gone") : json_of(report_of(*started), 202);
+}
+
+http::Response Admin::abort(const std::string& id) {
+  Move* move = desk_->moves().find(id);
+  if (move == nullptr) return problem(Errc::not_found, "there is no plan \"" + id + "\"");
+  if (auto called_off = move->abort("it was called off"); !called_off) return refusal(called_off.error());
+  desk_->tick();
+  return plan(id);
+}
+
+http::Response Admin::maintenance(const json::Value& body) {
+  const auto on = json::bool_member(body, "on");
+  if (!on || !*on) return refusal(json::bad_member("on", "must be true or false"));
+  if (auto set = desk_->cluster().set_maintenance(**on); !set) return refusal(set.error());
+  return json_of(std::string("{\"maintenance\":") + (**on ? "true" : "false") + "}", 200);
+}
+
+void Admin::cordon(const std::string& edge, bool on, const http::Responder& respond) {
+  const SupervisedProcess* found = nullptr;
+  for (const SupervisedProcess* process : desk_->cluster().processes())
+    if (process->spec().name == edge && edge != "broker") found = process;
+  if (found == nullptr) return respond(refusal(unknown_edge(edge, desk_->edges())));
+  for (const auto& move : desk_->moves().all())
+    if (!move->ended() && move->concerns(edge))
+      return respond(problem(Errc::conflict, "a move is under way: " + move->record().id +
+                                                 "; wait for it or call it off (tocsinctl drain abort " +
+                                                 move->record().id + ")"));
+  if (auto set = desk_->cluster().set_cordoned(edge, on); !set) return respond(refusal(set.error()));
+  std::string said;
+  Members(said).text("edge", edge).flag("cordoned", on).end();
+  // One that does not run now is told when it does.
+  if (found->state() != SupervisedProcess::State::ready) return respond(json_of(said, 202));
+  desk_->watch().post(*found, on ? "cordon" : "uncordon", "{}", [respond, said](const Status& done) {
+    respond(done ? json_of(said, 200) : refusal(done.error()));
+  });
+}
+
+http::Response Admin::order(const Path& path, const json::Value& body) {
+  Order order;
+  auto pace = parse_pace(body);
+  if (!pace) return refusal(pace.error());
+  order.pace = *std::move(pace);
+  const auto number = [&](std::string_view name) -> std::uint64_t {
+    const auto given = json::uint_member(body, name);
+    return given ? given->value_or(0) : 0;
+  };
+  if (path.size() == 3 && path[0] == "edges" && (path[2] == "drain" || path[2] == "migrate")) {
+    order.kind = path[2] == "drain" ? MoveKind::drain : MoveKind::migrate;
+    order.edge = path[1];
+    if (order.kind == MoveKind::migrate) order.count = number("count");
+  } else if (path == Path{"rebalance"}) {
+    order.kind = MoveKind::rebalance;
+  } else if (path == Path{"scale"}) {
+    order.kind = MoveKind::scale;
+    order.count = number("edges");
+  } else if (path == Path{"restart"}) {
+    order.kind = MoveKind::restart;
+    auto release = release_of(body, desk_->release());
+    if (!release) return refusal(release.error());
+    order.release = *std::move(release);
+  } else {
+    return problem(Errc::not_found, "there is no such thing to do");
+  }
+  return start(std::move(order));
+}
+
+void Admin::change(const http::Request& request, const Path& path, const http::Responder& respond) {
+  const auto body = body_of(request);
+  if (!body) return respond(refusal(body.error()));
+  if (path.size() == 3 && path[0] == "plans" && path[2] == "abort") return respond(abort(path[1]));
+  if (path == Path{"maintenance"}) return respond(maintenance(*body));
+  const bool cordons =
+      path.size() == 3 && path[0] == "edges" && (path[2] == "cordon" || path[2] == "uncordon");
+  if (cordons) return cordon(path[1], path[2] == "cordon", respond);
+  respond(order(path, *body));
+}
+
+}  // namespace tocsin::ops

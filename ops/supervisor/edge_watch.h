@@ -1,0 +1,70 @@
+#pragma once
+// EdgeWatch: what the edges say of themselves, asked over and over: readiness, state, clients, the report of
+// their move. Says to an edge that lost it in a restart that it is cordoned.
+//
+// Invariant: never more than one round of requests per edge is under way; what a process said is forgotten
+// with it. Thread: the supervisor's loop.
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "common/http/client.h"
+#include "ops/supervisor/cluster.h"
+#include "ops/supervisor/moves/edge_report.h"
+
+namespace tocsin::ops {
+
+class EdgeWatch {
+ public:
+  static constexpr Millis kCheck{1'000};
+  static constexpr Millis kCheckMoving{250};  ///< while a move is under way
+  static constexpr Millis kSilent{3'000};     ///< what was heard before is not believed any more
+  static constexpr Millis kPatience{2'000};
+
+  struct Seen {
+    pid_t pid = 0;  ///< of the process that said it
+    bool ready = false;
+    std::string detail = "not asked yet";
+    std::optional<Instant> heard_at;
+    std::string state;
+    std::string revision;
+    std::uint64_t clients = 0;
+    std::uint64_t load = 0;
+    std::uint64_t take_per_s = 0;
+    std::uint64_t weight = 100;
+    std::optional<EdgeReport> report;
+  };
+
+  EdgeWatch(http::Context& context, const Clock& clock, const Cluster& cluster, std::string token)
+      : clock_(clock), cluster_(cluster), token_(std::move(token)), client_(context) {}
+
+  /// Asks each edge whose turn it is.
+  void poll(Millis every);
+  /// Nothing known is a default Seen.
+  [[nodiscard]] Seen of(const SupervisedProcess& process) const;
+  [[nodiscard]] bool heard(const Seen& seen) const;
+  /// POST /admin/`what`; a status of 400 and above is an Error with the problem's code and detail.
+  void post(const SupervisedProcess& process, const std::string& what, const std::string& body,
+            std::function<void(Status)> answer);
+
+ private:
+  struct Asking {
+    int open = 0;
+    Instant next{};
+  };
+  void ask(const SupervisedProcess& process);
+  void take_status(Seen& seen, const http::Response& response);
+  void remind(const SupervisedProcess& process, const Seen& seen);
+
+  const Clock& clock_;
+  const Cluster& cluster_;
+  std::string token_;
+  std::map<std::string, Seen> seen_;
+  std::map<std::string, Asking> asking_;
+  http::Client client_;
+};
+
+}  // namespace tocsin::ops

@@ -1,0 +1,64 @@
+#pragma once
+// MovePort: what a move sees of the cluster and asks of it. The supervisor's desk implements it with
+// processes and HTTP, tests with a world in virtual time.
+//
+// Whatever is asked may be asked again: a move that finds itself in the middle of a phase does it anew.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "ops/supervisor/moves/edge_report.h"
+#include "ops/supervisor/moves/record.h"
+
+namespace tocsin::ops {
+
+struct EdgeView {
+  std::string id;
+  Release release;
+  bool ready = false;    ///< its process says that it serves
+  std::string hopeless;  ///< why it cannot start; empty: it can
+  bool heard = false;    ///< it answered lately; what follows is what it said
+  Instant heard_at{};
+  std::string state;  ///< the edge's own: ready, cordoned, migrating, ...
+  std::uint64_t clients = 0;
+  std::uint64_t weight = 100;
+  std::optional<EdgeReport> report;  ///< of its running move, or the last one
+
+  [[nodiscard]] bool takes_clients() const { return ready && heard && state == "ready"; }
+};
+
+struct BrokerView {
+  ProcessId id;
+  bool ready = false;
+  std::string hopeless;
+};
+
+inline constexpr const char* kSurgeEdge = "edge-surge";  ///< only there during a rolling restart
+
+class MovePort {
+ public:
+  virtual ~MovePort() = default;
+
+  [[nodiscard]] virtual std::vector<EdgeView> edges() const = 0;  ///< in order, the surge edge last
+  [[nodiscard]] virtual BrokerView broker() const = 0;
+  [[nodiscard]] virtual Release release() const = 0;  ///< what a new edge is started from
+  [[nodiscard]] virtual bool maintenance() const = 0;
+  [[nodiscard]] virtual std::int64_t wall_ms() const = 0;
+
+  /// On disk when it returns. Fails with io.
+  [[nodiscard]] virtual Status persist(const Record& record) = 0;
+
+  /// POST /admin/`what` at an edge; the answer comes later, or never when this supervisor dies.
+  virtual void post(const std::string& edge, const std::string& what, const std::string& body,
+                    std::function<void(Status)> answer) = 0;
+  /// Whether an edge is to be cordoned, remembered over its restarts and the supervisor's.
+  virtual void cordon(const std::string& edge, bool on) = 0;
+  [[nodiscard]] virtual Status start_edge(const std::string& name, const Release& release) = 0;
+  virtual void replace_edge(const std::string& name, const Release& release) = 0;
+  virtual void retire_edge(const std::string& name) = 0;
+  virtual void replace_broker(const Release& release) = 0;
+};
+
+}  // namespace tocsin::ops
