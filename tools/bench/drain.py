@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""What a drain, a rolling restart and the death of an edge cost their clients and everyone else, on this machine.
+
+    tools/bench/drain.py [--clients 5000] [--rate 200] [--channels 20] [--only drain,restart,kill,storm] [--out DIR]
+
+A local cluster of three edges; clients (tocsin-roam) judge their streams meanwhile. Updates go round `--channels`, so that each client
+sees rate/channels of them a second. Prints the targets with what was reached, and writes figures.json and README.md to --out.
+"""
+import argparse, json, pathlib, shutil, sys, tempfile, time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from support.cluster import Cluster  # noqa: E402
+from support.fleet import Fleet      # noqa: E402
+from support.http import get         # noqa: E402
+from support.wait import until       # noqa: E402
+
+CONFIG = "admin:\n  loopback: true\n"
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.rows, self.figures = [], {}
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-drain-"))
+
+    def row(self, what, target, reached, ok):
+        self.rows.append((what, target, reached, ok))
+        print(f"{'ok  ' if ok else 'MISS'} {what}: {reached} (target {target})", flush=True)
+
+    def fleet(self, cluster, name, **options):
+        edges = [e["http"].removeprefix("http://") for e in cluster.edges]
+        a = self.args
+        return Fleet(edges, a.clients, a.rate, channels=a.channels, channel=name, settle_seconds=60, **options)
+
+    def cluster(self, name, config=CONFIG):
+        return Cluster(self.folder / name, edges=3, config=config)
+
+    def whole(self, what, fleet, name):
+        """0 lost, 0 twice, and what the phase says."""
+        report, phase = fleet.report, fleet.phase(name)
+        self.figures[f"{what} clients"] = report
+        self.row(f"{what}: lost, seen twice, out of place", "0, 0, 0", f"{report['lost'] + report['missed']}, {report['twice']}, {report['out_of_place']}", report["holds"])
+        return report, phase
+
+    def drain(self):
+        with self.cluster("drain") as cluster, self.fleet(cluster, "drain") as fleet:
+            time.sleep(self.args.warm)   # the measured load itself: caches fill, no phase counts it
+            fleet.mark("baseline")
+            time.sleep(self.args.baseline)
+            plan = get(cluster.edge(0)["http"] + "/admin/plan").json()
+            fleet.mark("during")
+            done = cluster.ctl("drain", "edge-0", "--wait", "--json", timeout=180)
+            if done.code != 0:
+                raise SystemExit(f"drain failed: {done!r}")
+            said = json.loads(done.out.strip().splitlines()[-1])
+            fleet.mark("after")
+            time.sleep(2)
+            fleet.stop()
+            self.figures["drain report"], self.figures["drain plan"] = said, plan
+            report, during = self.whole("drain", fleet, "during")
+            baseline = fleet.phase("baseline")
+        self.row("drain: cut, of clients that understand", 0, during["cut"], during["cut"] == 0)
+        dark = during["blackout_ms"]
+        self.row("drain: blackout p50, p99", "0 ms, <= 250 ms", f"{dark['p50']} ms, {dark['p99']} ms ({dark['count']} moves)", dark["p50"] == 0 and dark["p99"] <= 250)
+        for edge in ("edge-1", "edge-2"):
+            before, now = baseline["delivery_us"][edge]["p99"] / 1000, during["delivery_us"][edge]["p99"] / 1000
+            self.row(f"p99 delivery on {edge} during it", "<= 1.5 x baseline", f"{now:.1f} ms, {now / before:.2f} x {before:.1f} ms", now <= 1.5 * before)
+        planned, took = said.get("planned_ms") or plan.get("expected_ms"), said["elapsed_ms"]
+        off = abs(took - planned) / planned if planned else 1
+        self.row("plan against actual duration", "within 15 %", f"{took} ms, planned {planned} ms, {100 * off:.0f} %", off <= 0.15)
+
+    def restart(self):
+        with self.cluster("restart") as cluster, self.fleet(cluster, "restart") as fleet:
+            fleet.mark("during")
+            done = cluster.ctl("restart", "--rolling", "--wait", "--json", timeout=400)
+            if done.code != 0:
+                raise SystemExit(f"restart failed: {done!r}")
+            fleet.stop()
+            report, during = self.whole("rolling restart", fleet, "during")
+        self.row("rolling restart of 3: hops per client", "mean <= 1.33, never 3", f"mean {report['hops']['mean']:.3f}, max {report['hops']['max']}",
+                 report["hops"]["mean"] <= 4 / 3 and report["hops"]["max"] < 3)
+        self.row("rolling restart: cut", 0, during["cut"], during["cut"] == 0)
+        self.figures["restart seconds"] = during["seconds"]
+
+    def kill(self):
+        with self.cluster("kill") as cluster, self.fleet(cluster, "kill", start_on=1) as fleet:
+            time.sleep(self.args.warm)
+            self.die(cluster, fleet)
+            report, storm = self.whole("kill -9", fleet, "storm")
+        self.row("edge kill -9: resumed elsewhere", self.args.clients, storm["moves"] - report["renewed_sessions"], report["renewed_sessions"] == 0)
+        self.row("edge kill -9: longest wait beyond the dictated delay", "<= 2000 ms", f"{storm['beyond_ms']['max']} ms (p50 {storm['beyond_ms']['p50']} ms)",
+                 storm["beyond_ms"]["max"] <= 2000)
+
+    def die(self, cluster, fleet):
+        fleet.mark("storm")
+        cluster.kill("edge-0")
+        until(lambda: (lambda s: s["phase"]["moves"] >= self.args.clients and "none" not in s["edges"])(fleet.status()), "everyone to be back", 90, pause=0.5)
+        fleet.stop()
+
+    def storm(self):
+        """With few handshakes a second the delay that 503 dictates is what keeps the others serving."""
+        for hasty in (False, True):
+            name = "without" if hasty else "with"
+            options = {"hasty": True} if hasty else {}
+            with self.cluster(f"storm-{name}", CONFIG + "limits:\n  handshakes_per_s: 500\n") as cluster, \
+                    self.fleet(cluster, f"storm{name}", start_on=1, **options) as fleet:
+                self.die(cluster, fleet)
+                _, storm = self.whole(f"storm {name} the dictated delay", fleet, "storm")
+            a = storm["attempts"]
+            self.row(f"storm {name} the dictated delay: attempts per second", "-", f"peak {a['peak_per_s']:.0f}, mean {a['mean_per_s']:.0f}, ratio "
+                     f"{a['peak_per_s'] / max(1, a['mean_per_s']):.1f}; {a['total']} in all, {storm['turned_away']} turned away", True)
+
+    def write(self):
+        out = self.args.out
+        out.mkdir(parents=True, exist_ok=True)
+        lines = [f"# Drain and kill, {self.args.clients} clients, {self.args.rate} updates/s over {self.args.channels} channels\n",
+                 f"`tools/bench/drain.py {' '.join(sys.argv[1:])}`, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC\n", "| | target | reached | |", "|---|---|---|---|"]
+        lines += [f"| {what} | {target} | {reached} | {'ok' if ok else '**missed**'} |" for what, target, reached, ok in self.rows]
+        if "drain report" in self.figures:
+            lines += ["\nThe drain's own report:\n", "    " + json.dumps(self.figures["drain report"])]
+        (out / "drain.md").write_text("\n".join(lines) + "\n")
+        (out / "drain.json").write_text(json.dumps(self.figures, indent=1) + "\n")
+        print("\n".join(lines))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=5000)
+    parser.add_argument("--rate", type=int, default=200)
+    parser.add_argument("--channels", type=int, default=20)
+    parser.add_argument("--warm", type=float, default=3, help="seconds of load before anything is measured")
+    parser.add_argument("--baseline", type=float, default=10, help="seconds of the measurement before the drain")
+    parser.add_argument("--only", default="drain,restart,kill,storm")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench")
+    args = parser.parse_args()
+    bench = Bench(args)
+    try:
+        for what in args.only.split(","):
+            getattr(bench, what)()
+    finally:
+        bench.write()
+        shutil.rmtree(bench.folder, ignore_errors=True)
+    return 0 if all(ok for *_, ok in bench.rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
