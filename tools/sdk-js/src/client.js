@@ -45,6 +45,8 @@ export class Client extends Emitter {
   #refused = 0; // WebSockets in a row that never opened
   #timers = new Set();
   #probing = false;
+  /** @internal Updates that came again and were dropped. */
+  repeats = 0;
   state = "connecting";
 
   constructor(endpoints, options = {}) {
@@ -129,6 +131,7 @@ export class Client extends Emitter {
     }
     if (ticket) Object.assign(hello, { ticket, since: this.#positions() });
     this.#next = new WsLink(endpoint, hello, WebSocketClass, this.#owner);
+    this.#next.repeatsBefore = this.repeats;
   }
 
   #endpoint() {
@@ -180,7 +183,7 @@ export class Client extends Emitter {
   #leave(old, link, deadline) {
     this.#leaving.add(old);
     if (old.alive && link.alive && !link.settled && Date.now() < deadline) return this.later(20, () => this.#leave(old, link, deadline));
-    if (old.alive) old.bye();
+    if (old.alive) old.bye(this.repeats - (link.repeatsBefore ?? this.repeats));
   }
 
   #onEnded(link, how) {

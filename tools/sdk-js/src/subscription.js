@@ -187,6 +187,7 @@ export class Subscription extends Emitter {
     const news = this.coverage.add(offset);
     if (news || offset <= leg.restateTo) this.#apply(frame);
     if (news) this.#deliver(frame);
+    else this.#client.repeats += 1;
     this.#check(leg, offset, !replaces);
   }
 

@@ -85,9 +85,9 @@ export class WsLink {
     this.send({ type: "refresh", token });
   }
 
-  /** Ends the session; the server closes. */
-  bye() {
-    this.send({ type: "bye" });
+  /** Ends the session; the server closes. `duplicates`: updates that came on a second socket as well, where there is one. */
+  bye(duplicates) {
+    this.send(duplicates === undefined ? { type: "bye" } : { type: "bye", duplicates });
     this.#after(5_000, () => this.drop());
   }
 

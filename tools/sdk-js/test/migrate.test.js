@@ -39,7 +39,7 @@ test("updates of both sockets come once, in order, and the old one hears bye las
   assert.equal(old.frames.size, 0, "no bye before the new socket carries the stream");
   next.send(subscribed("a", 2, 6, "resumed"), update(2, 7), update(2, 8), update(2, 9));
   assert.equal(await seen.take(), 9);
-  await old.expect("bye");
+  assert.equal((await old.expect("bye")).duplicates, 2, "7 and 8 came on both");
   old.send(update(7, 9));
   old.close(1000);
   next.send(update(2, 10));
