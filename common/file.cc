@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 namespace tocsin {
 
@@ -23,6 +24,16 @@ Status write_atomically(const std::string& path, std::string_view bytes, mode_t 
   const Error error{Errc::io, path + ": " + std::strerror(written ? errno : why)};
   ::unlink(beside.c_str());
   return error;
+}
+
+Result<std::string> read_secret(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  if (!in) return Error{Errc::io, path + ": " + std::strerror(errno)};
+  std::getline(in, line);
+  while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.pop_back();
+  if (line.empty()) return Error{Errc::invalid_argument, path + ": it holds nothing"};
+  return line;
 }
 
 }  // namespace tocsin

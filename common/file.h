@@ -13,4 +13,8 @@ namespace tocsin {
 /// the old file then stays.
 [[nodiscard]] Status write_atomically(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
+/// The first line of a file that holds a secret, without what ends it. Fails with io (unreadable) or
+/// invalid_argument (empty).
+[[nodiscard]] Result<std::string> read_secret(const std::string& path);
+
 }  // namespace tocsin

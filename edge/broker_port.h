@@ -62,6 +62,8 @@ class BrokerPort {
                               Answer<link::StageAnswer> answer) = 0;
   /// Tells moved.to, the edge that had the session, what became of it here. Lost while the broker is away.
   virtual void session_moved(link::SessionMoved moved) = 0;
+  /// The broker is reached and takes updates.
+  [[nodiscard]] virtual bool ready() const { return true; }
   /// All edges the broker knows, this one too, as of its last heartbeat; empty until it was reached once.
   [[nodiscard]] virtual const std::vector<link::EdgeInfo>& edges() const = 0;
 

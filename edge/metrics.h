@@ -31,6 +31,26 @@ struct Metrics {
   metrics::Counter publishes{registry, "tocsin_edge_publishes_total",
                              "Updates published by WebSocket clients."};
 
+  // ---- drain
+  metrics::Gauge state{registry, "tocsin_edge_state",
+                       "0 starting, 1 ready, 2 cordoned, 3 migrating, 4 settling, 5 empty, 6 stopping."};
+  metrics::Gauge load{registry, "tocsin_edge_load_permille",
+                      "How much of what this edge can do is in use, by the scarcest of its means."};
+  metrics::Gauge handshakes_per_s{registry, "tocsin_edge_handshakes_per_second",
+                                  "Connections accepted in the last second."};
+  metrics::Gauge move_remaining{registry, "tocsin_edge_drain_remaining_clients",
+                                "Clients that the drain or migration under way has yet to see elsewhere."};
+  metrics::Gauge move_rate{registry, "tocsin_edge_drain_rate_per_second",
+                           "Clients a second that may go now, to all targets together."};
+  enum class Moved : std::uint8_t { offered, migrated, resumed, snapshot, lost, closed, returned };
+  metrics::CounterFamily moved{
+      registry,
+      "tocsin_edge_drain_clients_total",
+      "Clients of drains and migrations: offered an edge; seen there, and how they resumed; closed with 1012; "
+      "come back here.",
+      "outcome",
+      {"offered", "migrated", "resumed", "snapshot", "lost", "closed", "returned"}};
+
   // ---- hub
   metrics::Gauge subscriptions{registry, "tocsin_edge_subscriptions", "Subscriptions of connected clients."};
   metrics::Gauge channels{registry, "tocsin_edge_channels", "Channels this edge is interested in."};

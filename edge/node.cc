@@ -1,5 +1,6 @@
 #include "edge/node.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,8 @@
 #include "common/metrics/process.h"
 #include "common/mq/dealer.h"
 #include "common/version.h"
+#include "edge/drain/drain.h"
+#include "edge/drain/load.h"
 #include "edge/http_api/http_api.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
@@ -46,6 +49,14 @@ std::string own_host(const std::string& address) {
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
+/// CPU time of the calling thread, which is the loop's.
+std::int64_t thread_cpu_us() {
+  rusage used{};
+  if (getrusage(RUSAGE_THREAD, &used) != 0) return 0;
+  const auto us = [](const timeval& t) { return std::int64_t{t.tv_sec} * 1'000'000 + t.tv_usec; };
+  return us(used.ru_utime) + us(used.ru_stime);
+}
+
 }  // namespace
 
 struct Node::State {
@@ -54,11 +65,23 @@ struct Node::State {
   Status connect();
   void tick();
   void turn();
+  void report_self();
+  Status attach_admin();
   void write_ready_file();
+  void on_signal(int number);
+  void begin_leaving();
   void begin_stop();
   [[nodiscard]] bool stopped() const;
   [[nodiscard]] std::string not_ready_reason() const {
     return stopping ? "the edge is stopping" : link.not_ready_reason();
+  }
+  /// As it is told to health checks and the broker: without the broker nobody is to be sent here.
+  [[nodiscard]] std::string_view state_name() {
+    const EdgeState state = gateway.drain().state();
+    return state == EdgeState::ready && !link.ready() ? name_of(EdgeState::starting) : name_of(state);
+  }
+  [[nodiscard]] std::string revision() const {
+    return config.revision.empty() ? std::string(version()) : config.revision;
   }
 
   const Config& config;
@@ -74,6 +97,7 @@ struct Node::State {
   Server server;
   Gateway gateway;
   HttpApi api;
+  LoadMeter load;
 
   loop::Timer ticker{loop};
   loop::Timer due_timer{loop};  ///< updates that a max_rate holds back
@@ -83,8 +107,11 @@ struct Node::State {
   loop::Signals signals;
   std::string http_url;
   std::string ws_url;
+  const std::string revision_text{revision()};
   bool announced = false;
+  bool leaving = false;  ///< SIGTERM: a drain, then the end
   bool stopping = false;
+  Instant leave_by{};
   Instant stop_by{};
 };
 
@@ -96,9 +123,11 @@ Node::State::State(const Config& config_in)
       api(config, clock, link,
           {.not_ready_reason = [this] { return not_ready_reason(); },
            .metrics_text = [this] { return registry.prometheus_text(); },
-           .clients = [this] { return gateway.clients(); }}),
+           .clients = [this] { return gateway.clients(); },
+           .state = [this] { return state_name(); }}),
+      load({config.handshakes_per_s, config.clients_max}),
       turn_end(loop, [this] { turn(); }),
-      signals(loop, {SIGTERM, SIGINT}, [this](int) { begin_stop(); }) {
+      signals(loop, {SIGTERM, SIGINT}, [this](int number) { on_signal(number); }) {
   link.attach_sink(gateway.feed());
   if (config.hold_us > 0)
     hold.emplace(loop, [this] {
@@ -149,17 +178,46 @@ void Node::State::turn() {
 }
 
 void Node::State::tick() {
-  EdgeReport report;
-  report.clients = static_cast<std::uint32_t>(gateway.clients());
-  report.clients_max = static_cast<std::uint32_t>(config.clients_max);
-  report.state = stopping ? "stopping" : link.ready() ? "ready" : "starting";
-  link.report(report);
+  report_self();
   link.tick();
   gateway.tick();
   server.tick();
   turn_end.request();  // timers run before the loop waits for input: what they made is not to wait for it
-  if (!announced && !stopping && link.ready()) write_ready_file();
+  server.send_elsewhere(gateway.drain().refusing());
+  if (!announced && !leaving && !stopping && link.ready()) write_ready_file();
+  if (leaving && !stopping && (!gateway.drain().running() || clock.steady() >= leave_by)) begin_stop();
   if (stopping && stopped()) loop.stop();
+}
+
+void Node::State::report_self() {
+  if (load.sample({clock.steady(), thread_cpu_us(), metrics.net_accepted.value(), metrics.joining.value(),
+                   static_cast<std::int64_t>(gateway.clients())})) {
+    metrics.load.set(load.load());
+    metrics.handshakes_per_s.set(load.handshakes_per_s());
+  }
+  EdgeReport report;
+  report.clients = static_cast<std::uint32_t>(gateway.clients());
+  report.clients_max = static_cast<std::uint32_t>(config.clients_max);
+  report.state = state_name();
+  report.take_per_s = report.state == name_of(EdgeState::ready) ? load.take_per_s() : 0;
+  report.load = load.load();
+  report.weight = static_cast<std::uint32_t>(config.weight);
+  link.report(report);
+}
+
+Status Node::State::attach_admin() {
+  std::string token;
+  if (!config.admin_token_file.empty()) {
+    auto secret = read_secret(config.admin_token_file);
+    if (!secret) return Error{Errc::invalid_argument, "admin.token_file: " + secret.error().detail};
+    token = *std::move(secret);
+  }
+  api.attach({gateway.drain(), std::move(token), [this]() -> HttpApi::Facts {
+                return {state_name(), revision_text,
+                        ws_url,       gateway.clients(),
+                        load.load(),  state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0};
+              }});
+  return Done{};
 }
 
 void Node::State::write_ready_file() {
@@ -175,8 +233,28 @@ void Node::State::write_ready_file() {
   if (auto written = write_atomically(config.ready_file, text); !written) log::error(written.error().detail);
 }
 
+/// SIGTERM asks for a drain; a second one, or SIGINT, for haste; another then for the end.
+void Node::State::on_signal(int number) {
+  if (stopping) return loop.stop();
+  if (number == SIGTERM && !leaving && gateway.clients() > 0) return begin_leaving();
+  begin_stop();
+}
+
+void Node::State::begin_leaving() {
+  Drain& drain = gateway.drain();
+  const MoveReport* report = drain.report();
+  if (drain.running() && report->kind == MoveKind::migrate) (void)drain.abort();
+  if (!drain.has_target() || !drain.start({})) return begin_stop();
+  drain.hasten(config.drain_deadline);
+  leaving = true;
+  // The drain's own deadline waits for the broker; this one does not.
+  leave_by = clock.steady() + config.drain_deadline + config.stop_timeout;
+  if (!config.ready_file.empty()) (void)std::remove(config.ready_file.c_str());
+}
+
 void Node::State::begin_stop() {
-  if (std::exchange(stopping, true)) return loop.stop();
+  stopping = true;
+  gateway.drain().stop();
   log::info("stopping", {{"clients", gateway.clients()}});
   if (!config.ready_file.empty()) (void)std::remove(config.ready_file.c_str());
   stop_by = clock.steady() + config.stop_timeout;
@@ -194,13 +272,14 @@ Status Node::start() {
   State& s = *state_;
   if (!s.config.ready_file.empty()) (void)std::remove(s.config.ready_file.c_str());
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
+  if (auto admin = s.attach_admin(); !admin) return admin;
   if (auto connected = s.connect(); !connected) return connected;
   if (auto listening = s.server.start(s.gateway, s.api); !listening) return listening;
   const std::string place = own_host(s.config.listen_address) + ":" + std::to_string(s.server.port());
   const std::string secure = tls::wanted(s.config) ? "s" : "";
   s.http_url = "http" + secure + "://" + place;
   s.ws_url = s.config.endpoint.empty() ? "ws" + secure + "://" + place + "/v1/stream" : s.config.endpoint;
-  s.link.describe_self(std::string(version()), s.ws_url);
+  s.link.describe_self(s.revision(), s.ws_url);
   s.ticker.start(kTick, kTick, [&s] { s.tick(); });
   log::info("listening",
             {{"http", s.http_url}, {"broker", s.config.broker_endpoint}, {"version", version()}});

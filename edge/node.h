@@ -2,9 +2,11 @@
 // Node: an edge process put together. Owns the loop and everything on it; knows every layer, and nothing
 // knows it.
 //
-//   run(): listening --(broker reached, canary seen)--> ready file written ... --SIGTERM--> stopping: no new
-//   clients,
-//          all told `restart` --(all gone | run.stop_timeout_ms)--> returns
+//   run(): listening --(broker reached, canary seen)--> ready file written ...
+//          ... --SIGTERM, with clients and another edge--> draining --(empty | drain.deadline_ms)--.
+//          ... --SIGTERM otherwise, a second one, SIGINT--------------------------------------------+-->
+//          stopping: no new clients, all told `restart` --(all gone | run.stop_timeout_ms | one more
+//          signal)--> returns
 //
 // An edge without its broker keeps its clients, says so at /health/ready, and takes new ones, who wait.
 // Thread: the main one, which is the loop's.
@@ -25,7 +27,7 @@ class Node {
   /// Listens and starts to look for the broker. Fails with invalid_argument (a setting is wrong, a key file
   /// unreadable) or io (the port is taken), in a sentence for the operator.
   Status start();
-  /// Serves until SIGTERM or SIGINT. A second signal ends it without waiting for clients.
+  /// Serves until SIGTERM or SIGINT.
   void run();
 
  private:

@@ -241,6 +241,7 @@ Status append_frame(std::string& out, const v1::ClientFrame& frame) {
       break;
     case Case::kBye:
       o.text("type", "bye");
+      if (frame.bye().duplicates() > 0) o.number("duplicates", frame.bye().duplicates());
       break;
     case Case::FRAME_NOT_SET:
       return bad("a ClientFrame has one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");

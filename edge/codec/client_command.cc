@@ -98,7 +98,11 @@ Result<ClientCommand> command_of(std::string_view type, const json::Value& doc, 
   if (type == "unsubscribe") return unsubscribe_of(doc);
   if (type == "publish") return publish_of(doc, max_update);
   if (type == "connect") return connect_of(doc);
-  if (type == "bye") return ClientCommand{Bye{}};
+  if (type == "bye") {
+    const auto duplicates = json::uint_member(doc, "duplicates");
+    if (!duplicates) return duplicates.error();
+    return ClientCommand{Bye{duplicates->value_or(0)}};
+  }
   if (type == "ping") {
     Ping p;
     if (auto r = take_text(doc, "ref", kMaxClientText, p.ref); !r) return r.error();

@@ -63,7 +63,9 @@ struct Refresh {
 struct Ping {
   std::string ref;
 };
-struct Bye {};
+struct Bye {
+  std::uint64_t duplicates = 0;  ///< updates that came on both sockets of a migration
+};
 /// A frame that is no command. `id` or `ref` is the frame's own when it could be read, so that the client can
 /// tell what failed.
 struct Malformed {

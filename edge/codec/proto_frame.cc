@@ -152,13 +152,28 @@ std::string error(const Error& error, frame::About about) {
   return framed(kError, out);
 }
 
-std::string closing(CloseReason reason, std::string_view detail, std::string_view ticket) {
+std::string migrating(const frame::Migrating& m) {
+  std::string details;
+  Writer w(details);
+  w.text(1, m.new_endpoint);
+  w.number(2, static_cast<std::uint64_t>(m.reconnect_after));
+  w.text(3, m.resume_token);
+  w.number(4, static_cast<std::uint64_t>(m.deadline));
+  std::string out;
+  Writer status(out);
+  status.text(1, "migrating");
+  status.present_text(2, details);
+  return framed(kStatus, out);
+}
+
+std::string closing(CloseReason reason, std::string_view detail, std::string_view ticket,
+                    std::int64_t retry_after_ms) {
   const auto& info = describe(reason);
   std::string out;
   Writer w(out);
   w.number(1, static_cast<std::uint64_t>(info.code));
   w.text(2, with_detail(info.text, detail));
-  w.number(3, static_cast<std::uint64_t>(static_cast<std::int64_t>(info.retry_after_ms)));  // -1: never
+  w.number(3, static_cast<std::uint64_t>(retry_after_ms));  // -1: never
   w.text(4, ticket);
   return framed(kClosing, out);
 }

@@ -24,7 +24,9 @@ void append_incident(std::string& out, std::string_view json);
 [[nodiscard]] std::string published(std::string_view ref, std::string_view channel,
                                     const link::PublishOutcome& outcome);
 [[nodiscard]] std::string error(const Error& error, frame::About about);
-[[nodiscard]] std::string closing(CloseReason reason, std::string_view detail, std::string_view ticket);
+[[nodiscard]] std::string closing(CloseReason reason, std::string_view detail, std::string_view ticket,
+                                  std::int64_t retry_after_ms);
+[[nodiscard]] std::string migrating(const frame::Migrating& migrating);
 [[nodiscard]] std::string pong(std::string_view ref);
 
 }  // namespace tocsin::edge::proto_frame

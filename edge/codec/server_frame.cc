@@ -171,15 +171,26 @@ std::string error(Door door, const Error& error, About about) {
   return out.append("}");
 }
 
-std::string closing(Door door, CloseReason reason, std::string_view detail, std::string_view ticket) {
-  if (door == Door::proto) return proto_frame::closing(reason, detail, ticket);
+std::string closing(Door door, CloseReason reason, std::string_view detail, std::string_view ticket,
+                    std::int64_t retry_after_ms) {
+  if (door == Door::proto) return proto_frame::closing(reason, detail, ticket, retry_after_ms);
   const auto& info = describe(reason);
   std::string out = "{\"type\":\"closing\",\"code\":" + std::to_string(info.code);
   member(out, "reason",
          detail.empty() ? std::string(info.text) : std::string(info.text) + ": " + std::string(detail));
-  number(out, "retry_after_ms", info.retry_after_ms);
+  number(out, "retry_after_ms", retry_after_ms);
   if (!ticket.empty()) member(out, "ticket", ticket);
   return out.append("}");
+}
+
+std::string migrating(Door door, const Migrating& m) {
+  if (door == Door::proto) return proto_frame::migrating(m);
+  std::string out = "{\"type\":\"status\",\"status\":\"migrating\",\"details\":{\"new_endpoint\":";
+  json::append_quoted(out, m.new_endpoint);
+  number(out, "reconnect_after", m.reconnect_after);
+  member(out, "resume_token", m.resume_token);
+  number(out, "deadline", m.deadline);
+  return out.append("}}");
 }
 
 std::string pong(Door door, std::string_view ref) {

@@ -82,8 +82,22 @@ struct About {
   std::string_view ref;
 };
 [[nodiscard]] std::string error(Door door, const Error& error, About about);
+/// `retry_after_ms`: the reason's own unless this client is told another.
 [[nodiscard]] std::string closing(Door door, CloseReason reason, std::string_view detail,
-                                  std::string_view ticket);
+                                  std::string_view ticket, std::int64_t retry_after_ms);
+[[nodiscard]] inline std::string closing(Door door, CloseReason reason, std::string_view detail,
+                                         std::string_view ticket) {
+  return closing(door, reason, detail, ticket, describe(reason).retry_after_ms);
+}
+
+/// Where to go, when, with what, and how long this socket waits for it, in ms from now.
+struct Migrating {
+  std::string_view new_endpoint;
+  std::int64_t reconnect_after = 0;
+  std::string_view resume_token;
+  std::int64_t deadline = 0;
+};
+[[nodiscard]] std::string migrating(Door door, const Migrating& migrating);
 [[nodiscard]] std::string pong(Door door, std::string_view ref);
 
 }  // namespace frame

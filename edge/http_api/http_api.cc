@@ -5,6 +5,7 @@
 
 #include "common/json/json.h"
 #include "edge/codec/query.h"
+#include "edge/http_api/admin.h"
 #include "edge/http_api/board.h"
 #include "edge/http_api/publishing.h"
 
@@ -113,6 +114,7 @@ struct HttpApi::State {
   const Clock& clock;
   BrokerPort& broker;
   Sources sources;
+  std::unique_ptr<AdminApi> admin;
 
   void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
   void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
@@ -154,8 +156,14 @@ const std::array<HttpApi::State::Route, 10> HttpApi::State::kRoutes{{
 }};
 
 HttpReply HttpApi::State::health_reply(bool status_matters) const {
-  const std::string reason = sources.not_ready_reason();
-  std::string out = R"({"status":")" + std::string(reason.empty() ? "ready" : "not_ready") + R"(","edge":)";
+  const std::string_view state = sources.state();
+  const bool leaving = state != "ready" && state != "starting";
+  const std::string reason = leaving ? std::string("the edge is ").append(state) : sources.not_ready_reason();
+  std::string out = R"({"status":")" +
+                    std::string(leaving          ? state
+                                : reason.empty() ? "ready"
+                                                 : "not_ready") +
+                    R"(","edge":)";
   json::append_quoted(out, config.id);
   out.append(",\"clients\":").append(std::to_string(sources.clients()));
   if (!reason.empty()) {
@@ -163,7 +171,7 @@ HttpReply HttpApi::State::health_reply(bool status_matters) const {
     json::append_quoted(out, reason);
   }
   HttpReply reply = json_reply(out + "}");
-  if (status_matters && !reason.empty()) reply.status = 503;
+  if (leaving || (status_matters && !reason.empty())) reply.status = 503;
   reply.headers.emplace_back("cache-control", "no-store");
   return reply;
 }
@@ -278,10 +286,16 @@ void HttpApi::State::updates(const std::string& name, const Query& query, const 
 }
 
 HttpApi::HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources)
-    : state_(new State{config, clock, broker, std::move(sources)}) {}
+    : state_(new State{config, clock, broker, std::move(sources), nullptr}) {}
 HttpApi::~HttpApi() = default;
 
+void HttpApi::attach(Admin admin) {
+  state_->admin = std::make_unique<AdminApi>(state_->config, state_->broker, std::move(admin));
+}
+
 void HttpApi::handle(const HttpRequest& request, Reply reply) {
+  if (std::string_view path = request.path; state_->admin != nullptr && cut(path, "/admin/"))
+    return reply(state_->admin->handle(request, path));
   const bool reads = request.method == "GET" || request.method == "HEAD";
   for (const auto& route : State::kRoutes) {
     std::string_view rest = request.path;

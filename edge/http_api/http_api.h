@@ -18,6 +18,8 @@
 
 namespace tocsin::edge {
 
+class Drain;
+
 struct HttpRequest {
   std::string method;
   std::string path;   ///< without the query, still percent-encoded
@@ -25,7 +27,8 @@ struct HttpRequest {
   std::string content_type;
   std::string authorization;
   std::string accept;
-  std::string body;  ///< empty when the body comes through an Upload
+  std::string body;    ///< empty when the body comes through an Upload
+  bool local = false;  ///< for /admin/: from this host, and not a browser's on behalf of another site
 };
 
 struct HttpReply {
@@ -62,6 +65,19 @@ class HttpApi {
     std::function<std::string()> not_ready_reason;  ///< empty: ready
     std::function<std::string()> metrics_text;
     std::function<std::size_t()> clients;
+    /// ready | cordoned | ...: how the edge stands to new clients; anything but ready is told to everybody.
+    std::function<std::string_view()> state = [] { return std::string_view("ready"); };
+  };
+  /// What /admin/status says of the process.
+  struct Facts {
+    std::string_view state, revision, endpoint;
+    std::size_t clients = 0;
+    std::uint32_t load = 0, take_per_s = 0;
+  };
+  struct Admin {
+    Drain& drain;
+    std::string token;  ///< empty: none is good enough
+    std::function<Facts()> facts;
   };
 
   HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources);
@@ -69,6 +85,8 @@ class HttpApi {
   HttpApi(const HttpApi&) = delete;
   HttpApi& operator=(const HttpApi&) = delete;
 
+  /// From now on /admin/ is answered.
+  void attach(Admin admin);
   /// Answers a request whose body is in `request.body`.
   void handle(const HttpRequest& request, Reply reply);
   /// True when the request's body should come through upload() instead (POST /v1/updates).

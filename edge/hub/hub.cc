@@ -60,6 +60,11 @@ Feed& Hub::feed(const std::string& name) {
   return *slot;
 }
 
+void Hub::expect(const std::string& channel) {
+  Feed& expected = feed(channel);
+  if (expected.subscriptions == 0) expected.idle_since = clock_.steady();
+}
+
 /// The audience for this encoding and filter. A client that subscribes twice to the same gets a second one:
 /// `sub` tells its streams apart.
 Audience& Hub::audience(Client& client, Feed& feed, Filter filter) {

@@ -59,6 +59,9 @@ class Hub final : private SubOwner {
   /// overflowed.
   [[nodiscard]] bool stuck(const Client& client) const;
 
+  /// Subscriptions to the channel are on their way: it is wanted now, for cache.linger_ms at least.
+  void expect(const std::string& channel);
+
   // ---- the link
   void attached(const link::Head& head, std::string_view lost);
   void updates(const std::string& channel, const std::vector<Record>& records);

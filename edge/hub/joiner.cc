@@ -90,6 +90,7 @@ void Joiner::start(Sub& sub) {
 void Joiner::announce(Sub& sub, Outcome outcome, LostReason reason, Position position,
                       bool snapshot_follows) {
   sub.announced = true;
+  sub.outcome = outcome;
   sub.position = position;
   sub.marked = {};
   // Whoever resumes must hear of a loss or get the snapshot again, unless it surely arrived: until then the

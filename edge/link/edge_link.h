@@ -58,7 +58,7 @@ class EdgeLink final : public BrokerPort {
 
   // ---- readiness
   /// True while the broker takes updates and its canary was seen to move less than 3 s ago.
-  [[nodiscard]] bool ready() const;
+  [[nodiscard]] bool ready() const override;
   /// Empty when ready(), else one sentence for /health/ready.
   [[nodiscard]] std::string not_ready_reason() const;
   /// Name of the cluster, empty until the broker was reached once.

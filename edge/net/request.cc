@@ -1,11 +1,13 @@
 #include "edge/net/request.h"
 
 #include <libwebsockets.h>
+#include <sys/socket.h>
 
 #include <charconv>
 #include <string_view>
 
 #include "edge/net/http_text.h"
+#include "edge/net/listener.h"
 
 namespace tocsin::edge {
 namespace {
@@ -84,7 +86,9 @@ Status read_framing(lws* wsi, RequestHead& head) {
   const std::string text = header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
   if (text.empty()) {
     const std::string& method = head.request.method;
-    if (method == "POST" || method == "PUT" || method == "PATCH") head.framing = Framing::unsupported;
+    const bool bare = head.request.path.starts_with("/admin/");  // an order may have no body
+    if (!bare && (method == "POST" || method == "PUT" || method == "PATCH"))
+      head.framing = Framing::unsupported;
     return Done{};
   }
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), head.content_length);
@@ -94,6 +98,13 @@ Status read_framing(lws* wsi, RequestHead& head) {
     return Error{Errc::invalid_argument, "content-length is not a length"};
   head.framing = Framing::length;
   return Done{};
+}
+
+bool from_this_host(lws* wsi) {
+  sockaddr_storage from{};
+  socklen_t size = sizeof from;
+  if (getpeername(lws_get_socket_fd(wsi), reinterpret_cast<sockaddr*>(&from), &size) != 0) return false;
+  return is_loopback(from);
 }
 
 }  // namespace
@@ -110,6 +121,8 @@ Result<RequestHead> read_request(lws* wsi) {
   head.request.content_type = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE);
   head.request.authorization = header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
   head.request.accept = header(wsi, WSI_TOKEN_HTTP_ACCEPT);
+  if (head.request.path.starts_with("/admin/"))
+    head.request.local = from_this_host(wsi) && lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0;
   head.last_event_id = custom_header(wsi, "last-event-id:");
   head.expects_continue = contains_word(header(wsi, WSI_TOKEN_HTTP_EXPECT), "100-continue");
   const std::string connection = header(wsi, WSI_TOKEN_CONNECTION);

@@ -37,6 +37,8 @@ class Server final : public Outlet {
   /// outlive the last connection.
   Status start(Gateway& gateway, HttpApi& api);
   [[nodiscard]] std::uint16_t port() const;
+  /// New clients are told 503, those that are here stay; health, metrics and /admin/ are answered.
+  void send_elsewhere(bool refusing);
   /// No new connections; those there stay.
   void stop_accepting();
   /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from

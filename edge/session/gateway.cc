@@ -1,8 +1,10 @@
 #include "edge/session/gateway.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "edge/codec/sse_frame.h"
+#include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
 #include "edge/metrics.h"
 #include "edge/session/sessions.h"
@@ -17,7 +19,10 @@ struct Gateway::State final : FeedSink {
       : config(c),
         outlet(o),
         hub(c, clock, broker, o, metrics),
-        sessions(c, clock, broker, o, hub, std::move(random), metrics) {}
+        drain(c, clock, broker, metrics),
+        sessions(c, clock, broker, o, hub, drain, std::move(random), metrics) {
+    drain.attach(sessions);
+  }
 
   void on_attached(const link::Head& head, std::string_view lost) override { hub.attached(head, lost); }
   void on_updates(const std::string& channel, const std::vector<Record>& records) override {
@@ -27,14 +32,35 @@ struct Gateway::State final : FeedSink {
     sessions.fenced(session, fence);
   }
 
+  link::StageAnswer on_stage(const link::StageSessions& staged) override;
+  void on_session_moved(const link::SessionMoved& moved) override { drain.moved(moved); }
+
   Client* find(ClientId id) { return hub.client(static_cast<std::uint32_t>(id)); }
 
   const Config& config;
   Outlet& outlet;
   Hub hub;
+  Drain drain;
   Sessions sessions;
   std::size_t open = 0;
 };
+
+/// Channels of sessions that are about to come are wanted now: they are then resumed from this edge's caches.
+link::StageAnswer Gateway::State::on_stage(const link::StageSessions& staged) {
+  const auto refuse = [](std::string why) {
+    return link::StageAnswer{0, {}, 0, link::fault_of({Errc::overloaded, std::move(why)})};
+  };
+  if (drain.state() > EdgeState::ready) return refuse("this edge is being drained itself");
+  const auto most = static_cast<std::size_t>(config.clients_max);
+  const std::size_t room = most - std::min(open, most);
+  const std::size_t accepted = std::min(room, staged.records.size());
+  for (std::size_t i = 0; i < accepted; ++i)
+    for (const auto& sub : staged.records[i].subs) hub.expect(sub.channel);
+  if (accepted == staged.records.size()) return {0, {}, static_cast<std::uint32_t>(accepted), {}};
+  auto answer = refuse("limits.clients_max is reached");
+  answer.accepted = static_cast<std::uint32_t>(accepted);
+  return answer;
+}
 
 Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Random random,
                  Metrics& metrics)
@@ -42,6 +68,7 @@ Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, O
 
 Gateway::~Gateway() = default;
 
+Drain& Gateway::drain() noexcept { return state_->drain; }
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
@@ -103,6 +130,7 @@ bool Gateway::pending() const noexcept { return state_->hub.pending(); }
 void Gateway::tick() {
   state_->hub.tick();
   state_->sessions.tick();
+  state_->drain.tick();
 }
 
 void Gateway::close_all(CloseReason reason) {

@@ -21,6 +21,7 @@
 namespace tocsin::edge {
 
 struct Metrics;
+class Drain;
 
 enum class ClientId : std::uint32_t {};
 
@@ -44,6 +45,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
+  /// Moves clients to other edges.
+  [[nodiscard]] Drain& drain() noexcept;
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 

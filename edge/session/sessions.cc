@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "edge/codec/server_frame.h"
+#include "edge/codec/sse_frame.h"
 #include "edge/session/resume.h"
 #include "edge/session/ticket.h"
 
@@ -20,12 +21,13 @@ constexpr std::size_t kMaxBatchBytes = std::size_t{512} << 10U;
 }  // namespace
 
 Sessions::Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub,
-                   Random random, Metrics& metrics)
+                   Drain& drain, Random random, Metrics& metrics)
     : config_(config),
       clock_(clock),
       broker_(broker),
       outlet_(outlet),
       hub_(hub),
+      drain_(drain),
       random_(std::move(random)),
       metrics_(metrics),
       self_(std::make_shared<Sessions*>(this)) {}
@@ -50,6 +52,7 @@ void Sessions::opened(Client& client) {
   by_id_.insert(client.slot);
   metrics_.clients.add(1);
   metrics_.opened.add();
+  drain_.opened({client.slot, client.serial});
 }
 
 void Sessions::opened_events(Client& client, Subscribe subscribe) {
@@ -179,10 +182,12 @@ void Sessions::on(Client& client, Ping& command) {
   reply(client, frame::pong(client.encoding.door, command.ref));
 }
 
-void Sessions::on(Client& client, Bye&) {
+void Sessions::on(Client& client, Bye& command) {
   Session& session = of(client);
-  session.over = true;
-  if (session.stored) broker_.drop_session(session.id.text(), session.fence);
+  if (session.offered || session.over) drain_.bye(session.id.text(), command.duplicates);
+  // One that was taken over elsewhere is no longer ours to end.
+  if (!std::exchange(session.over, true) && session.stored)
+    broker_.drop_session(session.id.text(), session.fence);
   close(client, CloseReason::normal, {});
 }
 
@@ -193,7 +198,8 @@ void Sessions::on(Client& client, Malformed& command) {
     close(client, CloseReason::bad_request, "too many frames in a row could not be understood");
 }
 
-void Sessions::close(Client& client, CloseReason reason, std::string_view detail) {
+void Sessions::close(Client& client, CloseReason reason, std::string_view detail,
+                     std::optional<Millis> retry_after) {
   if (!move(client, SessionEvent::close)) return;
   Session& session = of(client);
   const bool comes_back = !session.over && describe(reason).retry_after_ms >= 0;
@@ -202,26 +208,25 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
                                     : session.resume ? session.resume->ticket
                                                      : ticket(session);
   metrics_.closed[reason].add();
-  hub_.send_last(client, frame::closing(client.encoding.door, reason, detail, signed_ticket));
+  const std::int64_t retry = retry_after ? retry_after->count() : describe(reason).retry_after_ms;
+  if (client.encoding.door == Door::sse && retry_after) {
+    std::string line;
+    sse::append_retry(line, static_cast<std::uint32_t>(retry));
+    hub_.send_bytes(client, line);
+  }
+  hub_.send_last(client, frame::closing(client.encoding.door, reason, detail, signed_ticket, retry));
   outlet_.close(client.socket, reason, detail);
 }
 
 void Sessions::closed(Client& client) {
   Session& session = of(client);
   if (session.stored && !session.over) broker_.put_session(record_of(client, session), false);
+  drain_.gone({client.slot, client.serial}, session.id.text());
+  arrivals_.erase(client.slot);
   by_id_.erase(client.slot);
   session = Session{};
   session.phase = Phase::closing;
   metrics_.clients.add(-1);
-}
-
-void Sessions::fenced(const std::string& session_id, std::uint64_t fence) {
-  const std::uint32_t slot = by_id_.find(session_id);
-  if (slot == SessionIndex::kNone) return;
-  Client* client = hub_.client(slot);
-  if (client == nullptr || of(*client).fence >= fence) return;
-  of(*client).over = true;
-  close(*client, CloseReason::replaced, {});
 }
 
 }  // namespace tocsin::edge

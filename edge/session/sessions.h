@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "common/close.h"
+#include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
 #include "edge/session/phase.h"
 #include "edge/session/session_id.h"
@@ -25,6 +28,7 @@ struct Session {
   bool stored = false;     ///< the broker has a resume record of it
   bool over = false;       ///< said bye, or another socket has it: leaves no record behind
   bool ping_open = false;  ///< a ping without its pong
+  bool offered = false;    ///< was told of another edge; its socket outlives its session here
   SessionId id;            ///< empty for SSE: Last-Event-ID does it
   std::uint64_t fence = 0;
   Instant opened{};
@@ -38,12 +42,12 @@ struct Session {
   std::unique_ptr<Resume> resume;  ///< while claiming
 };
 
-class Sessions {
+class Sessions final : public MovePort {
  public:
   using Random = std::function<std::uint64_t()>;
   Sessions(const Config& config, const Clock& clock, BrokerPort& broker, Outlet& outlet, Hub& hub,
-           Random random, Metrics& metrics);
-  ~Sessions();
+           Drain& drain, Random random, Metrics& metrics);
+  ~Sessions() override;
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -53,9 +57,22 @@ class Sessions {
   void pong(Client& client);
   /// The socket is gone. The session's record starts its time-to-live.
   void closed(Client& client);
-  /// Tells why, gives the ticket, closes.
-  void close(Client& client, CloseReason reason, std::string_view detail);
+  /// Tells why, gives the ticket, closes. `retry_after`: another delay than the reason's.
+  void close(Client& client, CloseReason reason, std::string_view detail,
+             std::optional<Millis> retry_after = {});
   void fenced(const std::string& session, std::uint64_t fence);
+
+  // ---- MovePort
+  [[nodiscard]] std::vector<ClientRef> all() const override;
+  [[nodiscard]] Kind look(ClientRef client) const override;
+  [[nodiscard]] std::string session_of(ClientRef client) const override;
+  void confirm(ClientRef client) override;
+  [[nodiscard]] bool confirmed(ClientRef client) const override;
+  [[nodiscard]] link::SessionRecord record_for_move(ClientRef client) override;
+  void offer(ClientRef client, const Offer& offer) override;
+  void keep(ClientRef client) override;
+  void send_away(ClientRef client, Millis retry_after) override;
+  void replace(ClientRef client) override;
 
   /// Publishes of this turn, in one message; records of clients whose subscriptions changed in it.
   void turn();
@@ -87,8 +104,11 @@ class Sessions {
   [[nodiscard]] bool keeps_record(const Client& client);
   /// The record to be stored now.
   [[nodiscard]] link::SessionRecord record(Client& client);
+  void arrived(Client& client, const link::SessionState& state);
+  void tell_arrival(const Client& client);
   void look_after(Client& client, Instant now);
   void keep_alive(Client& client, Instant now);
+  void ping(Client& client);
   [[nodiscard]] SessionId new_id();
   [[nodiscard]] std::string ticket(const Session& session) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
@@ -99,6 +119,7 @@ class Sessions {
   BrokerPort& broker_;
   Outlet& outlet_;
   Hub& hub_;
+  Drain& drain_;
   Random random_;
   Metrics& metrics_;
   std::vector<Session> sessions_;
@@ -110,8 +131,15 @@ class Sessions {
     std::string ref;
     std::string channel;
   };
-  std::vector<Draft> drafts_;  ///< published in this turn
-  std::vector<Asker> askers_;  ///< one for each
+  /// A session that another edge had, until it is known how it went on.
+  struct Arrival {
+    std::uint64_t serial;
+    std::string former;
+    std::size_t subscriptions;
+  };
+  std::unordered_map<std::uint32_t, Arrival> arrivals_;  ///< by slot
+  std::vector<Draft> drafts_;                            ///< published in this turn
+  std::vector<Asker> askers_;                            ///< one for each
   std::size_t draft_bytes_ = 0;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty

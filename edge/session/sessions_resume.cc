@@ -79,6 +79,7 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
     welcome(client, false);
     refuse(client, answer.error(), {}, {});
   } else {
+    drain_.returned(answer->record.id);
     fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
     by_id_.erase(client.slot);
     session.id = SessionId(answer->record.id);
@@ -88,7 +89,9 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
     welcome(client, answer->found);
     if (answer->found) {
       metrics_.sessions_resumed.add();
+      arrived(client, *answer);
       restore(client, answer->record, resume->since);
+      tell_arrival(client);
     }
   }
   for (const auto& held : resume->held) {
@@ -158,6 +161,7 @@ void Sessions::turn() {
   for (Client* client : hub_.take_changed()) {
     Session& session = of(*client);
     session.record_due = false;
+    tell_arrival(*client);
     if (!keeps_record(*client)) continue;
     // A client with many subscriptions that change one by one is not worth a long record each time.
     if (client->subs.size() < kSmallRecord || clock_.steady() - session.recorded >= kRecordEvery)
@@ -211,7 +215,12 @@ void Sessions::keep_alive(Client& client, Instant now) {
     hub_.send_bytes(client, sse::kComment);
     return;
   }
+  ping(client);
+}
+
+void Sessions::ping(Client& client) {
   // What was sent before this ping is surely there when its pong comes.
+  Session& session = of(client);
   if (!session.ping_open) Hub::mark_sent(client);
   session.ping_open = true;
   hub_.send_bytes(client, ws::kPing);

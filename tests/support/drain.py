@@ -4,7 +4,7 @@ from .wait import until
 
 # Drains that need no token from this host, and are short enough to wait for.
 CONFIG = "admin:\n  loopback: true\ndrain:\n  lb_settle_ms: 200\n  offer_ms: 3000\n"
-FLAGS = ("--admin-loopback", "true", "--drain-lb-settle-ms", "200", "--drain-offer-ms", "3000")
+FLAGS = ("--admin-loopback", "--drain-lb-settle-ms", "200", "--drain-offer-ms", "3000")
 OVER = ("done", "aborted", "deadline")
 
 

@@ -1,0 +1,261 @@
+#include "edge/http_api/admin.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "common/crypto/crypto.h"
+#include "common/json/json.h"
+#include "common/json/members.h"
+#include "edge/codec/query.h"
+
+namespace tocsin::edge {
+namespace {
+
+using json::bad_member;
+
+constexpr std::uint64_t kMaxDeadline = 86'400'000;
+constexpr std::uint64_t kMaxRate = 1'000'000;
+constexpr std::uint64_t kMaxCount = 100'000'000;
+constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMaxNames = 1'000;
+constexpr std::string_view kBearer = "Bearer ";
+
+HttpReply reply_of(std::uint16_t status, std::string body) {
+  HttpReply reply;
+  reply.status = status;
+  reply.body = std::move(body);
+  reply.headers.emplace_back("cache-control", "no-store");
+  return reply;
+}
+
+void member(std::string& out, std::string_view name, std::string_view value) {
+  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":");
+  json::append_quoted(out, value);
+}
+
+void number(std::string& out, std::string_view name, std::uint64_t value) {
+  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":").append(std::to_string(value));
+}
+
+std::string edge_json(const link::EdgeInfo& edge) {
+  std::string out = "{";
+  member(out, "id", edge.id);
+  member(out, "endpoint", edge.endpoint);
+  member(out, "revision", edge.revision);
+  member(out, "state", edge.state);
+  number(out, "clients", edge.clients);
+  number(out, "clients_max", edge.clients_max);
+  number(out, "take_per_s", edge.take_per_s);
+  number(out, "load", edge.load);
+  number(out, "weight", edge.weight);
+  return out.append("}");
+}
+
+std::string plan_json(const Drain::Plan& plan) {
+  std::string out = "{";
+  number(out, "clients", plan.clients);
+  number(out, "rate_per_s", static_cast<std::uint64_t>(std::llround(plan.rate)));
+  number(out, "expected_ms", static_cast<std::uint64_t>(plan.expected.count()));
+  out.append(",\"targets\":[");
+  double rates = 0;
+  for (const auto& target : plan.targets) rates += target.rate;
+  for (bool first = true; const auto& target : plan.targets) {
+    if (!std::exchange(first, false)) out.push_back(',');
+    const double share = rates > 0 ? target.rate / rates : 1.0 / static_cast<double>(plan.targets.size());
+    std::string one = "{";
+    member(one, "edge", target.id);
+    one.append(",\"share\":").append(std::to_string(share));
+    number(one, "weight", target.weight);
+    number(one, "take_per_s", target.take_per_s);
+    number(one, "load", target.load);
+    out.append(one).append("}");
+  }
+  return out.append("]}");
+}
+
+/// 0 when it is absent; when it is there, from 1 on unless `zero` means something.
+Result<std::uint64_t> number_member(const json::Value& doc, std::string_view name, std::uint64_t least,
+                                    std::uint64_t most) {
+  const auto value = json::uint_member(doc, name);
+  if (!value) return value.error();
+  if (!*value) return std::uint64_t{0};
+  if (**value < least || **value > most)
+    return bad_member(name, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+  return **value;
+}
+
+Status names_member(const json::Value& doc, std::string_view name, std::vector<std::string>& out) {
+  const auto* list = json::find(doc, name);
+  if (list == nullptr || list->IsNull()) return Done{};
+  if (!list->IsArray()) return bad_member(name, "must be a list of edges");
+  if (list->Size() > kMaxNames) return bad_member(name, "is too long");
+  for (const auto& item : list->GetArray()) {
+    if (!item.IsString() || item.GetStringLength() == 0 || item.GetStringLength() > kMaxName)
+      return bad_member(name, "must be a list of edges");
+    out.emplace_back(json::view(item));
+  }
+  return Done{};
+}
+
+Status only_known(const json::Value& doc, MoveKind kind) {
+  constexpr std::array<std::string_view, 6> kKnown{"id",    "deadline_ms", "rate",
+                                                   "batch", "targets",     "exclude"};
+  for (const auto& m : doc.GetObject()) {
+    const auto name = json::view(m.name);
+    const bool known = std::find(kKnown.begin(), kKnown.end(), name) != kKnown.end() ||
+                       (kind == MoveKind::migrate && name == "count");
+    if (!known) return bad_member(name, "is not a member of this order");
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Result<MoveOrder> parse_order(MoveKind kind, std::string_view body) {
+  MoveOrder order;
+  order.kind = kind;
+  if (body.empty()) body = "{}";
+  const auto doc = json::parse(body);
+  if (!doc) return doc.error();
+  if (!doc->IsObject()) return Error{Errc::invalid_argument, "an order is a JSON object"};
+  if (auto known = only_known(*doc, kind); !known) return known.error();
+  if (auto s = json::take_text(*doc, "id", kMaxName, order.id); !s) return s.error();
+  const auto deadline = number_member(*doc, "deadline_ms", 1, kMaxDeadline);
+  if (!deadline) return deadline.error();
+  const auto rate = number_member(*doc, "rate", 0, kMaxRate);
+  if (!rate) return rate.error();
+  const auto batch = number_member(*doc, "batch", 0, kMaxRate);
+  if (!batch) return batch.error();
+  const auto count = number_member(*doc, "count", 1, kMaxCount);
+  if (!count) return count.error();
+  if (kind == MoveKind::migrate && *count == 0) return bad_member("count", "is required");
+  if (auto s = names_member(*doc, "targets", order.targets); !s) return s.error();
+  if (auto s = names_member(*doc, "exclude", order.exclude); !s) return s.error();
+  order.deadline = Millis{static_cast<std::int64_t>(*deadline)};
+  order.rate = static_cast<std::uint32_t>(*rate);
+  order.batch = static_cast<std::uint32_t>(*batch);
+  order.count = static_cast<std::size_t>(*count);
+  return order;
+}
+
+Status AdminApi::allowed(const HttpRequest& request) const {
+  if (!admin_.token.empty() && request.authorization.starts_with(kBearer) &&
+      crypto::constant_time_equal(std::string_view(request.authorization).substr(kBearer.size()),
+                                  admin_.token))
+    return Done{};
+  if (config_.admin_loopback && request.authorization.empty() && request.local) return Done{};
+  if (admin_.token.empty() && !config_.admin_loopback)
+    return Error{Errc::forbidden, "neither admin.token_file nor admin.loopback is set"};
+  if (admin_.token.empty()) return Error{Errc::forbidden, "only from this host, and by no browser"};
+  return Error{Errc::unauthorized, "send Authorization: Bearer with the token of admin.token_file"};
+}
+
+HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
+  if (auto ok = allowed(request); !ok) return problem(ok.error());
+  constexpr std::array<std::string_view, 5> kPosts{"cordon", "uncordon", "abort", "drain", "migrate"};
+  constexpr std::array<std::string_view, 3> kGets{"plan", "status", "report"};
+  const bool posts = std::find(kPosts.begin(), kPosts.end(), path) != kPosts.end();
+  if (!posts && std::find(kGets.begin(), kGets.end(), path) == kGets.end())
+    return problem(
+        {Errc::not_found,
+         "no such path; see /admin/cordon, uncordon, drain, migrate, abort, plan, status, report"});
+  if ((request.method == "POST") != posts || (!posts && request.method != "GET")) {
+    HttpReply refused =
+        problem({Errc::method_not_allowed, std::string("the path takes ") + (posts ? "POST" : "GET")});
+    refused.headers.emplace_back("allow", posts ? "POST" : "GET");
+    return refused;
+  }
+  if (posts) return post(request, path);
+  if (path == "plan") return plan(request);
+  if (path == "report") return report();
+  return reply_of(200, status());
+}
+
+HttpReply AdminApi::post(const HttpRequest& request, std::string_view path) const {
+  if (path == "drain") return start(request, MoveKind::drain);
+  if (path == "migrate") return start(request, MoveKind::migrate);
+  if (!request.body.empty()) {
+    const auto doc = json::parse(request.body);
+    if (!doc) return problem(doc.error());
+    if (!doc->IsObject() || doc->MemberCount() > 0)
+      return problem({Errc::invalid_argument, "this order has no members"});
+  }
+  Drain& drain = admin_.drain;
+  const auto done = path == "cordon" ? drain.cordon() : path == "uncordon" ? drain.uncordon() : drain.abort();
+  return done ? reply_of(200, status()) : problem(done.error());
+}
+
+HttpReply AdminApi::start(const HttpRequest& request, MoveKind kind) const {
+  auto order = parse_order(kind, request.body);
+  if (!order) return problem(order.error());
+  if (auto started = admin_.drain.start(*std::move(order)); !started) return problem(started.error());
+  return reply_of(202, status());
+}
+
+HttpReply AdminApi::plan(const HttpRequest& request) const {
+  const auto query = parse_query(request.query);
+  if (!query) return problem(query.error());
+  MoveOrder order;
+  struct Part {
+    std::string_view name;
+    std::uint64_t most;
+    std::uint64_t value = 0;
+  };
+  std::array<Part, 4> parts{
+      {{"count", kMaxCount}, {"rate", kMaxRate}, {"batch", kMaxRate}, {"deadline_ms", kMaxDeadline}}};
+  for (auto& part : parts) {
+    const auto value = number_of(*query, part.name, 0);
+    if (!value) return problem(value.error());
+    const bool zero = *value == 0 && find(*query, part.name) != nullptr && part.name == "deadline_ms";
+    if (*value > part.most || zero)
+      return problem(bad_member(part.name, "must be from 1 to " + std::to_string(part.most)));
+    part.value = *value;
+  }
+  order.count = static_cast<std::size_t>(parts[0].value);
+  order.kind = order.count > 0 ? MoveKind::migrate : MoveKind::drain;
+  order.rate = static_cast<std::uint32_t>(parts[1].value);
+  order.batch = static_cast<std::uint32_t>(parts[2].value);
+  order.deadline = Millis{static_cast<std::int64_t>(parts[3].value)};
+  for (auto [name, list] : {std::pair{"targets", &order.targets}, std::pair{"exclude", &order.exclude}}) {
+    const std::string* text = find(*query, name);
+    if (text == nullptr) continue;
+    for (std::size_t from = 0; from <= text->size();) {
+      const auto comma = std::min(text->find(',', from), text->size());
+      if (comma > from) list->push_back(text->substr(from, comma - from));
+      from = comma + 1;
+    }
+  }
+  const auto plan = admin_.drain.plan(order);
+  return plan ? reply_of(200, plan_json(*plan)) : problem(plan.error());
+}
+
+HttpReply AdminApi::report() const {
+  const MoveReport* report = admin_.drain.report();
+  if (report == nullptr) return problem({Errc::not_found, "nothing was moved since this edge started"});
+  return reply_of(200, report_json(*report));
+}
+
+std::string AdminApi::status() const {
+  const HttpApi::Facts facts = admin_.facts();
+  std::string out = "{";
+  member(out, "edge", config_.id);
+  member(out, "state", facts.state);
+  member(out, "revision", facts.revision);
+  member(out, "endpoint", facts.endpoint);
+  number(out, "clients", facts.clients);
+  number(out, "active_connections", facts.clients);
+  number(out, "load", facts.load);
+  number(out, "take_per_s", facts.take_per_s);
+  out.append(",\"edges\":[");
+  for (bool first = true; const auto& edge : broker_.edges()) {
+    if (!std::exchange(first, false)) out.push_back(',');
+    out.append(edge_json(edge));
+  }
+  out.append("],\"move\":");
+  const MoveReport* report = admin_.drain.report();
+  return out.append(report == nullptr ? "null" : report_json(*report)).append("}");
+}
+
+}  // namespace tocsin::edge

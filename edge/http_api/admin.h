@@ -1,0 +1,43 @@
+#pragma once
+// AdminApi: /admin/ of an edge - cordon, drain, migrate, plan, status, report (ops/reference and README say
+// how). Only who has the token of admin.token_file, or comes from this host when admin.loopback is set, is
+// heard.
+//
+// Invariant: nothing changes before the caller is known and the whole order understood. Thread: the loop.
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "edge/broker_port.h"
+#include "edge/config.h"
+#include "edge/drain/drain.h"
+#include "edge/http_api/http_api.h"
+
+namespace tocsin::edge {
+
+class AdminApi {
+ public:
+  AdminApi(const Config& config, BrokerPort& broker, HttpApi::Admin admin)
+      : config_(config), broker_(broker), admin_(std::move(admin)) {}
+
+  /// `path` without /admin/.
+  [[nodiscard]] HttpReply handle(const HttpRequest& request, std::string_view path) const;
+
+ private:
+  [[nodiscard]] Status allowed(const HttpRequest& request) const;
+  [[nodiscard]] HttpReply post(const HttpRequest& request, std::string_view path) const;
+  [[nodiscard]] HttpReply start(const HttpRequest& request, MoveKind kind) const;
+  [[nodiscard]] HttpReply plan(const HttpRequest& request) const;
+  [[nodiscard]] HttpReply report() const;
+  [[nodiscard]] std::string status() const;
+
+  const Config& config_;
+  BrokerPort& broker_;
+  const HttpApi::Admin admin_;
+};
+
+/// The order in a body of POST /admin/drain or /admin/migrate. Fails with invalid_argument.
+[[nodiscard]] Result<MoveOrder> parse_order(MoveKind kind, std::string_view body);
+
+}  // namespace tocsin::edge
