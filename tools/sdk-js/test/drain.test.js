@@ -1,10 +1,8 @@
-// The real cluster moves its clients: a drain, and a rolling restart of all edges, while updates flow.
+// The real cluster moves its clients while updates flow.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { connect } from "../src/index.js";
-import { noCluster, program, publish, startCluster } from "./support/cluster.js";
+import { noCluster, publish, startCluster } from "./support/cluster.js";
 import { until } from "./support/inbox.js";
 
 const kDrain = "admin:\n  loopback: true\ndrain:\n  lb_settle_ms: 200\n  offer_ms: 3000\n";
@@ -70,16 +68,5 @@ describe("a cluster that moves its clients", { skip: noCluster }, () => {
     assert.ok(clients[0].states.some((s) => s.state === "open" && s.moved && s.resumed), "make before break, with its session");
     await (await fetch(`${edge}/admin/uncordon`, { method: "POST" })).arrayBuffer();
     await cluster.ready();
-  });
-
-  test("a rolling restart of all edges: nothing lost, nothing twice, nobody waits", { timeout: 180_000 }, async (t) => {
-    const clients = await underLoad(t, "sdk/rolling", ["websocket", "websocket", "websocket"], async () => {
-      await promisify(execFile)(program("tocsinctl"), ["--cluster", cluster.file, "restart", "--rolling", "--wait", "--json"], { timeout: 120_000 });
-    });
-    for (const { states } of clients) {
-      assert.ok(!states.slice(1).some((s) => s.state === "waiting"), JSON.stringify(states));
-      const moves = states.filter((s) => s.state === "open" && s.moved).length;
-      assert.ok(moves >= 1 && moves <= 2, `${moves} moves`);
-    }
   });
 });
