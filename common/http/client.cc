@@ -35,6 +35,11 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+namespace {
+/// What libwebsockets says, without the zero byte that it counts in.
+std::string text_of(std::string_view said) { return std::string(said.substr(0, said.find('\0'))); }
+}  // namespace
+
 /// One request under way. Owns itself: it is freed when libwebsockets has let go of its connection and `done`
 /// was told.
 class Transfer {
@@ -101,7 +106,7 @@ class Transfer {
       case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         wsi_ = nullptr;
         if (starting_) return 0;  // start() sees that there is no connection
-        give_up({Errc::unavailable, in.empty() ? "the connection failed" : std::string(in)});
+        give_up({Errc::unavailable, in.empty() ? "the connection failed" : text_of(in)});
         return 0;
       case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
         wsi_ = nullptr;
