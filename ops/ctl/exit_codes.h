@@ -4,14 +4,18 @@
 
 namespace tocsin::ops {
 
-inline constexpr int kExitNotFound = 4;     ///< there is no such incident or channel
-inline constexpr int kExitUnavailable = 5;  ///< no process of the cluster answers
+inline constexpr int kExitNotFound = 4;     ///< there is no such incident, channel, edge or plan
+inline constexpr int kExitUnavailable = 5;  ///< no process of the cluster answers, or no edge takes clients
 inline constexpr int kExitPartly = 6;       ///< some rows or updates were refused; the others are kept
 inline constexpr int kExitNotReady = 7;     ///< status: the cluster is up, but not every process is ready
+inline constexpr int kExitDeadline = 8;     ///< a move: its deadline came, some clients were closed for it
+inline constexpr int kExitAborted = 9;      ///< a move that was waited for was called off
+inline constexpr int kExitConflict = 10;    ///< refused: another move is under way, or maintenance is on
 
 inline constexpr const char* kExitHelp =
     "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 cannot start (port in use, folder unusable);\n"
-    "4 no such incident or channel; 5 no process of the cluster answers; 6 partly done: some updates were refused;\n"
-    "7 not every process is ready (status).";
+    "4 no such incident, channel, edge or plan; 5 nobody answers, or no edge takes clients;\n"
+    "6 partly done: some updates were refused; 7 not every process is ready (status);\n"
+    "8 a drain ended by its deadline; 9 it was called off; 10 refused: another one is under way, or maintenance is on.";
 
 }  // namespace tocsin::ops

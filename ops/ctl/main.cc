@@ -8,6 +8,7 @@
 #include "common/version.h"
 #include "ops/ctl/commands.h"
 #include "ops/ctl/exit_codes.h"
+#include "ops/ctl/move_args.h"
 #include "ops/ctl/up.h"
 
 namespace tocsin::ops {
@@ -28,6 +29,7 @@ struct Line {
   TailOptions tail;
   ReplayOptions replay;
   DemoOptions demo;
+  MoveLine moves;
   std::string config_file;
   int exit_code = kExitOk;
 };
@@ -156,6 +158,9 @@ int run(int argc, char** argv) {
   add_reading(app, line);
   add_publish(app, line);
   add_feeding(app, line);
+  line.moves.common = &line.common;
+  line.moves.exit_code = &line.exit_code;
+  add_moves(app, line.moves);
   auto* check = app.add_subcommand("check-config", "Would every program accept this file of settings?");
   check->add_option("file", line.config_file)->required()->check(CLI::ExistingFile);
   check->add_flag("--json", line.common.json, "JSON for machines");

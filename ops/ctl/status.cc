@@ -7,6 +7,7 @@
 #include "ops/ctl/api.h"
 #include "ops/ctl/commands.h"
 #include "ops/ctl/exit_codes.h"
+#include "ops/ctl/move_view.h"
 
 namespace tocsin::ops {
 namespace {
@@ -17,6 +18,8 @@ struct Line {
   std::string address;
   bool ready = false;
   std::string detail;
+  std::string state = {};    ///< an edge's own: ready, cordoned, migrating, ...; empty: not known
+  std::string clients = {};  ///< a number; empty: not known
 };
 
 constexpr std::chrono::milliseconds kPatience{2'000};
@@ -42,6 +45,8 @@ std::string json_of(const std::vector<Line>& lines, const std::string& superviso
     if (out.back() != '[') out += ',';
     out += "{\"name\":" + json::quoted(line.name) + ",\"pid\":" + std::to_string(line.pid) +
            ",\"address\":" + json::quoted(line.address) + ",\"ready\":" + (line.ready ? "true" : "false");
+    if (!line.state.empty()) out += ",\"state\":" + json::quoted(line.state);
+    if (!line.clients.empty()) out += ",\"clients\":" + line.clients;
     if (!line.detail.empty()) out += ",\"detail\":" + json::quoted(line.detail);
     out += '}';
   }
@@ -58,6 +63,39 @@ std::string supervisor_status(Api& api) {
   if (!answer || answer->status != 200 || !json::parse(answer->body)) return {};
   std::erase(answer->body, '\n');  // one document, one line; inside JSON's strings there are none
   return std::move(answer->body);
+}
+
+/// What the supervisor knows beyond readiness.
+void add_states(std::vector<Line>& lines, const json::Value& status) {
+  const json::Value* processes = json::find(status, "processes");
+  if (processes == nullptr || !processes->IsArray()) return;
+  for (const json::Value& process : processes->GetArray()) {
+    const auto name = json::string_member(process, "name");
+    for (Line& line : lines) {
+      if (!name || !*name || line.name != **name) continue;
+      if (const auto state = json::string_member(process, "edge_state"); state)
+        line.state = state->value_or("");
+      if (const json::Value* clients = json::find(process, "clients"); clients != nullptr)
+        line.clients = json::text(*clients);
+    }
+  }
+}
+
+void print(const std::vector<Line>& lines, const json::Value* status) {
+  for (const Line& line : lines) {
+    const bool cordoned = !line.ready && !line.state.empty() && line.state != "ready";
+    const std::string state = line.ready ? "ready" : cordoned ? line.state : "NOT READY";
+    const std::string clients = line.clients.empty() ? "" : "  " + line.clients + " clients";
+    std::printf("%-11s %-9s %8d  %s%s%s%s\n", line.name.c_str(), state.c_str(), static_cast<int>(line.pid),
+                line.address.c_str(), clients.c_str(), line.detail.empty() || cordoned ? "" : "  ",
+                cordoned ? "" : line.detail.c_str());
+  }
+  if (status == nullptr) return;
+  if (const auto on = json::bool_member(*status, "maintenance"); on && on->value_or(false))
+    std::puts("maintenance is on: nothing is restarted or rebalanced (tocsinctl maintenance off)");
+  const json::Value* plans = json::find(*status, "plans");
+  if (plans == nullptr || !plans->IsArray()) return;
+  for (const json::Value& plan : plans->GetArray()) std::printf("%s\n", move_line(plan).c_str());
 }
 
 }  // namespace
@@ -78,14 +116,12 @@ int run_status(const StatusOptions& options) {
   for (const Line& line : lines) ready = ready && line.ready;
   const std::string supervisor = supervisor_status(api);
 
-  if (options.json) {
+  const auto known = json::parse(supervisor.empty() ? "{}" : supervisor);
+  if (known) add_states(lines, *known);
+  if (options.json)
     std::puts(json_of(lines, supervisor, ready).c_str());
-  } else {
-    for (const Line& line : lines)
-      std::printf("%-11s %-9s %8d  %s%s%s\n", line.name.c_str(), line.ready ? "ready" : "NOT READY",
-                  static_cast<int>(line.pid), line.address.c_str(), line.detail.empty() ? "" : "  ",
-                  line.detail.c_str());
-  }
+  else
+    print(lines, known ? &*known : nullptr);
   return ready ? kExitOk : kExitNotReady;
 }
 

@@ -66,7 +66,10 @@ void Cluster::start() {
   for (auto& edge : edges_) any = adopt(*edge) || any;
   adopted_ = any;
   if (!any) ::unlink(folder_.cluster_file().c_str());  // of a run that was not stopped properly
-  if (!broker_runs) broker_->start();
+  // In maintenance what died is left alone, also by the next supervisor; a cluster that is started anew is
+  // not.
+  const bool rests = adopted_ && saved_.fleet.maintenance;
+  if (!broker_runs) rests ? broker_->rest() : broker_->start();
   // Edges that run wait for a broker by themselves, so do those that are started beside them.
   if (any) start_edges();
 }
@@ -74,7 +77,8 @@ void Cluster::start() {
 void Cluster::start_edges() {
   if (std::exchange(edges_started_, true)) return;
   for (auto& edge : edges_)
-    if (edge->state() == SupervisedProcess::State::idle) edge->start();
+    if (edge->state() == SupervisedProcess::State::idle)
+      adopted_&& saved_.fleet.maintenance ? edge->rest() : edge->start();
 }
 
 void Cluster::dismiss_strangers() {
@@ -119,8 +123,9 @@ void Cluster::on_ready(SupervisedProcess& process) {
 
 void Cluster::announce() {
   const auto all = processes();
-  const bool up = std::all_of(all.begin(), all.end(), [](const SupervisedProcess* p) {
-    return p->state() == SupervisedProcess::State::ready || p->hopeless();
+  const bool up = std::all_of(all.begin(), all.end(), [this](const SupervisedProcess* p) {
+    const bool rests = saved_.fleet.maintenance && p->state() == SupervisedProcess::State::waiting;
+    return p->state() == SupervisedProcess::State::ready || p->hopeless() || rests;
   });
   if (announced_ || !up) return;
   announced_ = true;

@@ -85,6 +85,11 @@ void SupervisedProcess::start() {
   timer_.start(Millis{0}, [this] { launch(); });
 }
 
+void SupervisedProcess::rest() {
+  held_ = true;
+  state_ = State::waiting;
+}
+
 void SupervisedProcess::launch() {
   ::unlink(spec_.ready_file.c_str());  // the one of the process before would be taken for this one's
   const Instant now = clock_.steady();

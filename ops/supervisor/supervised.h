@@ -63,6 +63,8 @@ class SupervisedProcess {
   SupervisedProcess(loop::Loop& loop, const Clock& clock, Spec spec, Limits limits, Events events);
 
   void start();
+  /// As if it had ended while held: it is started by hold(false).
+  void rest();
   /// Takes charge of a process that runs already. Fails with not_found when it is not there any more.
   [[nodiscard]] Status adopt(ProcessId id);
   /// A signal, and SIGKILL after the time-out; on_stopped follows, also when nothing runs.

@@ -152,7 +152,8 @@ def test_help_documents_the_exit_codes():
     done = run_program("tocsinctl", "--help")
     assert done.code == 0
     assert "xit code" in done.out
-    for command in ("up", "status", "publish", "tail", "replay", "demo", "incidents", "check-config"):
+    for command in ("up", "status", "publish", "tail", "replay", "demo", "incidents", "check-config", "drain", "migrate", "rebalance", "scale", "restart",
+                    "cordon", "uncordon", "maintenance"):
         assert command in done.out
 
 

@@ -153,10 +153,13 @@ std::string errors_page() {
       "| 1 | anything that has no code of its own |\n"
       "| 2 | bad settings or command line; the message names the place |\n"
       "| 3 | cannot start: port in use, folder unusable or of another cluster |\n"
-      "| 4 | `tocsinctl`: no such incident or channel |\n"
-      "| 5 | `tocsinctl`: no process of the cluster answers |\n"
+      "| 4 | `tocsinctl`: no such incident, channel, edge or plan |\n"
+      "| 5 | `tocsinctl`: nobody answers, or no edge takes clients |\n"
       "| 6 | `tocsinctl`: partly done, some updates were refused |\n"
-      "| 7 | `tocsinctl status`: not every process is ready |\n");
+      "| 7 | `tocsinctl status`: not every process is ready |\n"
+      "| 8 | `tocsinctl drain --wait` and its like: ended by its deadline, some clients were closed for it |\n"
+      "| 9 | the same: it was called off |\n"
+      "| 10 | `tocsinctl`: refused, another move is under way or maintenance is on |\n");
   return out;
 }
 

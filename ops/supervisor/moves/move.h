@@ -21,6 +21,7 @@ class Move {
   static constexpr Millis kLook{500};          ///< after a step, until the counts of the edges are believed
   static constexpr std::uint64_t kRounds = 3;  ///< steps of a rebalance without improvement, then it ends
 
+  /// `record` is on disk.
   Move(Record record, MovePort& port) : record_(std::move(record)), port_(port) {}
   Move(const Move&) = delete;
   Move& operator=(const Move&) = delete;
@@ -40,6 +41,7 @@ class Move {
   struct Asking {
     bool open = false;
     std::optional<Instant> at;
+    std::string said;  ///< why it was refused, for now
   };
   // Each returns true when the phase has changed.
   bool step();
@@ -78,7 +80,7 @@ class Move {
   Instant now_{};
   std::optional<Instant> since_;  ///< the phase
   std::string waits_;
-  bool unsaved_ = true;
+  bool unsaved_ = false;
   std::map<std::string, Asking> asking_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

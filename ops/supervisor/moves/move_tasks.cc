@@ -22,8 +22,9 @@ std::string body_of(const Task& task, const std::string& id) {
 
 /// Asking again would get the same answer.
 bool final(Errc code) {
+  // Not not_found: an edge that has just started is not known to all others yet.
   return code == Errc::invalid_argument || code == Errc::unauthorized || code == Errc::forbidden ||
-         code == Errc::not_found || code == Errc::method_not_allowed;
+         code == Errc::method_not_allowed;
 }
 
 }  // namespace
@@ -103,10 +104,13 @@ void Move::post(const std::string& key, const std::string& edge, const std::stri
 
 void Move::ask(Task& task) {
   const std::string key = record_.task_id(task);
+  if (const std::string& said = asking_[key].said; !said.empty())
+    static_cast<void>(wait(task.edge + ": " + said));
   if (!may_ask(key)) return;
   const std::uint64_t number = task.number;
   post(key, task.edge, task.drains() ? "drain" : "migrate", body_of(task, key),
-       [this, number](const Error& error) {
+       [this, key, number](const Error& error) {
+         asking_[key].said = error.detail;
          for (Task& refused : record_.tasks) {
            if (refused.number != number || refused.ended || !final(error.code)) continue;
            refused.error = error.detail;
@@ -136,6 +140,9 @@ bool Move::call_off(Task& task) {
 }
 
 bool Move::undo() {
+  // First of all: who is reminded of its cordon while its order is called off would keep it.
+  for (const Task& task : record_.tasks)
+    if (task.drains() && task.edge != kSurgeEdge) port_.cordon(task.edge, false);
   bool all = true;
   for (Task& task : record_.tasks) {
     if (task.ended) continue;
@@ -146,7 +153,6 @@ bool Move::undo() {
   // Who was emptied on purpose takes clients again.
   for (const Task& task : record_.tasks) {
     if (!task.drains() || task.edge == kSurgeEdge) continue;
-    port_.cordon(task.edge, false);
     const auto edge = find(task.edge);
     if (!edge || !edge->ready || !edge->heard || edge->state == "ready") continue;
     if (now_ - *since_ >= kUndoPatience) continue;

@@ -68,7 +68,9 @@ Status Moves::check_targets(const Order& order) const {
   if (named(order.pace.to, order.edge))
     return Error{Errc::invalid_argument, order.edge + " cannot be its own target"};
   const bool any = std::any_of(edges.begin(), edges.end(), [&](const EdgeView& v) {
-    return v.id != order.edge && v.takes_clients() && !named(order.pace.exclude, v.id) &&
+    const bool fit =
+        v.takes_clients() || (v.ready && !v.heard);  // it was not asked yet, or it will answer again
+    return v.id != order.edge && fit && !named(order.pace.exclude, v.id) &&
            (order.pace.to.empty() || named(order.pace.to, v.id));
   });
   if (any) return Done{};
