@@ -203,6 +203,8 @@ bool Drain::claimed(const std::string& session) {
   Moving* moving = find(session);
   if (moving == nullptr || moving->step == Step::claimed) return moving != nullptr;
   const bool was_offered = moving->step == Step::offered;
+  if (was_offered && moving->open && move_)
+    move_->pacer.arrived(moving->target, clock_.steady() - moving->since);
   seen_elsewhere(*moving);
   const Instant now = clock_.steady();
   claimed_.push_back({session, now + config_.drain_bye_wait});

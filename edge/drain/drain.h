@@ -104,7 +104,7 @@ class Drain {
     bool bye = false;
     bool told = false;   ///< what became of its subscriptions
     std::string target;  ///< empty: none
-    Instant since{};     ///< of the step
+    Instant since{};     ///< of the step; offered: when it was told to go
     Instant closed_at{};
   };
   struct Due {

@@ -182,7 +182,8 @@ void Drain::pass_on_staged() {
   auto& staging = move_->staging;
   for (; !staging.empty() && staging.front().at <= now; staging.pop_front()) {
     const Moving* moving = find(staging.front().session);
-    if (moving != nullptr && moving->step == Step::staging)
+    // It may have been put back and staged again since.
+    if (moving != nullptr && moving->step == Step::staging && now - moving->since >= kStep)
       late[moving->target].push_back(staging.front().session);
   }
   for (const auto& [target, sessions] : late) offer(sessions);
@@ -212,7 +213,7 @@ void Drain::offer(const std::vector<std::string>& sessions) {
     const Millis after = std::min(spread(index++, target->rate), left / 4);
     const Millis patience = std::min(config_.drain_offer, std::max(left / 2, Millis{0}));
     moving->step = Step::offered;
-    moving->since = now;
+    moving->since = now + after;
     move.offered.push_back({session, now + after + patience});
     ++report_->offered;
     metrics_.moved[Metrics::Moved::offered].add();

@@ -114,12 +114,15 @@ void Pacer::observe(const std::vector<link::EdgeInfo>& edges, Instant now) {
 }
 
 void Pacer::adjust() {
+  const bool capped = cap_ > 0 && rate() >= cap_ * 0.999;
   for (auto& target : targets_) {
-    if (target.load > kFull || target.take_per_s == 0 || target.refused)
+    const Millis way{target.arrived == 0 ? 0 : target.arrived_ms / target.arrived};
+    if (target.load > kFull || target.take_per_s == 0 || target.refused || way > kSlow)
       target.allowance = std::max(target.allowance / 2, kLeast);
-    else if (target.load < kRoom)
+    else if (target.load < kRoom && way < kSwift && !capped)
       target.allowance += settings_.step;
     target.refused = false;
+    target.arrived = target.arrived_ms = 0;
   }
 }
 
@@ -147,6 +150,14 @@ void Pacer::refused(std::string_view id) {
       target.refused = true;
       target.tokens = 0;
     }
+}
+
+void Pacer::arrived(std::string_view id, Millis after) {
+  for (auto& target : targets_) {
+    if (target.id != id) continue;
+    ++target.arrived;
+    target.arrived_ms += std::max<std::int64_t>(after.count(), 0);
+  }
 }
 
 void Pacer::advance(Millis time) {

@@ -32,11 +32,14 @@ class Pacer {
     double allowance = 0;  ///< a second, before the factor and the caps: what is added to and halved
     double rate = 0;       ///< a second, now
     double tokens = 0;
-    bool refused = false;  ///< since the last second
-    bool there = false;    ///< in the last registry, and fit
+    bool refused = false;  ///< since the last second, as the next
+    std::int64_t arrived = 0, arrived_ms = 0;
+    bool there = false;  ///< in the last registry, and fit
   };
   /// Below, a target is given more; above, less; permille of its load.
   static constexpr std::uint32_t kRoom = 700, kFull = 850;
+  /// The same for the time that clients need to follow an offer: the way there may be what is full.
+  static constexpr Millis kSwift{400}, kSlow{1'000};
 
   Pacer(std::string self, const MoveOrder& order, Settings settings);
 
@@ -44,6 +47,8 @@ class Pacer {
   void observe(const std::vector<link::EdgeInfo>& edges, Instant now);
   /// A target did not take what it was given.
   void refused(std::string_view id);
+  /// A client came to the target this long after it was told to.
+  void arrived(std::string_view id, Millis after);
   void advance(Millis time);
   /// From now on this many a second all together, whatever the targets say; none at all: all the same.
   void hurry(double per_second);
