@@ -46,6 +46,8 @@ struct Config {
   Millis snapshot_timeout{30'000};
   std::int64_t session_ttl_s = 120;
   std::int64_t session_max_bytes = 65'536;
+  std::int64_t ticket_key_rotate_s = 86'400;
+  std::int64_t ticket_key_keep_s = 8 * 86'400;
 
   std::string curve_key_file;
   std::string curve_allow_dir;
@@ -130,6 +132,13 @@ inline constexpr auto kOptions = std::to_array({
                                            {.min = 1, .max = 86'400}),
     config::option<&Config::session_max_bytes>("session.record_max_bytes", "Largest resume record.",
                                                {.min = 1'024, .max = 1LL << 20}),
+    config::option<&Config::ticket_key_rotate_s>(
+        "session.ticket_key_rotate_s", "Seconds after which tickets are signed with a new key; 0: never.",
+        {.min = 0, .max = 10 * 365 * 86'400}),
+    config::option<&Config::ticket_key_keep_s>(
+        "session.ticket_key_keep_s",
+        "Seconds a key that signs no more is still good, at least as long as the edges' session.ticket_ttl_ms.",
+        {.min = 1, .max = 10 * 365 * 86'400}),
     config::option<&Config::curve_key_file>(
         "curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
     config::option<&Config::curve_allow_dir>(

@@ -9,14 +9,15 @@
 #include "broker/link/queries.h"
 #include "broker/link/sessions.h"
 #include "broker/link/snapshots.h"
+#include "broker/link/ticket_keys.h"
 #include "broker/seq/sequencer.h"
 #include "common/log/log.h"
 
 namespace tocsin::broker {
 namespace {
 
-constexpr std::size_t kTicketKeyWords = 4;  // 32 bytes
-constexpr std::string_view kTicketKey = "ticket_key";
+/// Edges are told of changed keys again for this long: a message may be lost.
+constexpr Millis kSayKeys{10'000};
 
 }  // namespace
 
@@ -39,7 +40,8 @@ struct Core::Parts {
         queries(c, s, sequencer.channels(), m),
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m),
-        handover(sessions, peers, m) {}
+        handover(sessions, peers, m),
+        ticket_keys(c, s, sequencer, k, random) {}
 
   const Config& config;
   const std::string cluster;
@@ -54,8 +56,10 @@ struct Core::Parts {
   Snapshots snapshots;
   Sessions sessions;
   Handover handover;
+  TicketKeys ticket_keys;
   std::uint64_t instance = 0;
-  std::string ticket_key;
+  std::vector<std::string> told_keys;  ///< what edges know, that were not welcomed later
+  Instant keys_told{};
   std::uint64_t canary = 0;
   Instant next_heartbeat{};
 
@@ -66,6 +70,7 @@ struct Core::Parts {
     (void)peers.send(name, link::Refused{link::fault_of(error)});
   }
   void heartbeat();
+  void tell_keys();
 
   // One function a message that a peer may send; anything else is answered by refuse().
   void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), std::string(peer.holder), m); }
@@ -100,18 +105,9 @@ struct Core::Parts {
 Status Core::Parts::open() {
   instance = random();
   if (auto ok = sequencer.open(); !ok) return ok;
-  auto key = store.setting(kTicketKey);
-  if (!key) return key.error();
-  if (*key) {
-    ticket_key = **key;
-    return Done{};
-  }
-  for (std::size_t i = 0; i < kTicketKeyWords; ++i) {
-    const std::uint64_t word = random();
-    ticket_key.append(reinterpret_cast<const char*>(&word), sizeof word);
-  }
-  sequencer.gathering().settings.emplace_back(std::string(kTicketKey), ticket_key);
-  sequencer.flush();
+  if (auto ok = ticket_keys.open(); !ok) return ok;
+  told_keys = ticket_keys.current();
+  metrics.ticket_keys.set(static_cast<std::int64_t>(told_keys.size()));
   return Done{};
 }
 
@@ -152,8 +148,10 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
   link::Welcome welcome;
   welcome.cluster = cluster;
   welcome.instance = instance;
-  welcome.ticket_key = peer->is_edge() ? ticket_key : "";
-  if (peer->is_edge()) welcome.ticket_keys = {ticket_key};
+  if (peer->is_edge()) {
+    welcome.ticket_keys = ticket_keys.current();
+    welcome.ticket_key = welcome.ticket_keys.front();
+  }
   welcome.heartbeat_ms = static_cast<std::uint32_t>(config.heartbeat.count());
   welcome.publish_window = static_cast<std::uint32_t>(config.publish_window);
   peers.send(name, welcome);
@@ -201,6 +199,18 @@ void Core::Parts::heartbeat() {
   });
 }
 
+void Core::Parts::tell_keys() {
+  auto keys = ticket_keys.current();
+  if (keys != told_keys) {
+    told_keys = std::move(keys);
+    metrics.ticket_keys.set(static_cast<std::int64_t>(told_keys.size()));
+    keys_told = clock.steady();
+  } else if (keys_told == Instant{} || clock.steady() - keys_told >= kSayKeys) {
+    return;
+  }
+  for (const Peer* edge : peers.edges()) peers.send(edge->name, link::TicketKeys{told_keys});
+}
+
 Core::Core(const Config& config, std::string cluster_id, LogStore& store, const Clock& clock, Random random,
            PeerPort& out, Metrics& metrics)
     : parts_(std::make_unique<Parts>(config, std::move(cluster_id), store, clock, std::move(random), out,
@@ -231,9 +241,11 @@ void Core::tick() {
   p.sequencer.tick();
   p.snapshots.tick();
   p.sessions.tick();
+  p.ticket_keys.tick();
   if (p.clock.steady() < p.next_heartbeat) return;
   p.next_heartbeat = p.clock.steady() + p.config.heartbeat;
   p.heartbeat();
+  p.tell_keys();
 }
 
 void Core::stop() { parts_->sequencer.stop(); }

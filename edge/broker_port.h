@@ -50,8 +50,9 @@ class BrokerPort {
   virtual void put_sessions(std::vector<link::SessionRecord> records) {
     for (auto& record : records) put_session(std::move(record), true);
   }
-  /// Takes the session over with a ticket of this fence. unauthorized: that ticket was used before.
-  virtual void claim_session(const std::string& id, std::uint64_t fence,
+  /// Takes the session over with a ticket of this fence. unauthorized: that ticket was used before;
+  /// forbidden: the session is another subject's. Nothing is changed then.
+  virtual void claim_session(const std::string& id, std::uint64_t fence, const std::string& subject,
                              Answer<link::SessionState> answer) = 0;
   virtual void drop_session(const std::string& id, std::uint64_t fence) = 0;
 

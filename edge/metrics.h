@@ -28,6 +28,11 @@ struct Metrics {
                                   {"live", "resumed", "snapshot", "lost"}};
   metrics::Counter sessions_resumed{registry, "tocsin_edge_sessions_resumed_total",
                                     "Sessions taken over by ticket."};
+  metrics::CounterFamily tickets_refused{registry,
+                                         "tocsin_edge_tickets_refused_total",
+                                         "Tickets that did not take their session over, by reason.",
+                                         "reason",
+                                         {"forged", "expired", "foreign", "reused"}};
   metrics::Counter publishes{registry, "tocsin_edge_publishes_total",
                              "Updates published by WebSocket clients."};
 

@@ -140,6 +140,7 @@ struct SessionClaim {
   std::string id;
   std::string edge;
   std::uint64_t fence = 0;  ///< the ticket's: it must be the session's current one; 0: without a ticket
+  std::string subject{};    ///< the ticket's: it must be the record's
 };
 struct SessionDrop {
   std::string id;
@@ -244,8 +245,8 @@ struct SessionState {
   std::uint64_t ref = 0;
   bool found = false;
   SessionRecord record;  ///< with the new fence, also when nothing was found
-  Fault fault;           ///< unauthorized: the ticket was used before
-  std::string former;    ///< the edge that had it; empty: none, or the asker itself
+  Fault fault;  ///< unauthorized: the ticket was used before; forbidden: the session is another subject's
+  std::string former;  ///< the edge that had it; empty: none, or the asker itself
 };
 struct SessionFenced {
   std::string id;

@@ -148,6 +148,7 @@ void put(pb::LinkFrame& f, const SessionClaim& m) {
   p->set_id(m.id);
   p->set_edge(m.edge);
   p->set_fence(m.fence);
+  p->set_subject(m.subject);
 }
 void put(pb::LinkFrame& f, const SessionDrop& m) {
   auto* p = f.mutable_session_drop();

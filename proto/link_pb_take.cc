@@ -116,7 +116,7 @@ Result<Message> take_up(pb::LinkFrame& f) {
       return Message{SessionPut{take(f.session_put().record()), f.session_put().connected()}};
     case pb::LinkFrame::kSessionClaim: {
       const auto& p = f.session_claim();
-      return Message{SessionClaim{p.ref(), p.id(), p.edge(), p.fence()}};
+      return Message{SessionClaim{p.ref(), p.id(), p.edge(), p.fence(), p.subject()}};
     }
     case pb::LinkFrame::kSessionDrop:
       return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};

@@ -23,6 +23,16 @@ link::SessionRecord record_of(const SessionRow& row) {
   return record;
 }
 
+/// Why a claim is not honoured.
+link::Fault refusal(const link::SessionRecord& record, const link::SessionClaim& claim) {
+  if (claim.subject != record.subject)
+    return link::fault_of({Errc::forbidden, "the session is another subject's"});
+  if (claim.fence != 0 && claim.fence != record.fence)
+    return link::fault_of(
+        {Errc::unauthorized, "the ticket was used before, another socket took the session over"});
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<SessionRow>> Sessions::find(const std::string& id) const {
@@ -91,15 +101,16 @@ void Sessions::claim(const Peer& from, const link::SessionClaim& message) {
     answer.found = true;
     answer.record = record_of(row);
   }
+  if (*known)
+    if (const auto fault = refusal(answer.record, message); !fault.ok()) {
+      link::SessionState refused;
+      refused.ref = message.ref;
+      refused.fault = fault;
+      peers_.send(from.name, refused);
+      return;
+    }
   row.id = message.id;
-  if (*known && message.fence != 0 && message.fence != row.fence) {
-    link::SessionState used;
-    used.ref = message.ref;
-    used.fault = link::fault_of(
-        {Errc::unauthorized, "the ticket was used before, another socket took the session over"});
-    peers_.send(from.name, used);
-    return;
-  }
+  answer.record.subject = message.subject;
   // Also a session of which nothing is kept any more honours a ticket once.
   row.fence = std::max(row.fence, message.fence) + 1;
   row.edge = from.hello.id;

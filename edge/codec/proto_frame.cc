@@ -149,6 +149,7 @@ std::string error(const Error& error, frame::About about) {
   w.text(4, name_of(info.retry));
   w.text(5, about.id);
   w.text(6, about.ref);
+  w.text(7, about.reason);
   return framed(kError, out);
 }
 

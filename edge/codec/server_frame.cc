@@ -168,6 +168,7 @@ std::string error(Door door, const Error& error, About about) {
   member(out, "retry", name_of(info.retry));
   if (!about.id.empty()) member(out, "id", about.id);
   if (!about.ref.empty()) member(out, "ref", about.ref);
+  if (!about.reason.empty()) member(out, "reason", about.reason);
   return out.append("}");
 }
 

@@ -76,10 +76,12 @@ void append_incident(Door door, std::string& incidents, std::string_view json);
 [[nodiscard]] std::string published(Door door, std::string_view ref, std::string_view channel,
                                     const link::PublishOutcome& outcome);
 
-/// What an error is about: the subscription's id, the publish's or ping's ref, or nothing.
+/// What an error is about: the subscription's id, the publish's or ping's ref, or nothing; and which of the
+/// reasons that its code has, where a client may act on it.
 struct About {
   std::string_view id;
   std::string_view ref;
+  std::string_view reason{};
 };
 [[nodiscard]] std::string error(Door door, const Error& error, About about);
 /// `retry_after_ms`: the reason's own unless this client is told another.

@@ -354,12 +354,13 @@ void EdgeLink::put_sessions(std::vector<link::SessionRecord> records) {
 void EdgeLink::put_session(link::SessionRecord record, bool connected) {
   state_->puts.put(std::move(record), connected);
 }
-void EdgeLink::claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) {
+void EdgeLink::claim_session(const std::string& id, std::uint64_t fence, const std::string& subject,
+                             Answer<link::SessionState> answer) {
   State& s = *state_;
   const std::uint64_t ref = s.requests.next_ref();
   // Not repeated: every claim raises the fence, a second one would fence our own socket.
-  s.requests.ask(ref, link::encode(link::SessionClaim{ref, id, s.config.id, fence}), Requests::Again::never,
-                 expect<link::SessionState>(std::move(answer)));
+  s.requests.ask(ref, link::encode(link::SessionClaim{ref, id, s.config.id, fence, subject}),
+                 Requests::Again::never, expect<link::SessionState>(std::move(answer)));
 }
 void EdgeLink::drop_session(const std::string& id, std::uint64_t fence) {
   State& s = *state_;

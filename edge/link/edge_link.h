@@ -78,7 +78,8 @@ class EdgeLink final : public BrokerPort {
   void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) override;
   void put_session(link::SessionRecord record, bool connected) override;
   void put_sessions(std::vector<link::SessionRecord> records) override;
-  void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
+  void claim_session(const std::string& id, std::uint64_t fence, const std::string& subject,
+                     Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t fence) override;
   void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
                       Answer<link::StageAnswer> answer) override;

@@ -8,7 +8,6 @@
 #include "edge/codec/server_frame.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/session/resume.h"
-#include "edge/session/ticket.h"
 
 namespace tocsin::edge {
 namespace {
@@ -85,15 +84,17 @@ void Sessions::refuse(Client& client, const Error& error, std::string_view id, s
   reply(client, frame::error(client.encoding.door, error, {id, ref}));
 }
 
-std::string Sessions::ticket(const Session& session) const {
+std::string Sessions::ticket(const Client& client) const {
+  const Session& session = sessions_[client.slot];
   if (session.id.empty()) return {};
-  return sign({session.id.text(), session.fence, clock_.wall_ms() + config_.ticket_ttl.count()},
+  return sign({session.id.text(), std::string(subject_of(client)), session.fence,
+               clock_.wall_ms() + config_.ticket_ttl.count()},
               broker_.ticket_key());
 }
 
 void Sessions::welcome(Client& client, bool resumed) {
   const Session& session = of(client);
-  const std::string signed_ticket = ticket(session);
+  const std::string signed_ticket = ticket(client);
   reply(client, frame::welcome(client.encoding.door, {session.id.view(), signed_ticket, config_.id,
                                                       config_.keepalive.count(), clock_.wall_ms(), resumed}));
 }
@@ -206,7 +207,7 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
   // Who was not welcomed yet keeps the ticket it came with.
   const std::string signed_ticket = !comes_back      ? std::string()
                                     : session.resume ? session.resume->ticket
-                                                     : ticket(session);
+                                                     : ticket(client);
   metrics_.closed[reason].add();
   const std::int64_t retry = retry_after ? retry_after->count() : describe(reason).retry_after_ms;
   if (client.encoding.door == Door::sse && retry_after) {

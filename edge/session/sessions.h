@@ -20,6 +20,7 @@
 #include "edge/session/phase.h"
 #include "edge/session/session_id.h"
 #include "edge/session/session_index.h"
+#include "edge/session/ticket.h"
 
 namespace tocsin::edge {
 
@@ -94,6 +95,9 @@ class Sessions final : public MovePort {
   void begin_claim(Client& client);
   void try_claim(Client& client);
   void claimed(Client& client, Result<link::SessionState> answer);
+  /// Goes on with a new session. `text` in place of the fault's own.
+  void refuse_ticket(Client& client, TicketFault fault, std::string_view text = {});
+  void replay_held(Client& client, const Session::Resume& resume);
   void restore(Client& client, const link::SessionRecord& record,
                const std::vector<std::pair<std::string, Since>>& since);
   void flush_publishes();
@@ -110,7 +114,10 @@ class Sessions final : public MovePort {
   void keep_alive(Client& client, Instant now);
   void ping(Client& client);
   [[nodiscard]] SessionId new_id();
-  [[nodiscard]] std::string ticket(const Session& session) const;
+  /// Of the token under which the client speaks; empty: nobody's. Tokens are verified by edge/auth; until it
+  /// is configured every client is nobody.
+  [[nodiscard]] static std::string_view subject_of(const Client&) noexcept { return {}; }
+  [[nodiscard]] std::string ticket(const Client& client) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
   [[nodiscard]] Client* find(std::uint32_t slot, std::uint64_t serial) const;
 

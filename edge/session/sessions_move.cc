@@ -59,7 +59,7 @@ void Sessions::offer(ClientRef ref, const Offer& offer) {
   if (client == nullptr) return;
   Session& session = of(*client);
   session.offered = true;
-  const std::string signed_ticket = ticket(session);
+  const std::string signed_ticket = ticket(*client);
   reply(*client, frame::migrating(client->encoding.door, {offer.endpoint, offer.reconnect_after.count(),
                                                           signed_ticket, offer.deadline.count()}));
 }

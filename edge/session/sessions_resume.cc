@@ -7,7 +7,6 @@
 #include "edge/codec/sse_frame.h"
 #include "edge/codec/ws_frame.h"
 #include "edge/session/resume.h"
-#include "edge/session/ticket.h"
 
 namespace tocsin::edge {
 namespace {
@@ -40,24 +39,32 @@ void Sessions::try_claim(Client& client) {
   auto& resume = *session.resume;
   if (resume.asked) return;
   if (resume.ticket.empty())
-    return claimed(client, Error{Errc::unauthorized, "a session is taken over with its \"ticket\""});
+    return refuse_ticket(client, TicketFault::foreign, "a session is taken over with its \"ticket\"");
   if (broker_.ticket_key().empty()) return;  // the broker was not reached yet: the wheel asks again
-  const auto ticket = verify(resume.ticket, broker_.ticket_key(), clock_.wall_ms());
-  const bool agrees = ticket && (resume.session.empty() || resume.session == ticket->session);
-  if (!agrees) {
-    const Error error =
-        ticket ? Error{Errc::unauthorized, "the ticket is another session's"} : ticket.error();
-    return claimed(client, error);
-  }
-  resume.session = ticket->session;
-  resume.fence = ticket->fence;
+  const auto verified =
+      verify(resume.ticket, broker_.ticket_keys(), {resume.session, subject_of(client)}, clock_.wall_ms());
+  if (const auto* fault = std::get_if<TicketFault>(&verified)) return refuse_ticket(client, *fault);
+  const auto& ticket = std::get<Ticket>(verified);
+  resume.session = ticket.session;
+  resume.fence = ticket.fence;
   begin_claim(client);
+}
+
+void Sessions::refuse_ticket(Client& client, TicketFault fault, std::string_view text) {
+  metrics_.tickets_refused[fault].add();
+  const auto resume = std::exchange(of(client).resume, nullptr);
+  move(client, SessionEvent::claimed);
+  welcome(client, false);
+  reply(client, frame::error(client.encoding.door,
+                             {Errc::unauthorized, std::string(text.empty() ? text_of(fault) : text)},
+                             {{}, {}, name_of(fault)}));
+  replay_held(client, *resume);
 }
 
 void Sessions::begin_claim(Client& client) {
   Session& session = of(client);
   session.resume->asked = true;
-  broker_.claim_session(session.resume->session, session.resume->fence,
+  broker_.claim_session(session.resume->session, session.resume->fence, std::string(subject_of(client)),
                         [self = std::weak_ptr<Sessions*>(self_), slot = client.slot,
                          serial = client.serial](Result<link::SessionState> answer) {
                           const auto alive = self.lock();
@@ -70,31 +77,33 @@ void Sessions::begin_claim(Client& client) {
 void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
   Session& session = of(client);
   if (session.phase != Phase::claiming) return;
-  if (!answer && answer.error().code != Errc::unauthorized)
+  if (!answer && answer.error().code == Errc::unauthorized) return refuse_ticket(client, TicketFault::reused);
+  if (!answer && answer.error().code == Errc::forbidden) return refuse_ticket(client, TicketFault::foreign);
+  if (!answer)
     return close(client, CloseReason::try_later,
                  "the session could not be fetched: " + answer.error().detail);
   const auto resume = std::exchange(session.resume, nullptr);
   move(client, SessionEvent::claimed);
-  if (!answer) {
-    welcome(client, false);
-    refuse(client, answer.error(), {}, {});
-  } else {
-    drain_.returned(answer->record.id);
-    fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
-    by_id_.erase(client.slot);
-    session.id = SessionId(answer->record.id);
-    session.fence = answer->record.fence;
-    session.stored = answer->found;
-    by_id_.insert(client.slot);
-    welcome(client, answer->found);
-    if (answer->found) {
-      metrics_.sessions_resumed.add();
-      arrived(client, *answer);
-      restore(client, answer->record, resume->since);
-      tell_arrival(client);
-    }
+  drain_.returned(answer->record.id);
+  fenced(answer->record.id, answer->record.fence);  // an older socket of it on this edge
+  by_id_.erase(client.slot);
+  session.id = SessionId(answer->record.id);
+  session.fence = answer->record.fence;
+  session.stored = answer->found;
+  by_id_.insert(client.slot);
+  welcome(client, answer->found);
+  if (answer->found) {
+    metrics_.sessions_resumed.add();
+    arrived(client, *answer);
+    restore(client, answer->record, resume->since);
+    tell_arrival(client);
   }
-  for (const auto& held : resume->held) {
+  replay_held(client, *resume);
+}
+
+/// What came while the session was being claimed.
+void Sessions::replay_held(Client& client, const Session::Resume& resume) {
+  for (const auto& held : resume.held) {
     if (of(client).phase == Phase::closing) return;
     message(client, held);
   }
@@ -135,6 +144,7 @@ void Sessions::restore(Client& client, const link::SessionRecord& record,
 link::SessionRecord Sessions::record_of(const Client& client, const Session& session) const {
   link::SessionRecord record;
   record.id = session.id.text();
+  record.subject = subject_of(client);
   record.fence = session.fence;
   record.edge = config_.id;
   record.subs = Hub::describe(client);

@@ -1,16 +1,75 @@
 #include "edge/session/ticket.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 
 namespace tocsin::edge {
+namespace {
+
+/// What a key of the cluster has signed, as it was signed.
+std::optional<std::string> payload_of(std::string_view text, std::span<const std::string> keys) {
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  auto payload = crypto::base64url_decode(text.substr(0, dot));
+  const auto mac = crypto::base64url_decode(text.substr(dot + 1));
+  if (!payload || !mac) return std::nullopt;
+  for (const auto& key : keys)
+    if (!key.empty() && crypto::constant_time_equal(*mac, crypto::hmac_sha256(key, *payload)))
+      return *std::move(payload);
+  return std::nullopt;
+}
+
+std::optional<Ticket> ticket_of(const std::string& payload) {
+  const auto doc = json::parse(payload);
+  if (!doc) return std::nullopt;
+  const auto session = json::string_member(*doc, "s");
+  const auto subject = json::string_member(*doc, "u");
+  const auto fence = json::uint_member(*doc, "f");
+  const auto expires = json::uint_member(*doc, "x");
+  if (!session || !*session || !subject || !fence || !*fence || !expires || !*expires) return std::nullopt;
+  if (!is_session_id(**session)) return std::nullopt;
+  return Ticket{std::string(**session), std::string(subject->value_or("")), **fence,
+                static_cast<std::int64_t>(**expires)};
+}
+
+}  // namespace
+
+std::string_view name_of(TicketFault fault) noexcept {
+  switch (fault) {
+    case TicketFault::expired:
+      return "expired";
+    case TicketFault::foreign:
+      return "foreign";
+    case TicketFault::reused:
+      return "reused";
+    case TicketFault::forged:
+      break;
+  }
+  return "forged";
+}
+
+std::string_view text_of(TicketFault fault) noexcept {
+  switch (fault) {
+    case TicketFault::expired:
+      return "the ticket has expired";
+    case TicketFault::foreign:
+      return "the ticket is another session's or another subject's";
+    case TicketFault::reused:
+      return "the ticket was used before, another socket took the session over";
+    case TicketFault::forged:
+      break;
+  }
+  return "the ticket is not one of this cluster's, or it is spoiled";
+}
 
 std::string sign(const Ticket& ticket, std::string_view key) {
   if (key.empty()) return {};
   std::string payload = "{\"s\":";
   json::append_quoted(payload, ticket.session);
+  if (!ticket.subject.empty()) json::append_quoted(payload.append(",\"u\":"), ticket.subject);
   payload.append(",\"f\":")
       .append(std::to_string(ticket.fence))
       .append(",\"x\":")
@@ -20,24 +79,15 @@ std::string sign(const Ticket& ticket, std::string_view key) {
          crypto::base64url_encode(crypto::hmac_sha256(key, payload));
 }
 
-Result<Ticket> verify(std::string_view text, std::string_view key, std::int64_t now_ms) {
-  const Error refused{Errc::unauthorized, "the ticket is not one of this cluster's, or it is spoiled"};
-  const auto dot = text.find('.');
-  if (key.empty() || dot == std::string_view::npos) return refused;
-  const auto payload = crypto::base64url_decode(text.substr(0, dot));
-  const auto mac = crypto::base64url_decode(text.substr(dot + 1));
-  if (!payload || !mac || !crypto::constant_time_equal(*mac, crypto::hmac_sha256(key, *payload)))
-    return refused;
-  const auto doc = json::parse(*payload);
-  if (!doc) return refused;
-  const auto session = json::string_member(*doc, "s");
-  const auto fence = json::uint_member(*doc, "f");
-  const auto expires = json::uint_member(*doc, "x");
-  if (!session || !*session || !fence || !*fence || !expires || !*expires) return refused;
-  if (!is_session_id(**session)) return refused;
-  const Ticket ticket{std::string(**session), **fence, static_cast<std::int64_t>(**expires)};
-  if (ticket.expires_ms <= now_ms) return Error{Errc::unauthorized, "the ticket has expired"};
-  return ticket;
+std::variant<Ticket, TicketFault> verify(std::string_view text, std::span<const std::string> keys,
+                                         const TicketHolder& holder, std::int64_t now_ms) {
+  const auto payload = payload_of(text, keys);
+  auto ticket = payload ? ticket_of(*payload) : std::nullopt;
+  if (!ticket) return TicketFault::forged;
+  if (ticket->expires_ms <= now_ms) return TicketFault::expired;
+  if (!holder.session.empty() && holder.session != ticket->session) return TicketFault::foreign;
+  if (holder.subject != ticket->subject) return TicketFault::foreign;
+  return *std::move(ticket);
 }
 
 bool is_session_id(std::string_view text) noexcept {

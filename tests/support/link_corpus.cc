@@ -61,7 +61,7 @@ std::vector<std::pair<std::string, Message>> up() {
       {"get_channel", GetChannel{14, "incidents"}},
       {"session_put", SessionPut{session(), true}},
       {"session_puts", SessionPuts{{{session(), true}, {session(), false}}}},
-      {"session_claim", SessionClaim{15, "00112233445566778899aabbccddeeff", "edge-1", 3}},
+      {"session_claim", SessionClaim{15, "00112233445566778899aabbccddeeff", "edge-1", 3, "bob"}},
       {"session_drop", SessionDrop{"00112233445566778899aabbccddeeff", 3}},
       {"stage_sessions", StageSessions{16, "edge-0", "edge-1", {session(), session()}}},
       {"stage_answer", StageAnswer{16, "edge-0", 1, {"overloaded", "cordoned"}}},

@@ -24,7 +24,7 @@ struct Linked : Broker {
     return must_take<link::SnapshotPage>(peer);
   }
   link::SessionState claim(const std::string& edge, const std::string& id) {
-    say(edge, link::SessionClaim{++last_ref, id, edge});
+    say(edge, link::SessionClaim{++last_ref, id, edge, 0, "alice"});
     return must_take<link::SessionState>(edge);
   }
 };
@@ -363,15 +363,19 @@ TEST_CASE("incidents are listed by filter in key order, page by page, and found 
 TEST_CASE("L-26: a ticket's fence is honoured once, also when nothing is kept of its session") {
   Linked b;
   b.say("edge-0", link::SessionPut{record("s", 1), true});
-  const auto claim = [&b](const std::string& id, std::uint64_t fence) {
-    b.say("edge-1", link::SessionClaim{++b.last_ref, id, "edge-1", fence});
+  const auto claim = [&b](const std::string& id, std::uint64_t fence, const char* subject = "alice") {
+    b.say("edge-1", link::SessionClaim{++b.last_ref, id, "edge-1", fence, subject});
     return b.must_take<link::SessionState>("edge-1");
   };
   CHECK(claim("s", 1).record.fence == 2);
   const auto again = claim("s", 1);
   CHECK(again.fault.code == "unauthorized");
   CHECK_FALSE(again.found);
-  CHECK(claim("s", 2).record.fence == 3);  // the refused one cost nothing
+  const auto foreign = claim("s", 2, "mallory");
+  CHECK(foreign.fault.code == "forbidden");
+  CHECK(foreign.record.subs.empty());
+  CHECK(claim("s", 2, "").fault.code == "forbidden");
+  CHECK(claim("s", 2).record.fence == 3);  // the refused ones cost nothing
   CHECK(claim("unknown", 4).record.fence == 5);
   CHECK(claim("unknown", 4).fault.code == "unauthorized");
 }
@@ -380,7 +384,7 @@ TEST_CASE("a claim raises the fence durably, gives the record, and tells the for
   Linked b;
   b.say("edge-0", link::SessionPut{record("s", 1), true});
   b.store->open = false;
-  b.say("edge-1", link::SessionClaim{7, "s", "edge-1"});
+  b.say("edge-1", link::SessionClaim{7, "s", "edge-1", 0, "alice"});
   CHECK_FALSE(b.take<link::SessionState>("edge-1"));  // not before it is durable
   b.store->open = true;
   b.store->release();

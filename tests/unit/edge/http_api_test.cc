@@ -70,7 +70,8 @@ class FakeBroker final : public BrokerPort {
     answer(std::move(info));
   }
   void put_session(link::SessionRecord, bool) override {}
-  void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
+  void claim_session(const std::string&, std::uint64_t, const std::string&,
+                     Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
   void stage_sessions(const std::string&, std::vector<link::SessionRecord>,
                       Answer<link::StageAnswer>) override {}

@@ -30,7 +30,8 @@ class NoBroker final : public BrokerPort {
   void get_incident(link::GetIncident, Answer<link::IncidentsPage>) override {}
   void get_channel(const std::string&, Answer<link::ChannelInfo>) override {}
   void put_session(link::SessionRecord, bool) override {}
-  void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
+  void claim_session(const std::string&, std::uint64_t, const std::string&,
+                     Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
   void stage_sessions(const std::string&, std::vector<link::SessionRecord>,
                       Answer<link::StageAnswer>) override {}

@@ -266,7 +266,7 @@ TEST_SUITE("edge link: requests") {
     Rig rig;
     rig.attach(0);
     std::optional<Errc> code;
-    rig.link->claim_session("s1", 1, [&](const auto& state) { code = state.error().code; });
+    rig.link->claim_session("s1", 1, "", [&](const auto& state) { code = state.error().code; });
     rig.link->on_connected();
     rig.welcome(2);
     rig.tick();

@@ -91,12 +91,15 @@ void FakeBroker::put_session(link::SessionRecord record, bool is_connected) {
   kept = std::move(record);
 }
 
-void FakeBroker::claim_session(const std::string& id, std::uint64_t fence,
+void FakeBroker::claim_session(const std::string& id, std::uint64_t fence, const std::string& subject,
                                Answer<link::SessionState> answer) {
-  due.push_back([this, id, fence, answer = std::move(answer)] {
+  ++claims;
+  due.push_back([this, id, fence, subject, answer = std::move(answer)] {
     if (away) return answer(Error{Errc::unavailable, "away"});
     link::SessionState state;
     state.found = sessions.contains(id);
+    if (state.found && sessions[id].subject != subject)
+      return answer(Error{Errc::forbidden, "another subject's"});
     if (state.found && sessions[id].fence != fence) return answer(Error{Errc::unauthorized, "used before"});
     if (state.found) ++sessions[id].fence;
     state.record = state.found ? sessions[id] : link::SessionRecord{id, "", 1, {}, ""};

@@ -49,7 +49,8 @@ class FakeBroker final : public BrokerPort {
   void get_incident(link::GetIncident, Answer<link::IncidentsPage>) override {}
   void get_channel(const std::string& channel, Answer<link::ChannelInfo> answer) override;
   void put_session(link::SessionRecord record, bool connected) override;
-  void claim_session(const std::string& id, std::uint64_t fence, Answer<link::SessionState> answer) override;
+  void claim_session(const std::string& id, std::uint64_t fence, const std::string& subject,
+                     Answer<link::SessionState> answer) override;
   void drop_session(const std::string& id, std::uint64_t) override { sessions.erase(id); }
   void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
                       Answer<link::StageAnswer> answer) override;
@@ -84,7 +85,7 @@ class FakeBroker final : public BrokerPort {
   bool away = false;            ///< requests are answered unavailable, channels do not attach
   std::size_t page_updates = 10;
   std::size_t page_incidents = 5;
-  std::size_t reads = 0, snapshots = 0, cancelled = 0, puts = 0;
+  std::size_t reads = 0, snapshots = 0, cancelled = 0, puts = 0, claims = 0;
   std::vector<Draft> published;
   int publish_calls = 0;
 };

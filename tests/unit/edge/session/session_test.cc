@@ -36,22 +36,93 @@ TEST_CASE("phases: what the table allows, and nothing else") {
 TEST_CASE(
     "PROTOCOL 5.1, 5.5: tickets: what was signed verifies; forged, spoiled, foreign and expired ones do not") {
   const std::string id(32, 'a');
-  const auto text = sign({id, 7, 1'000}, "key");
-  const auto ticket = verify(text, "key", 999);
-  REQUIRE(ticket);
+  const std::vector<std::string> keys{"new", "key"};
+  const auto fault = [&](std::string_view text, const TicketHolder& holder = {{}, "bob"},
+                         std::int64_t now = 999) {
+    const auto verified = verify(text, keys, holder, now);
+    const auto* found = std::get_if<TicketFault>(&verified);
+    return found != nullptr ? name_of(*found) : "";
+  };
+  const auto text = sign({id, "bob", 7, 1'000}, "key");
+  const auto verified = verify(text, keys, {id, "bob"}, 999);
+  const auto* ticket = std::get_if<Ticket>(&verified);
+  REQUIRE(ticket != nullptr);
   CHECK(ticket->session == id);
+  CHECK(ticket->subject == "bob");
   CHECK(ticket->fence == 7);
-  CHECK_FALSE(verify(text, "key", 1'000));
-  CHECK_FALSE(verify(text, "other", 1));
-  CHECK_FALSE(verify(text, "", 1));
-  CHECK(sign({id, 7, 1'000}, "").empty());
-  CHECK_FALSE(verify(sign({"no session's id", 7, 1'000}, "key"), "key", 1));
+  CHECK(fault(text).empty());
+  CHECK(fault(sign({id, "bob", 7, 1'000}, "new")).empty());
+  CHECK(fault(sign({id, "", 7, 1'000}, "new"), {}).empty());
+
+  CHECK(fault(text, {{}, "bob"}, 1'000) == "expired");
+  CHECK(fault(text, {std::string(32, 'b'), "bob"}) == "foreign");
+  CHECK(fault(text, {{}, "eve"}) == "foreign");
+  CHECK(fault(text, {}) == "foreign");  // nobody shows somebody's
+  CHECK(fault(sign({id, "", 7, 1'000}, "key")) == "foreign");
+  CHECK(fault(sign({id, "bob", 7, 1'000}, "old")) == "forged");
+  CHECK(fault(sign({"no session's id", "bob", 7, 1'000}, "key")) == "forged");
+  CHECK(sign({id, "bob", 7, 1'000}, "").empty());
+  CHECK(std::get<TicketFault>(verify(text, {}, {}, 1)) == TicketFault::forged);
+  CHECK(std::get<TicketFault>(verify(text, std::vector<std::string>{""}, {}, 1)) == TicketFault::forged);
   for (std::size_t i = 0; i < text.size(); ++i) {
     std::string spoiled = text;
     spoiled[i] = spoiled[i] == 'A' ? 'B' : 'A';
-    CHECK_FALSE(verify(spoiled, "key", 1));
+    CHECK(fault(spoiled) == "forged");
   }
-  for (const auto* bad : {"", ".", "a.b", "....", "eyJ9.eyJ9"}) CHECK_FALSE(verify(bad, "key", 1));
+  for (const auto* bad : {"", ".", "a.b", "....", "eyJ9.eyJ9"}) CHECK(fault(bad) == "forged");
+}
+
+TEST_CASE(
+    "PROTOCOL 5.5: a refused ticket has its reason, costs the broker nothing, and a new session goes on") {
+  Rig r;
+  const std::string id(32, 'b');
+  r.broker.put_session({id, "", 3, {{"a", "c", "{}", {Epoch{1}, 0}, false, 0, "json"}}, "edge-1"}, false);
+  const auto signed_by = [&](const std::string& key, std::int64_t ms, std::string subject = {}) {
+    return sign({id, std::move(subject), 3, r.clock.wall_ms() + ms}, key);
+  };
+  r.broker.keys = {"newest", "secret"};
+  struct Case {
+    std::string ticket;
+    std::string reason;
+  };
+  const std::vector<Case> cases{{"spoiled.ticket", "forged"},
+                                {signed_by("theirs", 1'000), "forged"},
+                                {signed_by("secret", 0), "expired"},
+                                {signed_by("secret", 1'000, "eve"), "foreign"}};
+  for (const auto& [ticket, reason] : cases) {
+    CAPTURE(reason);
+    Peer& p = r.connect();
+    r.say(p, connect_with(ticket));
+    r.say(p, R"({"type":"ping","ref":"x"})");
+    r.settle();
+    const auto frames = p.take();
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[0].find(R"("resumed":false)") != std::string::npos);
+    CHECK(text_of(frames[0], "session") != id);
+    CHECK(text_of(frames[1], "code") == "unauthorized");
+    CHECK(text_of(frames[1], "reason") == reason);
+    CHECK(type_of(frames[2]) == "pong");
+  }
+  CHECK(r.broker.claims == 0);
+  CHECK(r.metrics.tickets_refused[TicketFault::forged].value() == 2);
+  CHECK(r.metrics.tickets_refused[TicketFault::expired].value() == 1);
+  CHECK(r.metrics.tickets_refused[TicketFault::foreign].value() == 1);
+
+  const auto good = signed_by("secret", 1'000);  // by a key that signs no more
+  for (const bool first : {true, false}) {
+    Peer& p = r.connect();
+    r.say(p, connect_with(good));
+    r.settle();
+    const auto frames = p.take();
+    CHECK((frames.at(0).find(R"("resumed":true)") != std::string::npos) == first);
+    if (!first) CHECK(text_of(frames.at(1), "reason") == "reused");
+  }
+  CHECK(r.metrics.tickets_refused[TicketFault::reused].value() == 1);
+  r.broker.put_session({id, "bob", 9, {}, "edge-1"}, false);  // the record knows better than the ticket
+  Peer& p = r.connect();
+  r.say(p, connect_with(sign({id, "", 9, r.clock.wall_ms() + 1'000}, "secret")));
+  r.settle();
+  CHECK(text_of(p.take().at(1), "reason") == "foreign");
 }
 
 TEST_CASE(
@@ -239,7 +310,7 @@ TEST_CASE(
   CHECK(text_of(frames.at(1), "code") == "unauthorized");
   Peer& q = r.connect();
   const std::string id(32, 'b');
-  r.say(q, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
+  r.say(q, connect_with(sign({id, "", 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   r.settle();
   frames = q.take();
   REQUIRE(frames.size() == 1);
@@ -247,7 +318,7 @@ TEST_CASE(
   CHECK(text_of(frames[0], "session") == id);
   r.broker.away = true;
   Peer& s = r.connect();
-  r.say(s, connect_with(sign({id, 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
+  r.say(s, connect_with(sign({id, "", 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   r.settle();
   CHECK(s.socket.reason == CloseReason::try_later);
   CHECK(number_of(of_type(s.take(), "closing").at(0), "code") == 1013);
@@ -256,7 +327,8 @@ TEST_CASE(
 TEST_CASE("PROTOCOL 5.6: a flood while the session is being claimed is cut off") {
   Rig r;
   Peer& p = r.connect();
-  r.say(p, connect_with(sign({std::string(32, 'c'), 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
+  r.say(p,
+        connect_with(sign({std::string(32, 'c'), "", 1, r.clock.wall_ms() + 1'000}, r.broker.keys.front())));
   for (int i = 0; i < 100 && !p.socket.closed; ++i) r.say(p, R"({"type":"ping"})");
   CHECK(p.socket.reason == CloseReason::too_many);
 }
