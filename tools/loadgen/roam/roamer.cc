@@ -88,11 +88,11 @@ void Roamer::subscribed(Leg& leg, const Position& at, std::string_view outcome) 
   if (outcome == "snapshot") ++tally.snapshots;
   if (outcome == "lost") ++tally.lost;
   story_.begins(at);
-  if (&leg == next_) carry_on(leg);
+  if (&leg == next_) carry_on(leg, at.offset);
 }
 
-/// The next socket carries the stream; the old one is told that it is not needed.
-void Roamer::carry_on(Leg& leg) {
+/// The next socket carries the stream, from a position that may lie behind what the old one brought.
+void Roamer::carry_on(Leg& leg, std::uint64_t from) {
   Leg* const old = current_;
   Phase& phase = host_.tally().phase();
   current_ = &leg;
@@ -116,17 +116,24 @@ void Roamer::carry_on(Leg& leg) {
   }
   if (old == nullptr) return;
   leaving_.push_back(old);
-  old->say(bye_frame(repeats_));
+  owed_bye_ = old;
+  switch_at_ = story_.position().offset;
+  if (from >= switch_at_) switch_over();
 }
 
-void Roamer::told(Leg&, std::uint64_t from, std::uint64_t to, std::string_view frame) {
+void Roamer::switch_over() {
+  owed_bye_->say(bye_frame(repeats_));
+  owed_bye_ = nullptr;
+}
+
+void Roamer::told(Leg& leg, std::uint64_t from, std::uint64_t to, std::string_view frame) {
   if (story_.tell(from, to) == Story::Told::news) {
     if (!frame.empty()) host_.news(*this, to, frame);
-    return;
+  } else if (!frame.empty()) {
+    ++repeats_;
+    ++host_.tally().phase().repeats;
   }
-  if (frame.empty()) return;
-  ++repeats_;
-  ++host_.tally().phase().repeats;
+  if (owed_bye_ != nullptr && &leg == current_ && to >= switch_at_) switch_over();
 }
 
 void Roamer::migrating(Leg& leg, const Migration& offer) {
@@ -151,6 +158,7 @@ void Roamer::ended(Leg& leg) {
   host_.tally().broken += leg.broken();
   if (const auto at = std::find(leaving_.begin(), leaving_.end(), &leg); at != leaving_.end()) {
     leaving_.erase(at);
+    if (owed_bye_ == &leg) owed_bye_ = nullptr;
     return;
   }
   if (!leg.closing().ticket.empty()) ticket_ = leg.closing().ticket;

@@ -3,7 +3,7 @@
 //
 //   current        the socket that carries the stream
 //   next           one that is being opened: where an offer points, or where to come back
-//   leaving        old sockets that heard `bye` and still deliver
+//   leaving        old sockets: `bye` is said when the new one carries all that they brought
 //
 // Invariant: a client is streaming, on its way (next), or waiting for a timer.
 // Thread: one.
@@ -79,7 +79,8 @@ class Roamer final : public LegOwner {
   void dial(const Target& target, const std::string& ticket);
   void come_back(std::int64_t dictated_ms);
   void retry_move();
-  void carry_on(Leg& leg);
+  void carry_on(Leg& leg, std::uint64_t from);
+  void switch_over();
   [[nodiscard]] std::chrono::milliseconds own_delay();
 
   Host& host_;
@@ -91,6 +92,8 @@ class Roamer final : public LegOwner {
   Leg* current_ = nullptr;
   Leg* next_ = nullptr;
   std::vector<Leg*> leaving_;
+  Leg* owed_bye_ = nullptr;      ///< of these the last, until current_ carries what it brought
+  std::uint64_t switch_at_ = 0;  ///< that position
   std::uint32_t sockets_ = 0;
   std::string ticket_;
   std::string edge_;

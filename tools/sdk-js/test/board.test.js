@@ -11,7 +11,7 @@ describe("the board", { skip: noCluster || noBrowser }, () => {
   const cleanups = [];
   before(async () => {
     const scope = { after: (action) => cleanups.unshift(action) };
-    cluster = await startCluster(scope);
+    cluster = await startCluster(scope, { config: "admin:\n  loopback: true\ndrain:\n  lb_settle_ms: 200\n" });
     browser = await openBrowser(scope);
   }, { timeout: 120_000 });
   after(async () => {
@@ -82,5 +82,30 @@ describe("the board", { skip: noCluster || noBrowser }, () => {
     assert.equal(await page.textContent("#reconnects"), "0");
     assert.ok((await page.evaluate(() => window.states)).every((s) => s === "moving" || s === "open"));
     await page.close();
+  });
+
+  test("a drain of the edge under it: it moves before the viewer's eyes, and nothing is missed", { timeout: 120_000 }, async () => {
+    const [edge] = cluster.urls();
+    const { page, errors } = await openPage(browser, edge);
+    await state(page, "open");
+    await page.evaluate(() => {
+      window.states = [];
+      new MutationObserver(() => window.states.push(document.getElementById("connection").dataset.state))
+        .observe(document.getElementById("connection"), { attributes: true });
+    });
+    const reply = await fetch(`${edge}/admin/drain`, { method: "POST", body: JSON.stringify({ deadline_ms: 15_000 }) });
+    assert.equal(reply.status, 202, await reply.text());
+    await say("b-5", { title: "during the drain", severity: "P2", status: "detected" }, "created");
+    await page.waitForFunction(() => document.getElementById("where").textContent === "on edge-1");
+    await inColumn(page, "P2", "b-5");
+    await say("b-6", { title: "after the drain", severity: "P3", status: "detected" }, "created");
+    await inColumn(page, "P3", "b-6");
+    assert.equal(await page.textContent("#moves"), "1");
+    assert.equal(await page.textContent("#reconnects"), "0");
+    assert.ok((await page.evaluate(() => window.states)).every((s) => s === "moving" || s === "open"));
+    assert.deepEqual(errors, []);
+    await page.close();
+    await fetch(`${edge}/admin/uncordon`, { method: "POST" });
+    await cluster.ready();
   });
 });
