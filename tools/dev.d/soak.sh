@@ -1,9 +1,11 @@
 # Longer runs than a change waits for. Sourced by tools/dev.
 
-# run_soak [MINUTES]: half of the time for the simulation, half for the fuzzers.
+# run_soak [MINUTES]: ten scale cycles under load; then half of the time for the simulation, half for the fuzzers.
 run_soak() {
   local minutes=${1:-30} program name seconds
-  compile build
+  build_programs
+  part "ten times 2 -> 5 -> 2 edges, with real processes"
+  TOCSIN_BIN=$PWD/build/bin TOCSIN_SCALE_CYCLES=10 python -B -m pytest -q -p no:cacheprovider tests/chaos/test_fleet_changes.py -k scale
   part "simulation for $((minutes / 2)) minutes"
   build/tests/sim/tocsin-sim --minutes $((minutes / 2 > 0 ? minutes / 2 : 1))
   install_missing "${lint_packages[@]}"
