@@ -108,6 +108,7 @@ EdgeView Desk::view_of(const SupervisedProcess& process, bool retiring) const {
   view.clients = seen.clients;
   view.weight = seen.weight;
   view.report = seen.report;
+  view.sees = seen.sees;
   return view;
 }
 

@@ -1,5 +1,7 @@
 #include "ops/supervisor/edge_watch.h"
 
+#include <algorithm>
+
 #include "common/json/json.h"
 #include "ops/cluster/problem.h"
 
@@ -38,6 +40,7 @@ void EdgeWatch::poll(Millis every) {
     const std::string& name = process->spec().name;
     if (name == "broker" || process->state() != SupervisedProcess::State::ready) continue;
     Asking& asking = asking_[name];
+    asking.next = std::min(asking.next, now + every);  // a move may have begun since
     if (asking.open > 0 || now < asking.next) continue;
     asking.next = now + every;
     ask(*process);
@@ -90,9 +93,17 @@ void EdgeWatch::take_status(Seen& seen, const http::Response& response) {
   const std::string self = text_of(*document, "edge");
   const json::Value* edges = json::find(*document, "edges");
   if (edges == nullptr || !edges->IsArray()) return;
-  for (const json::Value& edge : edges->GetArray())
-    if (text_of(edge, "id") == self || text_of(edge, "edge") == self)
+  seen.sees.clear();
+  for (const json::Value& edge : edges->GetArray()) {
+    const std::string id = text_of(edge, "id");
+    // One that has not said anything to the broker yet has no weight there either.
+    const bool takes = text_of(edge, "state") == "ready" && number_of(edge, "take_per_s", 0) > 0;
+    if (!takes) continue;
+    if (id == self)
       seen.weight = number_of(edge, "weight", 100);
+    else
+      seen.sees.insert(id);
+  }
 }
 
 void EdgeWatch::remind(const SupervisedProcess& process, const Seen& seen) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "common/clock.h"
@@ -36,6 +37,7 @@ class EdgeWatch {
     std::uint64_t take_per_s = 0;
     std::uint64_t weight = 100;
     std::optional<EdgeReport> report;
+    std::set<std::string> sees;  ///< other edges that take clients, as the broker told it
   };
 
   EdgeWatch(http::Context& context, const Clock& clock, const Cluster& cluster, std::string token)

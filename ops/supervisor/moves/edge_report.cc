@@ -19,6 +19,7 @@ constexpr auto kCounts = std::to_array<std::pair<std::string_view, Number>>({
     {"lost", &EdgeReport::lost},
     {"closed", &EdgeReport::closed},
     {"left", &EdgeReport::left},
+    {"returned", &EdgeReport::returned},
     {"remaining", &EdgeReport::remaining},
     {"duplicates_suppressed", &EdgeReport::duplicates_suppressed},
 });

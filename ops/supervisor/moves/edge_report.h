@@ -18,7 +18,7 @@ struct EdgeReport {
   std::string paused_reason;
   std::uint64_t started_ms = 0, planned_ms = 0, elapsed_ms = 0;
   std::uint64_t planned = 0, offered = 0, migrated = 0, resumed = 0, resumed_snapshot = 0, lost = 0;
-  std::uint64_t closed = 0, left = 0, remaining = 0, duplicates_suppressed = 0;
+  std::uint64_t closed = 0, left = 0, returned = 0, remaining = 0, duplicates_suppressed = 0;
   std::uint64_t blackout_p50 = 0, blackout_p99 = 0, blackout_max = 0;
   std::uint64_t peak_handshakes_per_s = 0, rate_per_s = 0;
   std::map<std::string, std::uint64_t> targets;  ///< clients sent to each

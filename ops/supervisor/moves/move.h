@@ -18,6 +18,7 @@ class Move {
  public:
   static constexpr Millis kAskAgain{1'000};       ///< an edge that does not do what it was asked for
   static constexpr Millis kUndoPatience{10'000};  ///< for an edge that does not answer, when calling off
+  static constexpr Millis kTargetSeen{5'000};     ///< until an edge must have heard of its targets
   static constexpr Millis kLook{500};          ///< after a step, until the counts of the edges are believed
   static constexpr std::uint64_t kRounds = 3;  ///< steps of a rebalance without improvement, then it ends
 
@@ -66,7 +67,7 @@ class Move {
   [[nodiscard]] bool save();
   void add_task(const std::string& edge, std::uint64_t count, Pace pace);
   void run(Task& task);
-  void ask(Task& task);
+  void ask(Task& task, const EdgeView& edge);
   [[nodiscard]] bool call_off(Task& task);
   [[nodiscard]] bool may_ask(const std::string& key);
   void post(const std::string& key, const std::string& edge, const std::string& what, const std::string& body,

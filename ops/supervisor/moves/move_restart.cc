@@ -9,13 +9,16 @@ namespace tocsin::ops {
 
 bool Move::next_edge() {
   if (port_.maintenance()) return wait("maintenance is on");
-  if (record_.waiting.empty()) return empty_surge();
-  const std::string name = record_.waiting.front();
-  const auto edge = find(name);
-  if (!edge) {
-    record_.waiting.erase(record_.waiting.begin());
-    return next_edge();
+  // The one with the fewest clients first: they are the ones that make a second hop.
+  std::optional<EdgeView> edge;
+  for (EdgeView& view : port_.edges()) {
+    const bool waits =
+        std::find(record_.waiting.begin(), record_.waiting.end(), view.id) != record_.waiting.end();
+    if (waits && view.heard && view.heard_at < *since_) return false;  // its count is of before
+    if (waits && (!edge || view.clients < edge->clients)) edge = std::move(view);
   }
+  if (!edge) return empty_surge();
+  const std::string name = edge->id;
   record_.edge = name;
   record_.before = edge->release;
   Pace pace = record_.order.pace;

@@ -80,7 +80,7 @@ void Move::run(Task& task) {
                              (task.report.paused_reason.empty() ? "paused" : task.report.paused_reason)));
     return;
   }
-  ask(task);
+  ask(task, *edge);
 }
 
 bool Move::may_ask(const std::string& key) {
@@ -102,7 +102,12 @@ void Move::post(const std::string& key, const std::string& edge, const std::stri
       });
 }
 
-void Move::ask(Task& task) {
+void Move::ask(Task& task, const EdgeView& edge) {
+  // Edges hear of one that has just started from the broker, a second or two later. A drain that begins
+  // before would pause, and plan for no target at all.
+  const auto seen = [&](const std::string& target) { return edge.sees.contains(target); };
+  const bool known = task.pace.to.empty() || std::any_of(task.pace.to.begin(), task.pace.to.end(), seen);
+  if (!known && now_ - *since_ < kTargetSeen) return;
   const std::string key = record_.task_id(task);
   if (const std::string& said = asking_[key].said; !said.empty())
     static_cast<void>(wait(task.edge + ": " + said));

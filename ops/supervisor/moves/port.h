@@ -5,6 +5,7 @@
 // Whatever is asked may be asked again: a move that finds itself in the middle of a phase does it anew.
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct EdgeView {
   std::uint64_t clients = 0;
   std::uint64_t weight = 100;
   std::optional<EdgeReport> report;  ///< of its running move, or the last one
+  std::set<std::string> sees;        ///< other edges that would take clients, as far as it knows
 
   [[nodiscard]] bool takes_clients() const { return ready && heard && state == "ready"; }
 };

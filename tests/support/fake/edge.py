@@ -129,7 +129,8 @@ class FakeEdge:
                 elif what == "report":
                     return self.answer(200, edge.move) if edge.move else self.answer(404, {"code": "not_found", "status": 404, "detail": "none"})
                 return self.answer(200, {"edge": edge.id, "state": edge.state, "revision": edge.revision, "clients": edge.clients(),
-                                         "load": 0, "take_per_s": 1000, "edges": [], "move": edge.move})
+                                         "load": 0, "take_per_s": 1000, "move": edge.move,
+                                         "edges": [{"id": o.id, "state": "ready", "take_per_s": 1000, "weight": 100} for o in edge.others({})]})
             do_GET = do_POST = handle_any
 
             def log_message(self, *_):

@@ -179,6 +179,15 @@ TEST_SUITE("moves") {
     }
   }
 
+  TEST_CASE("the edge with the fewest clients is restarted first: they are the ones that move twice") {
+    World world(3);
+    world.fakes["edge-0"].clients = 300;
+    world.fakes["edge-2"].clients = 10;
+    start(world, order_of(MoveKind::restart));
+    world.run();
+    CHECK(world.hops == 410 + 10);
+  }
+
   TEST_CASE("an edge that dies in the middle of its drain is asked again when it is back") {
     World world(3);
     start(world, order_of(MoveKind::drain, "edge-1"));

@@ -78,6 +78,8 @@ class World final : public MovePort {
       view.state = edge.cordoned ? (edge.clients == 0 ? "empty" : "cordoned") : "ready";
       view.clients = edge.clients;
       view.report = edge.report;
+      for (const auto& [other, fake] : fakes)
+        if (other != name && alive(fake) && !fake.cordoned) view.sees.insert(other);
       out.push_back(std::move(view));
     }
     return out;
