@@ -30,7 +30,8 @@ class FakeBroker final : public BrokerPort {
   void get_incident(link::GetIncident, Answer<link::IncidentsPage>) override {}
   void get_channel(const std::string&, Answer<link::ChannelInfo>) override {}
   void put_session(link::SessionRecord, bool) override {}
-  void claim_session(const std::string&, std::uint64_t, Answer<link::SessionState>) override {}
+  void claim_session(const std::string&, std::uint64_t, const std::string&,
+                     Answer<link::SessionState>) override {}
   void drop_session(const std::string&, std::uint64_t) override {}
   void stage_sessions(const std::string& target, std::vector<link::SessionRecord> records,
                       Answer<link::StageAnswer> answer) override {
