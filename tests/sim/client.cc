@@ -28,6 +28,7 @@ SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, const C
       name_(plan.name),
       by_ticket_(plan.by_ticket),
       proto_(plan.proto),
+      follows_(plan.follows && plan.by_ticket),
       dial_(std::move(dial)) {
   for (const Wanted& w : plan.wanted) held_.emplace_back().wanted = w;
 }
@@ -40,7 +41,7 @@ void SimClient::retry(std::int64_t ms) {
   });
 }
 
-void SimClient::connect() {
+void SimClient::connect(const std::string& endpoint) {
   auto conn = std::make_shared<Conn>();
   conn->number = ++conns_;
   conn->tcp = std::make_shared<Tcp>();
@@ -52,7 +53,7 @@ void SimClient::connect() {
   conn->tcp->gone = [this, weak] {
     if (const auto held = weak.lock()) on_gone(held);
   };
-  if (!dial_(conn->tcp)) return retry(150);
+  if (!dial_(conn->tcp, endpoint)) return retry(150);
   recorder_.socket(name_, conn->number, "open");
   now_ = conn;
   open_.push_back(conn);
@@ -106,6 +107,7 @@ void SimClient::on_frame(const ConnPtr& conn, std::string_view text) {
   if (type == "snapshot") return on_snapshot(conn, *doc);
   if (type == "subscribed") return on_subscribed(conn, *doc);
   if (type == "welcome") return on_welcome(conn, *doc);
+  if (type == "status") return on_status(conn, *doc);
   if (const auto ticket = text_of(*doc, "ticket"); !ticket.empty()) ticket_ = ticket;
   if (type == "skip") {
     if (const auto sub = conn->subs.find(number_of(*doc, "sub")); sub != conn->subs.end())
@@ -120,11 +122,25 @@ void SimClient::on_frame(const ConnPtr& conn, std::string_view text) {
   }
 }
 
+/// Make before break: the new socket first; the old one goes with its bye (on_welcome).
+void SimClient::on_status(const ConnPtr& conn, const json::Value& frame) {
+  const json::Value* details = json::find(frame, "details");
+  if (!follows_ || conn != now_ || text_of(frame, "status") != "migrating" || details == nullptr) return;
+  ticket_ = text_of(*details, "resume_token");
+  conn->offered = true;
+  world_.after(static_cast<std::int64_t>(number_of(*details, "reconnect_after")),
+               [this, conn, endpoint = text_of(*details, "new_endpoint")] {
+                 if (!conn->over && conn == now_) connect(endpoint);
+               });
+}
+
 void SimClient::on_welcome(const ConnPtr& conn, const json::Value& frame) {
   if (const auto ticket = text_of(frame, "ticket"); !ticket.empty()) ticket_ = ticket;
   const json::Value* resumed = json::find(frame, "resumed");
   const bool came_back = resumed != nullptr && resumed->IsTrue();
   if (!conn->resuming) return;
+  for (const ConnPtr& old : open_)
+    if (old != conn && old->offered) send(old, R"({"type":"bye","duplicates":1})");
   world_.after(came_back ? 15'000 : 0, [this, conn] {
     if (!conn->over && conn == now_) subscribe_missing(conn);
   });
@@ -177,6 +193,7 @@ void SimClient::on_gone(const ConnPtr& conn) {
   std::erase(open_, conn);
   if (std::exchange(conn->over, true)) return;
   recorder_.socket(name_, conn->number, "close");
+  if (open_.empty()) ++blackouts_;
   if (conn == now_) retry(static_cast<std::int64_t>(world_.chance.between(5, 700)));
 }
 

@@ -32,13 +32,14 @@ struct ClientPlan {
   std::string name;
   std::vector<Wanted> wanted;
   bool by_ticket = false;
-  bool proto = false;  ///< speaks tocsin.v1.proto
+  bool proto = false;    ///< speaks tocsin.v1.proto
+  bool follows = false;  ///< an offer of another edge, with a second socket; needs by_ticket
 };
 
 class SimClient {
  public:
-  /// Connects somewhere; false when nobody listens there at the moment.
-  using Dial = std::function<bool(const Connection&)>;
+  /// Connects to this endpoint, or anywhere when it is empty; false when nobody listens there at the moment.
+  using Dial = std::function<bool(const Connection&, const std::string& endpoint)>;
 
   SimClient(World& world, Sockets& sockets, Recorder& recorder, const ClientPlan& plan, Dial dial);
 
@@ -56,6 +57,9 @@ class SimClient {
   /// True when each subscription is live on the present socket.
   [[nodiscard]] bool subscribed() const;
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// How often it was without any socket that it had not closed itself, after its first.
+  [[nodiscard]] std::size_t blackouts() const noexcept { return blackouts_; }
+  [[nodiscard]] bool follows() const noexcept { return follows_; }
 
  private:
   struct Held {
@@ -71,11 +75,13 @@ class SimClient {
     Connection tcp;
     std::map<std::uint64_t, std::size_t> subs;  ///< sub -> index in held_
     bool resuming = false;                      ///< it opened with a ticket
+    bool offered = false;                       ///< another edge, to be followed
     bool over = false;
   };
   using ConnPtr = std::shared_ptr<Conn>;
 
-  void connect();
+  void connect(const std::string& endpoint = {});
+  void on_status(const ConnPtr& conn, const json::Value& frame);
   void retry(std::int64_t ms);
   void on_frame(const ConnPtr& conn, std::string_view text);
   void on_welcome(const ConnPtr& conn, const json::Value& frame);
@@ -95,12 +101,14 @@ class SimClient {
   std::vector<Held> held_;
   const bool by_ticket_;
   const bool proto_;
+  const bool follows_;
   Dial dial_;
   std::string ticket_;
   ConnPtr now_;
   std::vector<ConnPtr> open_;  ///< now_, and older ones that were not closed yet
   std::uint64_t conns_ = 0;
   bool retrying_ = false;
+  std::size_t blackouts_ = 0;
 };
 
 }  // namespace tocsin::sim

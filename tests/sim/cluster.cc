@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/sim/client.h"
+#include "tests/sim/moves.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/processes.h"
 #include "tests/sim/publisher.h"
@@ -34,7 +35,9 @@ class Cluster {
       edges_.push_back(std::make_unique<EdgeProcess>(world_, wires_, sockets_, c));
     for (const ClientPlan& c : plan_.clients)
       clients_.push_back(std::make_unique<SimClient>(
-          world_, sockets_, recorder_, c, [this](const Connection& tcp) { return any_edge().accept(tcp); }));
+          world_, sockets_, recorder_, c, [this](const Connection& tcp, const std::string& endpoint) {
+            return edge_at(endpoint).accept(tcp);
+          }));
     for (std::size_t i = 0; i < plan_.publishers; ++i) add_publisher("p" + std::to_string(i));
   }
 
@@ -42,6 +45,7 @@ class Cluster {
 
  private:
   EdgeProcess& any_edge() { return *edges_[world_.chance.next() % edges_.size()]; }
+  EdgeProcess& edge_at(const std::string& endpoint);
   SimClient& any_client() { return *clients_[world_.chance.next() % clients_.size()]; }
   std::string any_peer();
   void add_publisher(const std::string& name);
@@ -52,6 +56,7 @@ class Cluster {
   void client_trouble(std::uint64_t which);
   void heal();
   [[nodiscard]] bool quiet() const;
+  [[nodiscard]] std::string complaint() const;
   std::int64_t ms(std::uint64_t low, std::uint64_t high) {
     return static_cast<std::int64_t>(world_.chance.between(low, high));
   }
@@ -64,6 +69,7 @@ class Cluster {
   Disk disk_;
   BrokerProcess broker_;
   std::vector<std::unique_ptr<EdgeProcess>> edges_;
+  Moves moves_{world_, recorder_, edges_};
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::vector<std::unique_ptr<Sender>> senders_;
   std::vector<std::unique_ptr<Publisher>> publishers_;
@@ -75,6 +81,12 @@ void Cluster::add_publisher(const std::string& name) {
   else
     senders_.push_back(std::make_unique<EdgeSender>([this]() -> EdgeProcess& { return any_edge(); }));
   publishers_.push_back(std::make_unique<Publisher>(world_, recorder_, *senders_.back(), name));
+}
+
+EdgeProcess& Cluster::edge_at(const std::string& endpoint) {
+  for (auto& edge : edges_)
+    if (kEndpoint + edge->id() == endpoint) return *edge;
+  return any_edge();
 }
 
 std::string Cluster::any_peer() { return plan_.edges[world_.chance.next() % plan_.edges.size()].id; }
@@ -149,6 +161,7 @@ void Cluster::trouble() {
 
 void Cluster::schedule() {
   for (auto& client : clients_) world_.after(ms(0, 3'000), [&client = *client] { client.start(); });
+  moves_.schedule(plan_.moves);
   for (std::size_t i = 0; i < plan_.troubles; ++i)
     world_.after(ms(200, static_cast<std::uint64_t>(plan_.chaos_ms)), [this] { trouble(); });
   const bool bursts = world_.chance.percent(40);
@@ -166,6 +179,7 @@ void Cluster::heal() {
   recorder_.remark("everything is healed");
   broker_.start();
   for (auto& edge : edges_) edge->start();
+  moves_.heal();
   wires_.heal();
   disk_.set_full(false);
   disk_.set_slow(false);
@@ -178,6 +192,13 @@ bool Cluster::quiet() const {
   for (const auto& c : clients_)
     if (!c->subscribed()) return false;
   return true;
+}
+
+/// Of a move that nothing disturbed: nobody was without a socket, and everyone arrived.
+std::string Cluster::complaint() const {
+  for (const auto& client : clients_)
+    if (client->blackouts() > 0) return client->name() + " was without a socket";
+  return moves_.complaint();
 }
 
 Outcome Cluster::run() {
@@ -194,7 +215,7 @@ Outcome Cluster::run() {
   const std::int64_t healed = world_.now();
   for (std::int64_t calm_since = -1; world_.now() < healed + kHealMaxMs && !out.quiet;) {
     world_.run(world_.now() + kStepMs);
-    if (!quiet())
+    if (!moves_.over() || !quiet())
       calm_since = -1;
     else if (calm_since < 0)
       calm_since = world_.now();
@@ -203,6 +224,7 @@ Outcome Cluster::run() {
   }
   recorder_.run(R"("e":"settled")");
   out.verdict = recorder_.finish();
+  if (plan_.calm) out.complaint = complaint();
   out.trace = world_.trace();
   out.events = world_.events();
   out.virtual_ms = world_.now() - start;

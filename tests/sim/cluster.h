@@ -17,9 +17,11 @@ struct Outcome {
   std::uint64_t trace = 0;  ///< fingerprint: equal for equal runs
   std::uint64_t events = 0;
   std::int64_t virtual_ms = 0;
-  bool quiet = false;  ///< publishers done and clients subscribed before time was up
+  bool quiet = false;     ///< publishers done, moves over and clients subscribed before time was up
+  std::string complaint;  ///< about drains and migrations; empty: none
 
-  [[nodiscard]] bool good() const { return quiet && verdict.holds(); }
+  [[nodiscard]] bool good() const { return quiet && holds(); }
+  [[nodiscard]] bool holds() const { return verdict.holds() && complaint.empty(); }
 };
 
 /// `text` (may be null) gets the history.

@@ -20,9 +20,11 @@ enum class Fault : std::uint8_t {
   update_repeated,   ///< an update frame is written twice
   skip_dropped,      ///< a skip frame is not written to a socket
   skip_instead,      ///< an update frame is replaced by a skip of its offset
+  offer_cuts,        ///< an edge that offers another one breaks the client's socket with it
+  claims_untold,     ///< the former edge is not told that a session was claimed elsewhere
 };
 
-inline constexpr std::array<std::pair<std::string_view, Fault>, 11> kFaults{
+inline constexpr std::array<std::pair<std::string_view, Fault>, 13> kFaults{
     {{"none", Fault::none},
      {"done_before_kept", Fault::done_before_kept},
      {"event_ids_lost", Fault::event_ids_lost},
@@ -33,6 +35,8 @@ inline constexpr std::array<std::pair<std::string_view, Fault>, 11> kFaults{
      {"update_dropped", Fault::update_dropped},
      {"update_repeated", Fault::update_repeated},
      {"skip_dropped", Fault::skip_dropped},
-     {"skip_instead", Fault::skip_instead}}};
+     {"skip_instead", Fault::skip_instead},
+     {"offer_cuts", Fault::offer_cuts},
+     {"claims_untold", Fault::claims_untold}}};
 
 }  // namespace tocsin::sim

@@ -78,7 +78,7 @@ int trace(const Arguments& args) {
   std::cerr << "seed " << args.first << ": trace " << std::hex << result.trace << std::dec << ", "
             << result.events << " events in " << result.virtual_ms << " virtual ms"
             << (result.quiet ? "" : ", NEVER QUIET") << "\n"
-            << to_text(result.verdict);
+            << (result.complaint.empty() ? "" : result.complaint + "\n") << to_text(result.verdict);
   return result.good() ? 0 : 1;
 }
 
@@ -94,9 +94,9 @@ struct Tally {
 
 void explain(std::uint64_t seed, const Outcome& result, const char* program, Tally& tally) {
   const std::lock_guard lock(tally.print);
-  std::cout << "seed " << seed << (result.quiet ? "" : " never became quiet;") << " "
-            << to_text(result.verdict) << "  replay: " << program << " --seed " << seed
-            << " --trace history.jsonl\n"
+  std::cout << "seed " << seed << (result.quiet ? "" : " never became quiet;") << " " << result.complaint
+            << (result.complaint.empty() ? "" : "; ") << to_text(result.verdict) << "  replay: " << program
+            << " --seed " << seed << " --trace history.jsonl\n"
             << std::flush;
 }
 

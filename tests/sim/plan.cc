@@ -83,6 +83,54 @@ void choose_doors(Plan& plan, Chance chance) {
   }
 }
 
+PlannedMove move_of(Chance& chance, const Plan& plan) {
+  PlannedMove move;
+  move.how = pick(
+      chance, std::array{PlannedMove::How::drain, PlannedMove::How::migrate, PlannedMove::How::terminate});
+  move.edge = chance.next() % plan.edges.size();
+  move.target = (move.edge + 1) % plan.edges.size();
+  move.at = static_cast<std::int64_t>(chance.between(1'500, static_cast<std::uint64_t>(plan.chaos_ms)));
+  move.count = chance.between(1, 5);
+  move.deadline_ms = static_cast<std::int64_t>(chance.between(2'000, 15'000));
+  const auto sometimes = [&chance](std::uint64_t percent) {
+    const bool yes = chance.percent(percent);
+    const auto when = static_cast<std::int64_t>(chance.between(0, 6'000));
+    return yes ? when : std::int64_t{-1};
+  };
+  move.abort_after = sometimes(20);
+  move.asker_dies_after = sometimes(40);
+  move.source_dies_after = sometimes(20);
+  move.target_dies_after = sometimes(25);
+  return move;
+}
+
+/// Drains and migrations, in some of the seeds with more than one edge. From a copy, as choose_doors().
+void choose_moves(Plan& plan, Chance chance) {
+  if (plan.edges.size() < 2 || chance.percent(20)) return;
+  plan.calm = chance.percent(30);
+  for (edge::Config& edge : plan.edges) {
+    edge.drain_lb_settle = Millis{static_cast<std::int64_t>(chance.between(0, 1'000))};
+    edge.drain_offer = Millis{static_cast<std::int64_t>(chance.between(500, 5'000))};
+    edge.drain_bye_wait = Millis{static_cast<std::int64_t>(chance.between(100, 2'000))};
+    edge.drain_start_per_s = static_cast<std::int64_t>(chance.between(1, 50));
+  }
+  for (ClientPlan& client : plan.clients) client.follows = chance.percent(60);
+  const std::size_t moves = chance.between(1, 3);
+  for (std::size_t i = 0; i < moves; ++i) plan.moves.push_back(move_of(chance, plan));
+  if (moves > 1 && chance.percent(50))  // at once
+    plan.moves[1].at = plan.moves[0].at + static_cast<std::int64_t>(chance.between(0, 500));
+  if (!plan.calm) return;
+  plan.troubles = 0;
+  plan.unruly = false;
+  for (ClientPlan& client : plan.clients) client.by_ticket = client.follows = true;
+  for (edge::Config& edge : plan.edges) edge.drain_offer = Millis{5'000};
+  plan.moves.resize(1);
+  PlannedMove& only = plan.moves.front();
+  only.at = static_cast<std::int64_t>(chance.between(4'500, 8'000));
+  only.deadline_ms = 30'000;
+  only.source_dies_after = only.target_dies_after = -1;
+}
+
 }  // namespace
 
 Plan plan_of(Chance& chance) {
@@ -107,6 +155,7 @@ Plan plan_of(Chance& chance) {
   plan.troubles = chance.between(0, 14);
   plan.unruly = chance.percent(30);
   choose_doors(plan, chance);
+  choose_moves(plan, chance);
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include "broker/config.h"
 #include "edge/config.h"
 #include "tests/sim/client.h"
+#include "tests/sim/moves.h"
 #include "tests/sim/world.h"
 
 namespace tocsin::sim {
@@ -21,6 +22,8 @@ struct Plan {
   std::size_t padding = 0;  ///< bytes more in each incident
   bool unruly = false;
   bool history_kept = true;
+  std::vector<PlannedMove> moves;
+  bool calm = false;  ///< nothing but one move goes wrong, and every client follows it
 };
 
 inline constexpr const char* kMemoryChannel = "mem/live";

@@ -83,6 +83,7 @@ struct EdgeProcess::Parts {
         gateway(
             config, world, link, outlet, [&world] { return world.chance.next(); }, metrics) {
     link.attach_sink(gateway.feed());
+    link.describe_self("1", kEndpoint + config.id);
   }
   metrics::Registry registry;
   edge::Metrics metrics{registry};
@@ -102,6 +103,7 @@ void EdgeProcess::start() {
   if (parts_) return;
   life_ = new_life();
   turn_due_ = false;
+  leaving_ = false;
   parts_ = std::make_unique<Parts>(world_, wires_, sockets_, config_);
   wires_.attach(config_.id,
                 {[this] { parts_->link.on_connected(), turn_soon(); },
@@ -111,9 +113,11 @@ void EdgeProcess::start() {
 }
 
 void EdgeProcess::tick() {
+  report();
   parts_->link.tick();
   parts_->gateway.tick();
   turn_soon();
+  if (leaving_ && !parts_->gateway.drain().running()) leave();
   world_.after(kTickMs, life_, [this] { tick(); });
 }
 
@@ -129,8 +133,44 @@ void EdgeProcess::turn_soon() {
   });
 }
 
+void EdgeProcess::report() {
+  const edge::EdgeState state = parts_->gateway.drain().state();
+  edge::EdgeReport report;
+  report.clients = static_cast<std::uint32_t>(parts_->gateway.clients());
+  report.clients_max = 1'000;
+  report.state = edge::name_of(state);
+  report.take_per_s = state == edge::EdgeState::ready && parts_->link.ready() ? 100 : 0;
+  parts_->link.report(report);
+}
+
+edge::Drain* EdgeProcess::drain() { return parts_ ? &parts_->gateway.drain() : nullptr; }
+
+void EdgeProcess::terminate(std::int64_t deadline_ms, std::int64_t away_ms, World::Event last) {
+  if (!parts_ || leaving_) return;
+  leaving_ = true;
+  away_ms_ = away_ms;
+  last_ = std::move(last);
+  edge::Drain& drain = parts_->gateway.drain();
+  if (drain.running() && drain.report()->kind == edge::MoveKind::migrate) (void)drain.abort();
+  if (!drain.has_target() || !drain.start({})) return;  // the next tick ends it
+  drain.hasten(Millis{deadline_ms});
+}
+
+/// The drain is over: what is still connected is told, and the process ends.
+void EdgeProcess::leave() {
+  if (!last_) return;
+  std::exchange(last_, nullptr)();
+  parts_->gateway.drain().stop();
+  parts_->gateway.close_all(CloseReason::restart);
+  turn_soon();
+  world_.after(1'500, life_, [this] {
+    kill();
+    world_.after(away_ms_, [this] { start(); });
+  });
+}
+
 bool EdgeProcess::accept(const Connection& tcp) {
-  if (!parts_) return false;
+  if (!parts_ || parts_->gateway.drain().refusing()) return false;
   auto served = std::make_unique<Parts::Served>();
   served->tcp = tcp;
   Parts::Served* one = served.get();
@@ -163,6 +203,8 @@ bool EdgeProcess::publish(Draft draft, edge::Answer<std::vector<link::PublishOut
 
 void EdgeProcess::kill() {
   if (!parts_) return;
+  leaving_ = false;
+  last_ = nullptr;
   life_.reset();
   wires_.detach(config_.id);
   for (auto& [number, served] : parts_->served) sockets_.edge_died(served->tcp);

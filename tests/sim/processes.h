@@ -13,6 +13,7 @@
 #include "broker/core.h"
 #include "broker/log/memory_log_store.h"
 #include "broker/log/split_log_store.h"
+#include "edge/drain/drain.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
 #include "edge/session/gateway.h"
@@ -24,6 +25,7 @@
 namespace tocsin::sim {
 
 inline constexpr std::int64_t kTickMs = 100;
+inline const std::string kEndpoint = "sim://";  ///< and the edge's id
 
 class BrokerProcess {
  public:
@@ -58,6 +60,13 @@ class EdgeProcess {
   [[nodiscard]] bool running() const noexcept { return parts_ != nullptr; }
   /// A client connects; refused (null) when the process is not there.
   [[nodiscard]] bool accept(const Connection& tcp);
+  /// SIGTERM: a drain when somebody takes its clients, then the end, and a new life `away_ms` later. `last`
+  /// is called before the process ends.
+  void terminate(std::int64_t deadline_ms, std::int64_t away_ms, World::Event last);
+  [[nodiscard]] bool leaving() const noexcept { return leaving_; }
+  /// Null while the process is not there.
+  [[nodiscard]] edge::Drain* drain();
+  [[nodiscard]] const std::string& id() const noexcept { return config_.id; }
   /// As POST /v1/updates does: through the link, past any session. False when the process is not there.
   bool publish(Draft draft, edge::Answer<std::vector<link::PublishOutcome>> answer);
 
@@ -65,6 +74,8 @@ class EdgeProcess {
   struct Parts;
   class Wire;
   void tick();
+  void report();
+  void leave();
   /// The end of a loop turn is due.
   void turn_soon();
 
@@ -75,6 +86,9 @@ class EdgeProcess {
   std::unique_ptr<Parts> parts_;
   Life life_;
   bool turn_due_ = false;
+  bool leaving_ = false;
+  std::int64_t away_ms_ = 0;
+  World::Event last_;
 };
 
 }  // namespace tocsin::sim

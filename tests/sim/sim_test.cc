@@ -16,8 +16,8 @@ namespace {
 std::uint64_t caught_after(Fault fault, std::uint64_t seeds, std::string& how) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const Outcome outcome = simulate(seed, fault, nullptr);
-    if (outcome.verdict.holds()) continue;
-    how = to_text(outcome.verdict);
+    if (outcome.holds()) continue;
+    how = outcome.complaint.empty() ? to_text(outcome.verdict) : outcome.complaint;
     return seed;
   }
   return 0;

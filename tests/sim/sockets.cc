@@ -61,6 +61,7 @@ edge::Sent Sockets::write(const Connection& tcp, std::string_view bytes) {
   else
     tcp->unread.append(spoilt(bytes));
   pump(tcp);
+  if (fault_ == Fault::offer_cuts && bytes.find("migrating") != std::string_view::npos) cut(tcp);
   if (tcp->unread.size() < kBuffer) return edge::Sent::all;
   tcp->owed_writable = true;
   return edge::Sent::queued;

@@ -67,6 +67,14 @@ Wires::Tamper hide_tail() {
   };
 }
 
+/// Nobody learns that a session went elsewhere.
+Wires::Tamper leave_claims_untold() {
+  return [](std::string_view, std::string& bytes) {
+    const auto message = link::decode(bytes);
+    return !message || !std::holds_alternative<link::SessionFenced>(*message);
+  };
+}
+
 }  // namespace
 
 Wires::Tamper tamper_of(Fault fault, Chance& chance) {
@@ -77,6 +85,8 @@ Wires::Tamper tamper_of(Fault fault, Chance& chance) {
       return spoil_repairs(chance);
     case Fault::tail_hidden:
       return hide_tail();
+    case Fault::claims_untold:
+      return leave_claims_untold();
     default:
       return {};
   }

@@ -145,7 +145,19 @@ std::string json_of(const v1::Error& e) {
       .number("status", e.status())
       .text("message", e.message())
       .text("retry", e.retry());
-  return o.text_if("id", e.id()).text_if("ref", e.ref()).done();
+  return o.text_if("id", e.id()).text_if("ref", e.ref()).text_if("reason", e.reason()).done();
+}
+
+std::string json_of(const v1::Status& s) {
+  Object o;
+  o.text("type", "status").text("status", s.status());
+  if (!s.has_details()) return o.done();
+  Object details;
+  details.text("new_endpoint", s.details().new_endpoint())
+      .number("reconnect_after", s.details().reconnect_after())
+      .text("resume_token", s.details().resume_token())
+      .number("deadline", s.details().deadline());
+  return o.raw("details", details.done()).done();
 }
 
 std::string json_of(const v1::Closing& c) {
@@ -273,7 +285,7 @@ std::optional<std::string> server_frame_json(std::string_view bytes) {
     case Case::kPong:
       return Object().text("type", "pong").text_if("ref", f.pong().ref()).done();
     case Case::kStatus:
-      return Object().text("type", "status").text("status", f.status().status()).done();
+      return json_of(f.status());
     case Case::FRAME_NOT_SET:
       return std::nullopt;
   }
@@ -290,7 +302,11 @@ std::string client_frame_bytes(std::string_view json) {
   if (type == "unsubscribe") f.mutable_unsubscribe()->set_id(text_of(*doc, "id"));
   if (type == "refresh") f.mutable_refresh()->set_token(text_of(*doc, "token"));
   if (type == "ping") f.mutable_ping()->set_ref(text_of(*doc, "ref"));
-  if (type == "bye") f.mutable_bye();
+  if (type == "bye") {
+    const Value* duplicates = json::find(*doc, "duplicates");
+    f.mutable_bye()->set_duplicates(duplicates != nullptr && duplicates->IsUint64() ? duplicates->GetUint64()
+                                                                                    : 0);
+  }
   if (type == "publish") {
     f.mutable_publish()->set_ref(text_of(*doc, "ref"));
     if (const Value* update = json::find(*doc, "update"))
