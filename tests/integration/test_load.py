@@ -1,9 +1,11 @@
 """Every profile of the load generator in small: the generator judges each stream while it loads a real edge, and says whether all were whole."""
 import json
 import subprocess
+import time
 
 import pytest
 
+from support.http import get
 from support.process import Pair
 from support.programs import program
 from support.tls import Authority
@@ -62,6 +64,23 @@ def test_stalled_clients_come_back_whole_or_are_told(target, channel):
 def test_over_tls(secure, channel):
     seen = load(secure, "--tls", "--connections", 50, "--lockstep", "--burst", 4, "--count", 40, "--storm", "--missed", 50, "--channel", channel)
     assert seen["tls"] == "TLSv1.3" and seen["resumed"] == 50
+
+
+def test_a_hold_gathers_what_comes_within_it(tmp_path):
+    """fanout.hold_us: a client is written to at most once in it, however fast the machine is."""
+    clients, hold_us = 20, 2000
+    with Pair(tmp_path, edge_flags=["--fanout-hold-us", hold_us, "--limits-handshakes-per-s", "0"]) as pair:
+        def writes():
+            text = get(pair.edge.http + "/metrics").body.decode()
+            return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("tocsin_edge_net_writes_total "))
+
+        before, started = writes(), time.monotonic()
+        seen = load(f"127.0.0.1:{pair.edge.port}", "--connections", clients, "--rate", 4000, "--count", 8000)
+        elapsed = time.monotonic() - started
+        made = writes() - before
+    assert seen["deliveries"] == clients * 8000
+    introductions = 4   # welcome, subscribed and what else is a client's own
+    assert made <= clients * (elapsed * 1e6 / hold_us + introductions), f"{made} writes in {elapsed:.2f} s"
 
 
 def test_an_early_end_is_not_whole(target, channel):

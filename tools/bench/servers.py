@@ -256,7 +256,8 @@ LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls = (variant(c, "tls", tls=Tr
 TocsinDeflate, NchanDeflate, NatsDeflate = (variant(c, "deflate", deflate=True) for c in (Tocsin, Nchan, Nats))
 TocsinProto = variant(Tocsin, "proto", dialect="tocsin-proto")
 TocsinDisk = variant(Tocsin, "disk", durability="disk")
+TocsinHold = variant(Tocsin, "hold 1 ms", settings=Tocsin.settings + "fanout:\n  hold_us: 1000\n")
 TocsinStalledOne = variant(Tocsin, "with 1 stalled", extra=["--stalled", "1", "--revive"])
 TocsinStalled = variant(Tocsin, "with 10 stalled", extra=["--stalled", "10", "--revive"])
 ALL = [Limit, Tocsin, Nats, Mosquitto, Nchan, Redis, Pushpin, TocsinDisk, LimitTls, TocsinTls, NchanTls, NatsTls, MosquittoTls,
-       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled, TocsinStalledOne, NchanReplay, TocsinProto]
+       TocsinDeflate, NchanDeflate, NatsDeflate, TocsinStalled, TocsinStalledOne, NchanReplay, TocsinProto, TocsinHold]

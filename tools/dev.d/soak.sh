@@ -1,11 +1,16 @@
 # Longer runs than a change waits for. Sourced by tools/dev.
 
-# run_soak [MINUTES]: ten scale cycles under load; then half of the time for the simulation, half for the fuzzers.
+# run_soak [MINUTES]: a million clients that come and go, ten scale cycles under load, the programs under the address sanitizer; then
+# half of the time for the simulation, half for the fuzzers.
 run_soak() {
   local minutes=${1:-30} program name seconds
   build_programs
+  part "a million connects: is anything kept?"
+  (cd tests && TOCSIN_BIN=$PWD/../build/bin python -B -m support.connects 1000000)
   part "ten times 2 -> 5 -> 2 edges, with real processes"
   TOCSIN_BIN=$PWD/build/bin TOCSIN_SCALE_CYCLES=10 python -B -m pytest -q -p no:cacheprovider tests/chaos/test_fleet_changes.py -k scale
+  mkdir -p build/results
+  test_address_integration
   part "simulation for $((minutes / 2)) minutes"
   build/tests/sim/tocsin-sim --minutes $((minutes / 2 > 0 ? minutes / 2 : 1))
   install_missing "${lint_packages[@]}"
