@@ -46,6 +46,21 @@ def test_a_drain_under_load_cuts_nobody(cluster, load):
     assert drain.status(http)["clients"] == 0
 
 
+def test_clients_that_do_not_understand_are_told_before_they_are_closed(cluster, load):
+    """They come back when they were told to, with their session, and have everything."""
+    fleet = load(addresses(cluster.edges), plain=True)
+    http = cluster.edge(0)["http"]
+    fleet.mark("drain")
+    drain.order(http, deadline_ms=20000)
+    said = drain.until_over(http)
+    until(lambda: streams_on(fleet, "edge-1", "edge-2"), "everyone to be elsewhere")
+    fleet.stop()
+    report, phase = fleet.must_hold(), fleet.phase("drain")
+    assert phase["cut"] == phase["moves"] == CLIENTS // 3 + 1 and phase["abrupt"] == 0, phase   # one more: 27 of 80 in each channel
+    assert report["renewed_sessions"] == 0 and report["snapshots"] == 0, report
+    assert said["state"] == "done" and said["lost"] == 0 and said["closed"] >= CLIENTS // 3, said
+
+
 def victim_of(cluster, which):
     return {"target": "edge-1", "source": "edge-0"}.get(which, which)
 

@@ -43,28 +43,36 @@ class Bench:
         self.row(f"{what}: lost, seen twice, out of place", "0, 0, 0", f"{report['lost'] + report['missed']}, {report['twice']}, {report['out_of_place']}", report["holds"])
         return report, phase
 
+    def watchers(self, cluster):
+        """Clients of the target edges alone: what the drain costs those who were there before."""
+        edges = [e["http"].removeprefix("http://") for e in cluster.edges[1:]]
+        return Fleet(edges, 600, 60, channels=10, channel="watchers", settle_seconds=60)
+
     def drain(self):
-        with self.cluster("drain") as cluster, self.fleet(cluster, "drain") as fleet:
+        with self.cluster("drain") as cluster, self.watchers(cluster) as watchers, self.fleet(cluster, "drain", start_on=1) as fleet:
             time.sleep(self.args.warm)   # the measured load itself: caches fill, no phase counts it
-            fleet.mark("baseline")
+            watchers.mark("baseline")
             time.sleep(self.args.baseline)
             plan = get(cluster.edge(0)["http"] + "/admin/plan").json()
             fleet.mark("during")
-            done = cluster.ctl("drain", "edge-0", "--wait", "--json", timeout=180)
+            watchers.mark("during")
+            done = cluster.ctl("drain", "edge-0", "--wait", "--json", *(["--rate", self.args.drain_rate] if self.args.drain_rate else []), timeout=180)
             if done.code != 0:
                 raise SystemExit(f"drain failed: {done!r}")
             said = json.loads(done.out.strip().splitlines()[-1])
             fleet.mark("after")
+            watchers.mark("after")
             time.sleep(2)
             fleet.stop()
-            self.figures["drain report"], self.figures["drain plan"] = said, plan
-            report, during = self.whole("drain", fleet, "during")
-            baseline = fleet.phase("baseline")
-        self.row("drain: cut, of clients that understand", 0, during["cut"], during["cut"] == 0)
+            watchers.stop()
+        self.figures["drain report"], self.figures["drain plan"], self.figures["watchers"] = said, plan, watchers.report
+        report, during = self.whole("drain", fleet, "during")
+        baseline, beside = watchers.phase("baseline"), watchers.phase("during")
+        self.row("drain: cut, of clients that understand", 0, during["cut"] + beside["cut"], during["cut"] + beside["cut"] == 0)
         dark = during["blackout_ms"]
         self.row("drain: blackout p50, p99", "0 ms, <= 250 ms", f"{dark['p50']} ms, {dark['p99']} ms ({dark['count']} moves)", dark["p50"] == 0 and dark["p99"] <= 250)
         for edge in ("edge-1", "edge-2"):
-            before, now = baseline["delivery_us"][edge]["p99"] / 1000, during["delivery_us"][edge]["p99"] / 1000
+            before, now = baseline["delivery_us"][edge]["p99"] / 1000, beside["delivery_us"][edge]["p99"] / 1000
             self.row(f"p99 delivery on {edge} during it", "<= 1.5 x baseline", f"{now:.1f} ms, {now / before:.2f} x {before:.1f} ms", now <= 1.5 * before)
         planned, took = said.get("planned_ms") or plan.get("expected_ms"), said["elapsed_ms"]
         off = abs(took - planned) / planned if planned else 1
@@ -131,6 +139,7 @@ def main():
     parser.add_argument("--channels", type=int, default=20)
     parser.add_argument("--warm", type=float, default=3, help="seconds of load before anything is measured")
     parser.add_argument("--baseline", type=float, default=10, help="seconds of the measurement before the drain")
+    parser.add_argument("--drain-rate", type=int, default=0, help="clients a second at most; 0: what the targets take")
     parser.add_argument("--only", default="drain,restart,kill,storm")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench")
     args = parser.parse_args()

@@ -24,6 +24,7 @@ struct FleetPlan {
   std::uint32_t start_on = 0;  ///< clients begin on the first so many targets; 0: on all
   Rhythm rhythm;
   bool hasty = false;     ///< come back at once, whatever delay is dictated
+  bool plain = false;     ///< clients do not understand `migrating`
   bool commands = false;  ///< until "stop" comes; else for `seconds`
   double seconds = 10;
   double settle_seconds = 30;  ///< in which everything must have arrived after the last publish
@@ -46,6 +47,7 @@ class Fleet final : public Host {
   void after(std::chrono::milliseconds wait, Roamer& roamer, std::uint32_t token) override;
   [[nodiscard]] const Target& endpoint(std::uint32_t turn) const override;
   [[nodiscard]] bool hasty() const override { return plan_.hasty; }
+  [[nodiscard]] bool plain() const override { return plan_.plain; }
   [[nodiscard]] Tally& tally() override { return tally_; }
   void first_streaming() override { ++streaming_; }
   void news(Roamer& roamer, std::uint64_t offset, std::string_view frame) override;

@@ -37,6 +37,8 @@ int main(int argc, char** argv) {
   app.add_option("--rate", plan.rhythm.rate, "updates per second over all channels")->capture_default_str();
   app.add_option("--size", plan.rhythm.payload_bytes, "bytes of padding in an update")->capture_default_str();
   app.add_flag("--hasty", plan.hasty, "come back at once, whatever delay is dictated");
+  app.add_flag("--plain", plan.plain,
+               "clients that do not understand migrating: they are closed, and come back");
   app.add_flag("--commands", plan.commands, "until \"stop\" on standard input, in place of --seconds");
   app.add_option("--seconds", plan.seconds)->capture_default_str();
   app.add_option("--settle-seconds", plan.settle_seconds, "for everything to arrive at the end")

@@ -139,6 +139,7 @@ void Roamer::told(Leg& leg, std::uint64_t from, std::uint64_t to, std::string_vi
 void Roamer::migrating(Leg& leg, const Migration& offer) {
   if (&leg != current_) return;
   ++host_.tally().phase().offers;
+  if (host_.plain()) return;
   offer_ = offer;
   offer_until_ = Clock::now() + offer.deadline;
   failures_ = 0;

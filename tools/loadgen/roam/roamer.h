@@ -33,6 +33,7 @@ class Host {
   virtual void after(std::chrono::milliseconds wait, Roamer& roamer, std::uint32_t token) = 0;
   [[nodiscard]] virtual const Target& endpoint(std::uint32_t turn) const = 0;
   [[nodiscard]] virtual bool hasty() const = 0;
+  [[nodiscard]] virtual bool plain() const = 0;  ///< `migrating` is not understood
   [[nodiscard]] virtual Tally& tally() = 0;
   virtual void first_streaming() = 0;
   /// An update that was news to a client.
