@@ -74,5 +74,60 @@ TEST_SUITE("ports") {
   }
 }
 
+TEST_SUITE("Fleet") {
+  Config two_edges() {
+    Config config;
+    config.edges = 2;
+    return config;
+  }
+  TEST_CASE("the first one is what the settings say") {
+    Fleet fleet;
+    settle(fleet, two_edges(), "", "/bin");
+    CHECK(fleet.names() == std::vector<std::string>{"edge-0", "edge-1"});
+    CHECK(fleet.release == Release{"/bin", "", "", 1});
+    CHECK(fleet.broker == fleet.release);
+  }
+  TEST_CASE("what a move left stands until the setting is another") {
+    Fleet fleet;
+    settle(fleet, two_edges(), "", "/bin");
+    fleet.edges["edge-2"] = fleet.release;
+    fleet.edges["edge-surge"] = {"/new", "", "", 2};
+    fleet.edges["edge-0"] = {"/new", "", "", 2};
+    fleet.cordoned = {"edge-2"};
+    const std::string before = fleet.to_json();
+    settle(fleet, two_edges(), "", "/bin");
+    CHECK(fleet.to_json() == before);
+
+    Config three = two_edges();
+    three.edges = 3;
+    settle(fleet, three, "", "/bin");
+    CHECK(fleet.names() == std::vector<std::string>{"edge-0", "edge-1", "edge-2"});
+    CHECK(fleet.edges["edge-0"].revision == 2);
+    CHECK(fleet.cordoned.contains("edge-2"));
+
+    three.programs = "/elsewhere";
+    settle(fleet, three, "", "/bin");
+    for (const auto& [name, release] : fleet.edges) CHECK(release.programs == "/elsewhere");
+    CHECK(fleet.broker.programs == "/elsewhere");
+  }
+  TEST_CASE("it reads back, and its names are in order of their numbers") {
+    SavedState state;
+    Config config;
+    config.edges = 12;
+    settle(state.fleet, config, "", "/bin");
+    state.fleet.edges["edge-surge"] = {"/new", "/c.yaml", "77", 2};
+    state.fleet.cordoned = {"edge-3"};
+    state.fleet.maintenance = true;
+    const auto again = SavedState::parse(state.to_json());
+    REQUIRE(again);
+    CHECK(again->to_json() == state.to_json());
+    const auto names = again->fleet.names();
+    CHECK(names[2] == "edge-2");
+    CHECK(names[11] == "edge-11");
+    CHECK(names.back() == "edge-surge");
+    CHECK_FALSE(SavedState::parse(R"({"ports":{},"processes":{},"fleet":{"asked":{}}})"));
+  }
+}
+
 }  // namespace
 }  // namespace tocsin::ops
