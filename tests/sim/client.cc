@@ -29,6 +29,7 @@ SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, const C
       by_ticket_(plan.by_ticket),
       proto_(plan.proto),
       follows_(plan.follows && plan.by_ticket),
+      trusts_(plan.trusts),
       dial_(std::move(dial)) {
   for (const Wanted& w : plan.wanted) held_.emplace_back().wanted = w;
 }
@@ -61,7 +62,7 @@ void SimClient::connect(const std::string& endpoint) {
     conn->resuming = true;
     std::string since;
     for (const Held& held : held_)
-      if (!held.epoch.empty())
+      if (!held.epoch.empty() && !trusts_)
         since += (since.empty() ? "" : ",") + json::quoted(held.wanted.id) + ":" + held.position();
     return send(conn,
                 R"({"type":"connect","ticket":)" + json::quoted(ticket_) + R"(,"since":{)" + since + "}}");

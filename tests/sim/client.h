@@ -34,6 +34,7 @@ struct ClientPlan {
   bool by_ticket = false;
   bool proto = false;    ///< speaks tocsin.v1.proto
   bool follows = false;  ///< an offer of another edge, with a second socket; needs by_ticket
+  bool trusts = false;   ///< the positions in its record: it states none with its ticket
 };
 
 class SimClient {
@@ -102,6 +103,7 @@ class SimClient {
   const bool by_ticket_;
   const bool proto_;
   const bool follows_;
+  const bool trusts_;
   Dial dial_;
   std::string ticket_;
   ConnPtr now_;

@@ -21,10 +21,11 @@ enum class Fault : std::uint8_t {
   skip_dropped,      ///< a skip frame is not written to a socket
   skip_instead,      ///< an update frame is replaced by a skip of its offset
   offer_cuts,        ///< an edge that offers another one breaks the client's socket with it
+  record_ahead,      ///< a session's record says that the client has more than it has
   claims_untold,     ///< the former edge is not told that a session was claimed elsewhere
 };
 
-inline constexpr std::array<std::pair<std::string_view, Fault>, 13> kFaults{
+inline constexpr std::array<std::pair<std::string_view, Fault>, 14> kFaults{
     {{"none", Fault::none},
      {"done_before_kept", Fault::done_before_kept},
      {"event_ids_lost", Fault::event_ids_lost},
@@ -37,6 +38,7 @@ inline constexpr std::array<std::pair<std::string_view, Fault>, 13> kFaults{
      {"skip_dropped", Fault::skip_dropped},
      {"skip_instead", Fault::skip_instead},
      {"offer_cuts", Fault::offer_cuts},
+     {"record_ahead", Fault::record_ahead},
      {"claims_untold", Fault::claims_untold}}};
 
 }  // namespace tocsin::sim

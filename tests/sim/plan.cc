@@ -119,6 +119,7 @@ void choose_moves(Plan& plan, Chance chance) {
   for (std::size_t i = 0; i < moves; ++i) plan.moves.push_back(move_of(chance, plan));
   if (moves > 1 && chance.percent(50))  // at once
     plan.moves[1].at = plan.moves[0].at + static_cast<std::int64_t>(chance.between(0, 500));
+  for (ClientPlan& client : plan.clients) client.trusts = chance.percent(30);
   if (!plan.calm) return;
   plan.troubles = 0;
   plan.unruly = false;

@@ -67,6 +67,19 @@ Wires::Tamper hide_tail() {
   };
 }
 
+/// A session that is resumed is said to have had two updates more.
+Wires::Tamper run_ahead() {
+  return [](std::string_view, std::string& bytes) {
+    auto message = link::decode(bytes);
+    auto* state = message ? std::get_if<link::SessionState>(&*message) : nullptr;
+    if (state == nullptr) return true;
+    for (auto& sub : state->record.subs)
+      if (sub.position.epoch != Epoch{}) sub.position.offset += 2;
+    bytes = link::encode(*message);
+    return true;
+  };
+}
+
 /// Nobody learns that a session went elsewhere.
 Wires::Tamper leave_claims_untold() {
   return [](std::string_view, std::string& bytes) {
@@ -85,6 +98,8 @@ Wires::Tamper tamper_of(Fault fault, Chance& chance) {
       return spoil_repairs(chance);
     case Fault::tail_hidden:
       return hide_tail();
+    case Fault::record_ahead:
+      return run_ahead();
     case Fault::claims_untold:
       return leave_claims_untold();
     default:
