@@ -129,6 +129,7 @@ Node::State::State(const Config& config_in)
       turn_end(loop, [this] { turn(); }),
       signals(loop, {SIGTERM, SIGINT}, [this](int number) { on_signal(number); }) {
   link.attach_sink(gateway.feed());
+  server.send_elsewhere_while([this] { return gateway.drain().refusing(); });
   if (config.hold_us > 0)
     hold.emplace(loop, [this] {
       holding = Hold::over;
@@ -183,7 +184,6 @@ void Node::State::tick() {
   gateway.tick();
   server.tick();
   turn_end.request();  // timers run before the loop waits for input: what they made is not to wait for it
-  server.send_elsewhere(gateway.drain().refusing());
   if (!announced && !leaving && !stopping && link.ready()) write_ready_file();
   if (leaving && !stopping && (!gateway.drain().running() || clock.steady() >= leave_by)) begin_stop();
   if (stopping && stopped()) loop.stop();

@@ -96,13 +96,20 @@ Status Drain::start(MoveOrder order) {
   report_->edge = config_.id;
   report_->started_ms = clock_.wall_ms();
   report_->planned = wanted;
-  report_->planned_time = wanted == 0
-                              ? Millis{0}
-                              : std::min(order.deadline, (move.begin_at - now) + kMargin +
-                                                             move.pacer.expected(wanted, order.deadline));
+  if (wanted > 0) plan_time();
   log::info("a move begins", {{"kind", word(order.kind)}, {"id", order.id}, {"clients", wanted}});
   if (wanted == 0) run();
   return Done{};
+}
+
+/// How long the move is thought to take; again once there are targets, if there were none.
+void Drain::plan_time() {
+  Move& move = *move_;
+  const Instant from = std::max(move.begin_at, clock_.steady());
+  const Millis length = move.deadline - move.started;
+  move.timed = !move.pacer.targets().empty();
+  report_->planned_time =
+      std::min(length, (from - move.started) + kMargin + move.pacer.expected(report_->planned, length));
 }
 
 Status Drain::abort() {
@@ -218,7 +225,8 @@ void Drain::seen_elsewhere(Moving& moving) {
   if (!report_) return;
   ++report_->migrated;
   metrics_.moved[Metrics::Moved::migrated].add();
-  report_->blackouts.add(moving.open ? Millis{0} : now - moving.closed_at);
+  // Who said bye on the old socket was on the new one by then, whenever the broker's word came.
+  report_->blackouts.add(moving.open || moving.bye ? Millis{0} : now - moving.closed_at);
   if (now - second_ >= Millis{1'000}) {
     second_ = now;
     seen_in_second_ = 0;

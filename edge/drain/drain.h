@@ -4,13 +4,12 @@
 // from the broker's heartbeats and needs nobody else. The states of the edge stand in edge_state.h; a
 // client's way:
 //
-//   waiting -> confirming (ping) -> staging (record on the target) -> offered -> claimed -> told
-//                 1 s at most          1 s at most                       |          its old socket stays open
-//                                                                        |          until bye or
-//                                                                        drain.bye_wait_ms
-//                                                                        '-> closed with 1012 at the offer's
-//                                                                        end,
-//                                                                            then waited for
+// clang-format off
+//   waiting -> confirming -> staging -> offered -> claimed -> told what became of it
+//               a ping,      record on     |          its old socket stays until bye, or drain.bye_wait_ms
+//               1 s at most  the target,   |
+//                            1 s at most   '-> closed with 1012 at the offer's end, then waited for
+// clang-format on
 //
 // Invariant: a client is done when the broker says that another edge has its session, or when it is over: not
 // when a socket closes. Clients leave no faster than the pacer lets them; none holds another up. What is kept
@@ -122,6 +121,7 @@ class Drain {
     Instant deadline{};
     Instant length_from{};  ///< the deadline's fifths are counted from here
     bool begun = false;
+    bool timed = false;  ///< how long it takes was thought about with targets in sight
     bool hurried = false;
     std::vector<ClientRef> waiting;
     std::size_t next = 0;  ///< in `waiting`
@@ -138,6 +138,7 @@ class Drain {
   [[nodiscard]] Status check_names(const MoveOrder& order) const;
   [[nodiscard]] Millis deadline_of(const MoveOrder& order) const;
   [[nodiscard]] Millis settle_left() const;
+  void plan_time();
   void begin();
   void run();
   void look_at_early();

@@ -12,6 +12,7 @@ namespace {
 
 constexpr Millis kStep{1'000};  // a ping or a record may take this long, then it goes on without
 constexpr double kLeastRate = 20;
+constexpr std::ptrdiff_t kStagedTogether = 512;  // records in one message
 
 Millis spread(std::size_t index, double rate) {
   return Millis{static_cast<std::int64_t>(1'000.0 * static_cast<double>(index) / std::max(rate, 1.0))};
@@ -30,6 +31,7 @@ void Drain::tick() {
     move_->deadline += passed;
     move_->length_from += passed;
   }
+  if (!move_->timed && !move_->pacer.targets().empty()) plan_time();
   move_->pacer.advance(passed);
   run();
 }
@@ -144,7 +146,12 @@ void Drain::pass_on_confirmed() {
     moving->since = now;
     ready[moving->target].push_back(std::move(session));
   }
-  for (auto& [target, sessions] : ready) stage(target, std::move(sessions));
+  for (const auto& [target, sessions] : ready)
+    for (auto from = sessions.begin(); from != sessions.end();) {
+      const auto to = from + std::min(sessions.end() - from, kStagedTogether);
+      stage(target, {from, to});
+      from = to;
+    }
 }
 
 void Drain::stage(const std::string& target, std::vector<std::string> sessions) {

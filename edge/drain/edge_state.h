@@ -1,14 +1,14 @@
 #pragma once
 // The states of an edge, as a table.
 //
-//   starting --reached--> ready --cordon--> cordoned --move--> migrating --offered--> settling --settled-->
-//   empty
-//      |                    ^                   ^ |              ^   |                  |  | | | '----
-//      release ------|-+--------------|---+------------------|--+------------------+
-//      '--------- cordon -----------------------'                '------- move
-//      ---------+---------------------'
-//
+// clang-format off
+//   starting --reached--> ready --cordon--> cordoned --move--> migrating --offered--> settling --settled--> empty
+//      |                    ^                ^    |            ^    |  ^                 |  |                 |  |
+//      |                    '----------------|- release -------|----'--|-----------------|--'-----------------'  |
+//      '----------------- cordon ------------'                 |       '------ move -----'                       |
+//                                                              '--------------------- move ----------------------'
 //   any but stopping --stop--> stopping
+// clang-format on
 //
 // `release` is an abort or an uncordon. What is not in the table is refused. Values; any thread.
 #include <array>

@@ -214,6 +214,10 @@ const Pacer::Target* Pacer::find(std::string_view id) const {
 
 Millis Pacer::expected(std::size_t count, Millis deadline) const {
   Pacer ahead = *this;
+  if (ahead.rate() <= 0) {  // none takes any now: as if all would in a moment
+    for (auto& target : ahead.targets_) target.take_per_s = UINT32_MAX;
+    ahead.set_rates();
+  }
   Millis passed{0};
   while (count > 0 && passed < std::min(deadline * 4 / 5, kLongestPlan)) {
     ahead.advance(kTick);

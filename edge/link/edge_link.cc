@@ -241,12 +241,15 @@ void EdgeLink::describe_self(std::string revision, std::string endpoint) {
 }
 void EdgeLink::report(const EdgeReport& report) {
   link::EdgeHeartbeat& self = state_->self;
+  const bool news = self.state != report.state;
   self.clients = report.clients;
   self.state = report.state;
   self.clients_max = report.clients_max;
   self.take_per_s = report.take_per_s;
   self.load = report.load;
   self.weight = report.weight;
+  // Who sends clients here, or no more, is not to wait for the next heartbeat.
+  if (news && state_->stage == State::Stage::online) state_->beat();
 }
 
 void EdgeLink::on_connected() {

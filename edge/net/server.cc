@@ -152,7 +152,7 @@ void Server::State::accept(int fd, const sockaddr_storage&) {
 /// request, or it would be lost in a reset; and health is told to everybody, since a busy edge is not a sick
 /// one.
 std::uint8_t Server::State::refusal() {
-  const bool served = admission.arrived() == Admission::Verdict::serve && count < room && !elsewhere;
+  const bool served = admission.arrived() == Admission::Verdict::serve && count < room && !elsewhere();
   return served ? std::uint8_t{0} : static_cast<std::uint8_t>(admission.retry_after());
 }
 
@@ -223,7 +223,7 @@ Status Server::start(Gateway& gateway, HttpApi& api) {
   return state_->listener.listen();
 }
 std::uint16_t Server::port() const { return state_->listener.port(); }
-void Server::send_elsewhere(bool refusing) { state_->elsewhere = refusing; }
+void Server::send_elsewhere_while(std::function<bool()> refusing) { state_->elsewhere = std::move(refusing); }
 void Server::stop_accepting() { state_->listener.close(); }
 
 void Server::shut_down() {

@@ -9,6 +9,7 @@
 //   thread.
 // Thread: the loop.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -38,7 +39,7 @@ class Server final : public Outlet {
   Status start(Gateway& gateway, HttpApi& api);
   [[nodiscard]] std::uint16_t port() const;
   /// New clients are told 503, those that are here stay; health, metrics and /admin/ are answered.
-  void send_elsewhere(bool refusing);
+  void send_elsewhere_while(std::function<bool()> refusing);
   /// No new connections; those there stay.
   void stop_accepting();
   /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from

@@ -125,7 +125,7 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   const std::string extensions = config.deflate ? offered_extensions(c.wsi) : std::string{};
   if (!head)
     reply = problem(head.error());
-  else if (c.retry_after != 0 || elsewhere)
+  else if (c.retry_after != 0 || elsewhere())
     return refuse_new(c), -1;
   else if (lower != "websocket")
     reply = problem(Error{Errc::invalid_argument, "the only upgrade here is websocket"});
@@ -215,7 +215,7 @@ int Server::State::on_http(Connection& c) {
   const bool always = request.path.starts_with("/health") || request.path.starts_with("/admin/") ||
                       request.path == "/metrics";
   const bool events = request.path == kEventsPath && request.method == "GET";
-  if (c.retry_after != 0 ? !always : elsewhere && events) return refuse_new(c);
+  if (c.retry_after != 0 ? !always : events && elsewhere()) return refuse_new(c);
   if (events) return on_events_request(c, *head);
   if (request.path == kStreamPath) {
     HttpReply reply = problem(Error{Errc::invalid_argument, "this path speaks WebSocket: send an upgrade"});
@@ -229,8 +229,8 @@ int Server::State::on_http(Connection& c) {
 int Server::State::refuse_new(Connection& c) {
   metrics.net_refused.add();
   HttpReply reply =
-      problem(elsewhere ? Error{Errc::unavailable, "this edge sends its clients to others; come back there"}
-                        : Error{Errc::overloaded, "too many connections at once; come back later"});
+      problem(elsewhere() ? Error{Errc::unavailable, "this edge sends its clients to others; come back there"}
+                          : Error{Errc::overloaded, "too many connections at once; come back later"});
   if (c.retry_after == 0) c.retry_after = static_cast<std::uint8_t>(admission.retry_after());
   std::erase_if(reply.headers, [](const auto& header) { return header.first == "retry-after"; });
   reply.headers.emplace_back("retry-after", std::to_string(c.retry_after));

@@ -70,9 +70,9 @@ struct Server::State {
   std::vector<Connection*> receiving;  ///< sent something: read again at the end of the turn
   std::vector<Connection*> reading;    ///< those just being read again; null when gone
   std::size_t count = 0;
-  std::size_t peak = 0;    ///< of count, since memory was given back
-  Instant trim_at{};       ///< when it may be
-  bool elsewhere = false;  ///< new clients are told to go to another edge
+  std::size_t peak = 0;                                    ///< of count, since memory was given back
+  Instant trim_at{};                                       ///< when it may be
+  std::function<bool()> elsewhere = [] { return false; };  ///< new clients are to go to another edge
   std::size_t room =
       0;  ///< connections that are served at once: limits.clients_max, or fewer by the limit of descriptors
   lws_context* context = nullptr;

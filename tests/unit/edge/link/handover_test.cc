@@ -14,8 +14,11 @@ TEST_SUITE("edge link: other edges") {
     rig.attach(0);
     CHECK(rig.link->edges().empty());
     rig.link->report({7, "cordoned", 100, 50, 300, 80});
+    const auto beat = rig.only<link::EdgeHeartbeat>();  // a new state is said at once
+    rig.link->report({8, "cordoned", 100, 50, 300, 80});
+    CHECK(rig.sent<link::EdgeHeartbeat>().size() == 1);  // anything else with the next
     rig.tick(Millis{1'000});
-    const auto beat = rig.only<link::EdgeHeartbeat>();
+    CHECK(rig.sent<link::EdgeHeartbeat>().back().clients == 8);
     CHECK(beat.clients == 7);
     CHECK(beat.state == "cordoned");
     CHECK(beat.clients_max == 100);
