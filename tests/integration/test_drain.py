@@ -147,7 +147,7 @@ def test_who_ignores_the_offer_is_closed_and_comes_back_whole(edges):
                 await client.subscribe("s", name)
             await publish(edges, name, 0, 4)
             await deaf.reached("s", 4)
-            await ordered(edges[0], deadline_ms=9000)
+            await ordered(edges[0], deadline_ms=5000)
             offer = await offered(quick)
             async with Client(offer["new_endpoint"]) as new:
                 await new.connect(ticket=offer["resume_token"])
@@ -231,7 +231,7 @@ def test_cordon_is_told_and_new_clients_are_sent_away(edges):
     assert int(refused.headers["retry-after"]) >= 1
     assert get(edge.http + "/metrics").status == 200
     assert post(edge, "uncordon").json()["state"] == "ready"
-    assert get(edge.http + "/v1/incidents").status == 200
+    assert get(edge.http + "/v1/incidents").status != 503
 
 
 def test_orders_that_cannot_be(edges, tmp_path, pair):

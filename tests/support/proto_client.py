@@ -82,6 +82,8 @@ def server_json(data):
             value = position_json(value)
         elif field.name == "incidents":
             value = [incident_json(i) for i in value]
+        elif field.name == "details":
+            value = {f.name: getattr(value, f.name) for f in value.DESCRIPTOR.fields}
         elif field.name in OPTIONAL and not value:
             continue
         out[field.name] = value
