@@ -67,6 +67,7 @@ class TestRenewal:
                 assert posted.status == 200
                 async with Client(cluster.edge(n % 2)["ws"], "roamer") as c:
                     assert (await c.connect(ticket=ticket, since={"a": at}))["resumed"] is True
+                    await c.expect("subscribed", id="a")
                     s = await c.reached("a", n + 1)
                     ticket, at = c.welcome["ticket"], s.position
 
