@@ -111,6 +111,14 @@ void EdgeWatch::remind(const SupervisedProcess& process, const Seen& seen) {
   post(process, "cordon", "{}", [](const Status&) {});
 }
 
+void EdgeWatch::took(const std::string& name, const std::string& what) {
+  // Known now, not with the next look: the order after this one may rest on it.
+  const auto seen = seen_.find(name);
+  if (seen != seen_.end() && what == "uncordon") seen->second.state = "ready";
+  if (seen != seen_.end() && what == "cordon") seen->second.state = "cordoned";
+  asking_[name].next = clock_.steady();
+}
+
 EdgeWatch::Seen EdgeWatch::of(const SupervisedProcess& process) const {
   const auto found = seen_.find(process.spec().name);
   const pid_t pid = process.id() ? process.id()->pid : 0;
@@ -124,13 +132,15 @@ bool EdgeWatch::heard(const Seen& seen) const {
 
 void EdgeWatch::post(const SupervisedProcess& process, const std::string& what, const std::string& body,
                      std::function<void(Status)> answer) {
-  client_.request("POST", process.info().http + "/admin/" + what,
-                  {{"authorization", "Bearer " + token_}, {"content-type", "application/json"}}, body,
-                  kPatience, [answer = std::move(answer)](Result<http::Response> got) {
-                    if (!got) return answer(got.error());
-                    if (got->status >= 400) return answer(problem_of(*got));
-                    answer(Done{});
-                  });
+  client_.request(
+      "POST", process.info().http + "/admin/" + what,
+      {{"authorization", "Bearer " + token_}, {"content-type", "application/json"}}, body, kPatience,
+      [this, name = process.spec().name, what, answer = std::move(answer)](Result<http::Response> got) {
+        if (!got) return answer(got.error());
+        if (got->status >= 400) return answer(problem_of(*got));
+        took(name, what);
+        answer(Done{});
+      });
 }
 
 }  // namespace tocsin::ops

@@ -59,6 +59,7 @@ class EdgeWatch {
   };
   void ask(const SupervisedProcess& process);
   void take_status(Seen& seen, const http::Response& response);
+  void took(const std::string& name, const std::string& what);
   void remind(const SupervisedProcess& process, const Seen& seen);
 
   const Clock& clock_;

@@ -42,6 +42,12 @@ def done(ran, code=0):
     return ran.json()
 
 
+def under_way(edge):
+    """Waits for the middle of the drain that was ordered: the supervisor gives the order when the edge knows where to."""
+    until(lambda: get(edge["http"] + "/admin/report").status == 200, f"{edge['id']} to have its order")
+    drain.until_moving(edge["http"])
+
+
 def nobody_noticed(fleet):
     report = fleet.must_hold()
     assert report["phases"][0]["abrupt"] == 0 and report["phases"][0]["cut"] == 0, report
@@ -99,7 +105,7 @@ def test_rolling_restart_with_another_configuration(three, fleet, tmp_path):
 def test_the_supervisor_is_killed_in_the_middle_of_a_drain(three, fleet):
     there = counts(three)[0]
     plan = done(three.ctl("drain", "edge-0", "--rate", 20, "--json"))["id"]
-    drain.until_moving(three.edge(0)["http"])
+    under_way(three.edge(0))
     old = three.kill("supervisor")
     until(lambda: three.pid_of("supervisor") != old, "another supervisor")
     ended = until(lambda: (lambda r: r if r["state"] == "done" else None)(three.ctl("drain", "report", plan, "--json").json()), "the end", 40)
@@ -109,7 +115,7 @@ def test_the_supervisor_is_killed_in_the_middle_of_a_drain(three, fleet):
 
 def test_calling_a_drain_off(three, fleet):
     done(three.ctl("drain", "edge-0", "--rate", 10, "--json"))
-    drain.until_moving(three.edge(0)["http"])
+    under_way(three.edge(0))
     assert three.ctl("drain", "abort", "edge-0").code == 0
     until(lambda: three.ctl("drain", "report", "edge-0", "--json").json()["state"] == "aborted", "the plan to be aborted")
     until(lambda: get(three.edge(0)["http"] + "/health/ready").status == 200, "edge-0 to take clients again")

@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
 from support.cluster import Cluster
 from support.http import request
-from support.programs import program, run_program
+from support.programs import clean_env, program, run_program
 from support.wait import until
 
 FAKE = pathlib.Path(__file__).resolve().parents[1] / "support" / "fake" / "edge.py"
@@ -156,6 +157,18 @@ def test_a_release_that_cannot_start_changes_nothing(numbers, tmp_path):
     assert numbers.ctl("restart").code == 2
 
 
+def test_a_broker_that_cannot_start_gets_its_old_release_back(numbers, tmp_path):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "tocsin-edge").symlink_to(FAKE)
+    (bad / "tocsin-broker").write_text("#!/bin/sh\necho this broker is broken >&2\nexit 2\n")
+    (bad / "tocsin-broker").chmod(0o755)
+    report = report_of(numbers.ctl("restart", "--rolling", "--programs", bad, "--wait", "--json", timeout=60), 1)
+    assert report["state"] == "failed" and "this broker is broken" in report["reason"] and "old programs" in report["reason"], report
+    until(lambda: numbers.ctl("status").code == 0, "the cluster to be whole")
+    assert numbers.total() == 300 and len(numbers.edges) == 3
+
+
 def test_calling_off(numbers):
     numbers.put(100, 5000, 100)
     numbers.ctl("drain", "edge-1")
@@ -250,6 +263,26 @@ def test_the_admin_api_wants_the_token(plans_shared):
     assert plans_shared.admin("DELETE", "/plans").status == 405
     assert plans_shared.admin("POST", "/scale", b"[").status == 400
     assert plans_shared.admin("POST", "/nothing").status == 404
+
+
+def test_a_terminal_sees_a_line_of_progress(plans_shared):
+    until(lambda: plans_shared.ctl("status").code == 0, "both edges to take clients")
+    plans_shared.put(500, 0)
+    reader, writer = os.openpty()
+    child = subprocess.Popen([program("tocsinctl"), "--cluster", str(plans_shared.file), "migrate", "edge-0", "--count", "500", "--wait"],
+                             stdout=subprocess.PIPE, stderr=writer, text=True, env=clean_env())
+    os.close(writer)
+    out, _ = child.communicate(timeout=30)
+    seen = b""
+    try:
+        while piece := os.read(reader, 4096):
+            seen += piece
+    except OSError:   # the terminal's other end is closed
+        pass
+    os.close(reader)
+    assert child.returncode == 0 and "migrate of edge-0: done" in out, out
+    assert re.search(rb"migrate of edge-0 \[#*\.*\] \d+ of 500 clients", seen), seen
+    plans_shared.put(100, 100)
 
 
 def test_another_token_is_refused_in_words(plans_shared, tmp_path):

@@ -65,6 +65,8 @@ class Move {
   bool fail(const std::string& reason);
   bool wait(std::string why);
   [[nodiscard]] bool save();
+  /// Those that take clients, when all of them are of an older revision than `edge`; else none.
+  [[nodiscard]] std::vector<std::string> older_targets(const std::string& edge, const Pace& pace) const;
   void add_task(const std::string& edge, std::uint64_t count, Pace pace);
   void run(Task& task);
   void ask(Task& task, const EdgeView& edge);

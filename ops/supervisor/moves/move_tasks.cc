@@ -29,7 +29,22 @@ bool final(Errc code) {
 
 }  // namespace
 
+std::vector<std::string> Move::older_targets(const std::string& edge, const Pace& pace) const {
+  const auto from = find(edge);
+  std::vector<std::string> older;
+  for (const EdgeView& view : port_.edges()) {
+    const bool excluded = std::find(pace.exclude.begin(), pace.exclude.end(), view.id) != pace.exclude.end();
+    if (!from || view.id == edge || excluded || !view.takes_clients()) continue;
+    if (view.release.revision >= from->release.revision) return {};
+    older.push_back(view.id);
+  }
+  return older;
+}
+
 void Move::add_task(const std::string& edge, std::uint64_t count, Pace pace) {
+  // After a restart that was called off there may be nobody else: an edge goes to older ones only when told
+  // to.
+  if (pace.to.empty()) pace.to = older_targets(edge, pace);
   Task task;
   task.number = record_.tasks.size() + 1;
   task.edge = edge;
@@ -106,7 +121,8 @@ void Move::ask(Task& task, const EdgeView& edge) {
   // Edges hear of one that has just started from the broker, a second or two later. A drain that begins
   // before would pause, and plan for no target at all.
   const auto seen = [&](const std::string& target) { return edge.sees.contains(target); };
-  const bool known = task.pace.to.empty() || std::any_of(task.pace.to.begin(), task.pace.to.end(), seen);
+  const bool known =
+      task.pace.to.empty() ? !edge.sees.empty() : std::any_of(task.pace.to.begin(), task.pace.to.end(), seen);
   if (!known && now_ - *since_ < kTargetSeen) return;
   const std::string key = record_.task_id(task);
   if (const std::string& said = asking_[key].said; !said.empty())

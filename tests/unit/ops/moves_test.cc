@@ -188,6 +188,18 @@ TEST_SUITE("moves") {
     CHECK(world.hops == 410 + 10);
   }
 
+  TEST_CASE("the only edge of a new revision is drained to the older ones") {
+    World world(3);
+    world.fakes["edge-2"].release.revision = 2;
+    start(world, order_of(MoveKind::drain, "edge-2"));
+    world.run(300);
+    CHECK(only(world).phase == Phase::done);
+    CHECK(world.fakes["edge-2"].clients == 0);
+    start(world, order_of(MoveKind::scale, {}, 2));
+    world.run(300);
+    CHECK(world.order.size() == 2);
+  }
+
   TEST_CASE("an edge that dies in the middle of its drain is asked again when it is back") {
     World world(3);
     start(world, order_of(MoveKind::drain, "edge-1"));
