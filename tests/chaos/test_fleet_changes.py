@@ -1,5 +1,6 @@
 """The cluster is changed under load by its own commands: rolling restart, more edges and fewer. Nobody is cut, nobody hops in circles."""
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_a_rolling_restart_of_three_edges(cluster, load):
     assert cluster.pid_of("broker") != broker
     assert report["hops"]["max"] <= 2, report["hops"]
     assert report["hops"]["mean"] <= 1 + 1 / len(before), report["hops"]
+
+
+@pytest.mark.parametrize("what", [["drain", "edge-0", "--rate", "60"], ["restart", "--rolling"]], ids=lambda w: w[0])
+def test_the_supervisor_dies_in_the_middle_of_its_plan(cluster, load, what):
+    """The next one goes on with it, and the command that waits for it hardly notices."""
+    fleet = load(addresses(cluster.edges), clients=CLIENTS)
+    fleet.mark("plan")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(cluster.ctl, *what, "--wait", "--json", timeout=120)
+        until(lambda: fleet.status()["phase"]["moves"] > CLIENTS // 10, "clients to move")
+        cluster.kill("supervisor")
+        done = waiting.result()
+    assert done.code == 0, done
+    assert done.json()["state"] == "done" and done.json()["lost"] == 0, done
+    until(lambda: streaming(fleet), "everyone to stream")
+    fleet.stop()
+    assert must_be_untouched(fleet, "plan")["hops"]["max"] <= 2
 
 
 def scaled(cluster, fleet, count):
