@@ -70,7 +70,7 @@ struct Core::Parts {
     (void)peers.send(name, link::Refused{link::fault_of(error)});
   }
   void heartbeat();
-  void tell_keys();
+  void tell_keys(bool again);
 
   // One function a message that a peer may send; anything else is answered by refuse().
   void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), std::string(peer.holder), m); }
@@ -199,13 +199,14 @@ void Core::Parts::heartbeat() {
   });
 }
 
-void Core::Parts::tell_keys() {
+/// Changes at once; `again` with a heartbeat.
+void Core::Parts::tell_keys(bool again) {
   auto keys = ticket_keys.current();
   if (keys != told_keys) {
     told_keys = std::move(keys);
     metrics.ticket_keys.set(static_cast<std::int64_t>(told_keys.size()));
     keys_told = clock.steady();
-  } else if (keys_told == Instant{} || clock.steady() - keys_told >= kSayKeys) {
+  } else if (!again || keys_told == Instant{} || clock.steady() - keys_told >= kSayKeys) {
     return;
   }
   for (const Peer* edge : peers.edges()) peers.send(edge->name, link::TicketKeys{told_keys});
@@ -242,10 +243,11 @@ void Core::tick() {
   p.snapshots.tick();
   p.sessions.tick();
   p.ticket_keys.tick();
-  if (p.clock.steady() < p.next_heartbeat) return;
+  const bool beats = p.clock.steady() >= p.next_heartbeat;
+  p.tell_keys(beats);
+  if (!beats) return;
   p.next_heartbeat = p.clock.steady() + p.config.heartbeat;
   p.heartbeat();
-  p.tell_keys();
 }
 
 void Core::stop() { parts_->sequencer.stop(); }

@@ -120,6 +120,7 @@ void choose_moves(Plan& plan, Chance chance) {
   if (moves > 1 && chance.percent(50))  // at once
     plan.moves[1].at = plan.moves[0].at + static_cast<std::int64_t>(chance.between(0, 500));
   for (ClientPlan& client : plan.clients) client.trusts = chance.percent(30);
+  if (chance.percent(30)) plan.broker.ticket_key_rotate_s = static_cast<std::int64_t>(chance.between(1, 4));
   if (!plan.calm) return;
   plan.troubles = 0;
   plan.unruly = false;
