@@ -342,7 +342,9 @@ TEST_CASE(
 
 TEST_CASE("a target that goes away mid-way gets no more; those on the way to it are offered another") {
   World w(400);
-  REQUIRE(w.drain.start(order()));
+  auto o = order();
+  o.rate = 100;
+  REQUIRE(w.drain.start(o));
   w.wait(Millis{1'200});
   w.broker.known[0].state = "silent";
   w.finish();
