@@ -12,7 +12,7 @@ import pytest
 from support import drain
 from support.client import Client
 from support.fleet import Fleet
-from support.http import get, post_json, request
+from support.http import get, raw, request
 from support.process import Edge, Pair
 from support.proto_client import ProtoClient
 from support.publisher import Publisher, incident
@@ -248,6 +248,8 @@ def test_orders_that_cannot_be(edges, tmp_path, pair):
         assert get(f"{edge.http}/admin/plan?{query}").status in (400, 404), query
     assert post(edge, "cordon", Origin="http://evil.example").status == 403   # a browser on behalf of another site
     assert drain.status(edge.http)["state"] == "ready"
+    bare = raw("127.0.0.1", edge.port, b"POST /admin/uncordon HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")   # as curl -X POST does
+    assert bare.startswith(b"HTTP/1.1 200"), bare
     token = tmp_path / "token"
     token.write_text("secret\n")
     other = Edge(tmp_path, pair.broker.endpoint, "--admin-token-file", token, name="edge-t").start()
