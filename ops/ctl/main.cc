@@ -9,6 +9,7 @@
 #include "ops/ctl/commands.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/move_args.h"
+#include "ops/ctl/token.h"
 #include "ops/ctl/up.h"
 
 namespace tocsin::ops {
@@ -30,6 +31,7 @@ struct Line {
   ReplayOptions replay;
   DemoOptions demo;
   MoveLine moves;
+  TokenLine token;
   std::string config_file;
   int exit_code = kExitOk;
 };
@@ -161,6 +163,9 @@ int run(int argc, char** argv) {
   line.moves.common = &line.common;
   line.moves.exit_code = &line.exit_code;
   add_moves(app, line.moves);
+  line.token.common = &line.common;
+  line.token.exit_code = &line.exit_code;
+  add_token(app, line.token);
   auto* check = app.add_subcommand("check-config", "Would every program accept this file of settings?");
   check->add_option("file", line.config_file)->required()->check(CLI::ExistingFile);
   check->add_flag("--json", line.common.json, "JSON for machines");

@@ -153,7 +153,7 @@ def test_help_documents_the_exit_codes():
     assert done.code == 0
     assert "xit code" in done.out
     for command in ("up", "status", "publish", "tail", "replay", "demo", "incidents", "check-config", "drain", "migrate", "rebalance", "scale", "restart",
-                    "cordon", "uncordon", "maintenance"):
+                    "cordon", "uncordon", "maintenance", "token"):
         assert command in done.out
 
 

@@ -1,0 +1,105 @@
+#include "ops/ctl/token.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "common/auth/token.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/json/json.h"
+#include "ops/ctl/api.h"
+#include "ops/ctl/exit_codes.h"
+#include "ops/ctl/filter_args.h"
+
+namespace tocsin::ops {
+namespace {
+
+Result<crypto::SigningKey> key_of(const MintOptions& options) {
+  if (options.secret_file.empty() == options.key_file.empty())
+    return Error{Errc::invalid_argument, "give either --secret-file or --key-file"};
+  if (!options.secret_file.empty()) {
+    auto secret = read_secret(options.secret_file);
+    if (!secret) return secret.error();
+    auto key = crypto::SigningKey::secret(*std::move(secret));
+    return key ? std::move(key)
+               : Error{Errc::invalid_argument, options.secret_file + ": " + key.error().detail};
+  }
+  std::ifstream in(options.key_file);
+  const std::string pem(std::istreambuf_iterator<char>(in), {});
+  auto key = crypto::SigningKey::private_pem(pem);
+  return key ? std::move(key) : Error{Errc::invalid_argument, options.key_file + ": " + key.error().detail};
+}
+
+Result<auth::Claims> claims_of(const MintOptions& options) {
+  const auto lasts = parse_duration(options.expires);
+  if (!lasts) return lasts.error();
+  if (options.subject.empty() || options.subject.size() > auth::kMaxSubject)
+    return Error{Errc::invalid_argument,
+                 "--subject has 1 to " + std::to_string(auth::kMaxSubject) + " bytes"};
+  auth::Claims claims;
+  claims.subject = options.subject;
+  claims.issuer = options.issuer;
+  claims.audience = options.audience;
+  claims.issued_s = SystemClock().wall_ms() / 1'000;
+  claims.expires_s = claims.issued_s + lasts->count() / 1'000;
+  claims.permissions = {options.channels, options.publish, options.admin};
+  for (const auto* list : {&options.channels, &options.publish, &options.admin})
+    for (const auto& pattern : *list)
+      if (auto ok = auth::check_pattern(pattern); !ok)
+        return Error{Errc::invalid_argument, "\"" + pattern + "\": " + ok.error().detail};
+  for (const auto* text : {&options.subject, &options.issuer, &options.audience, &options.key_id})
+    if (!json::valid_utf8(*text)) return Error{Errc::invalid_argument, "a word is not UTF-8"};
+  return claims;
+}
+
+}  // namespace
+
+int run_token_mint(const MintOptions& options) {
+  const auto key = key_of(options);
+  if (!key) return complain(key.error().detail, kExitUsage);
+  const auto claims = claims_of(options);
+  if (!claims) return complain(claims.error().detail, kExitUsage);
+  auth::Rules names;
+  names.permissions_claim = options.permissions_claim;
+  const auto token = auth::mint(*claims, {options.key_id, *key}, names);
+  if (!token) return complain(token.error());
+  if (token->size() > auth::kMaxToken)
+    return complain("the token would be longer than an edge takes: fewer channel patterns", kExitUsage);
+  if (!options.json) return std::puts(token->c_str()), kExitOk;
+  std::printf("{\"token\":\"%s\",\"subject\":%s,\"algorithm\":\"%s\",\"expires_at\":%lld}\n", token->c_str(),
+              json::quoted(claims->subject).c_str(), std::string(crypto::name_of(key->algorithm())).c_str(),
+              static_cast<long long>(claims->expires_s));
+  return kExitOk;
+}
+
+void add_token(CLI::App& app, TokenLine& line) {
+  auto* token = app.add_subcommand("token", "Tokens for development");
+  token->require_subcommand(1);
+  MintOptions& o = line.mint;
+  auto* mint = token->add_subcommand("mint", "Make a token, signed with your key");
+  mint->add_option("--secret-file", o.secret_file,
+                   "File whose first line is the secret of HS256, 32 bytes or more")
+      ->check(CLI::ExistingFile);
+  mint->add_option("--key-file", o.key_file,
+                   "Private key in PEM: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA)")
+      ->check(CLI::ExistingFile);
+  mint->add_option("--kid", o.key_id, "Name of the key in the edges' JWK set");
+  mint->add_option("--subject", o.subject, "Who it is for")->required();
+  mint->add_option("--channels", o.channels, "What may be subscribed to: incidents,tenant-7/*")
+      ->delimiter(',');
+  mint->add_option("--publish", o.publish, "What may be published to")->delimiter(',');
+  mint->add_option("--admin", o.admin, "What may be administered")->delimiter(',');
+  mint->add_option("--issuer", o.issuer, "The edges' auth.issuer");
+  mint->add_option("--audience", o.audience, "The edges' auth.audience");
+  mint->add_option("--expires", o.expires, "90s, 5m, 2h")->capture_default_str();
+  mint->add_option("--permissions-claim", o.permissions_claim, "The edges' auth.permissions_claim")
+      ->capture_default_str();
+  mint->add_flag("--json", o.json, "JSON for machines");
+  mint->callback([&line] {
+    line.mint.json = line.mint.json || line.common->json;
+    *line.exit_code = run_token_mint(line.mint);
+  });
+}
+
+}  // namespace tocsin::ops
