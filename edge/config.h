@@ -60,6 +60,7 @@ struct Config {
   std::chrono::milliseconds keepalive{25'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds beacon{5'000};
+  std::int64_t reconnects_per_s = 5'000;
   std::chrono::milliseconds broker_wait{10'000};
   std::chrono::milliseconds ticket_ttl{604'800'000};
 
@@ -178,6 +179,10 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::connect_timeout>("session.connect_timeout_ms",
                                              "Time in which a client sends its first frame.",
                                              {.min = 100, .max = 600'000}),
+    config::option<&Config::reconnects_per_s>(
+        "session.reconnects_per_s",
+        "How many clients a second come back when this edge dies: each is told its delay with its welcome. 0: at once, all of them.",
+        {.min = 0, .max = 1'000'000}),
     config::option<&Config::beacon>("session.beacon_ms",
                                     "Longest time between two heads told to a live subscription.",
                                     {.min = 200, .max = 5'000}),

@@ -56,6 +56,7 @@ std::string welcome(const frame::Welcome& welcome) {
   w.number(4, static_cast<std::uint64_t>(welcome.keepalive_ms));
   w.number(5, static_cast<std::uint64_t>(welcome.server_time));
   w.number(6, welcome.resumed ? 1 : 0);
+  w.number(7, static_cast<std::uint64_t>(welcome.retry_after_ms));
   return framed(kWelcome, out);
 }
 

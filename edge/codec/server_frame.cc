@@ -66,6 +66,7 @@ std::string welcome(Door door, const Welcome& w) {
   member(out, "edge", w.edge);
   number(out, "keepalive_ms", w.keepalive_ms);
   number(out, "server_time", w.server_time);
+  number(out, "retry_after_ms", w.retry_after_ms);
   return out.append(w.resumed ? ",\"resumed\":true}" : ",\"resumed\":false}");
 }
 

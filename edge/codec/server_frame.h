@@ -43,6 +43,7 @@ struct Welcome {
   std::int64_t keepalive_ms = 0;
   std::int64_t server_time = 0;
   bool resumed = false;
+  std::int64_t retry_after_ms = 0;  ///< before it comes back, should its socket be cut
 };
 [[nodiscard]] std::string welcome(Door door, const Welcome& welcome);
 

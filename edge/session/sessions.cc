@@ -92,11 +92,18 @@ std::string Sessions::ticket(const Client& client) const {
               broker_.ticket_key());
 }
 
+/// If this edge dies, its clients come back evenly: each has a place of its own in the queue.
+std::int64_t Sessions::delay_after_cut(const Client& client) const {
+  if (config_.reconnects_per_s == 0) return 0;
+  return static_cast<std::int64_t>(client.slot) * 1'000 / config_.reconnects_per_s;
+}
+
 void Sessions::welcome(Client& client, bool resumed) {
   const Session& session = of(client);
   const std::string signed_ticket = ticket(client);
-  reply(client, frame::welcome(client.encoding.door, {session.id.view(), signed_ticket, config_.id,
-                                                      config_.keepalive.count(), clock_.wall_ms(), resumed}));
+  reply(client, frame::welcome(client.encoding.door,
+                               {session.id.view(), signed_ticket, config_.id, config_.keepalive.count(),
+                                clock_.wall_ms(), resumed, delay_after_cut(client)}));
 }
 
 void Sessions::message(Client& client, std::string_view bytes) {

@@ -92,6 +92,7 @@ class Sessions final : public MovePort {
   void on(Client& client, Bye& command);
   void on(Client& client, Malformed& command);
   void welcome(Client& client, bool resumed);
+  [[nodiscard]] std::int64_t delay_after_cut(const Client& client) const;
   void begin_claim(Client& client);
   void try_claim(Client& client);
   void claimed(Client& client, Result<link::SessionState> answer);

@@ -134,6 +134,7 @@ std::string json_of(const v1::Welcome& w) {
   o.text("type", "welcome").text("session", w.session()).text_if("ticket", w.ticket()).text("edge", w.edge());
   return o.number("keepalive_ms", w.keepalive_ms())
       .number("server_time", w.server_time())
+      .number("retry_after_ms", w.retry_after_ms())
       .truth("resumed", w.resumed())
       .done();
 }

@@ -49,6 +49,7 @@ void Leg::on_frame(std::string_view frame) {
     state_ = State::welcomed;
     edge_ = text_member(frame, "\"edge\"");
     ticket_ = text_member(frame, "\"ticket\"");
+    closing_.retry_after_ms = signed_member(frame, "\"retry_after_ms\"", -1);
     owner_.welcomed(*this, true_member(frame, "\"resumed\""));
   } else if (type == "subscribed") {
     state_ = State::streaming;

@@ -41,7 +41,8 @@ class LegOwner {
 class Leg {
  public:
   enum class State : std::uint8_t { dialling, welcomed, streaming };
-  /// How the server said that the socket ends.
+  /// How the server said that the socket ends; the delay is that of `welcome` when it says nothing at the
+  /// end.
   struct Closing {
     bool said = false;
     std::int64_t retry_after_ms = -1;  ///< -1: nothing dictated

@@ -20,6 +20,7 @@ export class WsLink {
   #numbers = new Map(); // by the server's number
   #closing = null;
   #failure = null;
+  #afterCut;
   #heard = Date.now();
   #timers = new Set();
 
@@ -132,6 +133,7 @@ export class WsLink {
     this.welcomed = true;
     this.session = frame.session;
     this.edge = frame.edge;
+    this.#afterCut = frame.retry_after_ms;
     this.#watch();
     this.#owner.opened(this, frame);
   }
@@ -193,7 +195,7 @@ export class WsLink {
     this.#owner.ended(this, {
       code: closing?.code ?? code,
       reason: closing?.reason ?? reason,
-      dictated: closing?.retry_after_ms ?? this.#failure?.wait,
+      dictated: closing ? closing.retry_after_ms : this.#failure?.wait ?? (code === 1006 ? this.#afterCut : undefined),
       ticket: closing?.ticket,
     });
   }

@@ -75,6 +75,20 @@ test("what the server brings back and nobody wants is put down", async (t) => {
   assert.equal((await second.expect("unsubscribe")).id, "a");
 });
 
+test("a socket that is cut waits what `welcome` dictated for that", async (t) => {
+  const edge = await fakeEdge(t);
+  const client = connect(edge.url);
+  t.after(() => client.close());
+  client.subscribe({ id: "a", snapshot: false });
+  const peer = await edge.peer();
+  await peer.greet({ retry_after_ms: 123 });
+  await peer.expect("subscribe");
+  const waits = new Promise((done) => client.on("state", (s) => s.delay !== undefined && done(s.delay)));
+  peer.cut();
+  assert.equal(await waits, 123);
+  await (await edge.peer()).expect("connect");
+});
+
 test("the delay of `closing` is waited, and its ticket used", async (t) => {
   const { edge, client, peer } = await live(t);
   peer.send(subscribed("a", 7, 5), { type: "closing", code: 1012, reason: "drain", retry_after_ms: 700, ticket: "t9" });

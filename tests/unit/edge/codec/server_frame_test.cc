@@ -35,8 +35,8 @@ TEST_CASE("frames are the JSON of PROTOCOL.md section 4") {
       frame::error(Door::json, {Errc::position_lost, "x"}, {"a", ""}) ==
       R"({"type":"error","code":"position_lost","status":410,"message":"updates after this position are no longer kept: x","retry":"resync","id":"a"})");
   CHECK(
-      frame::welcome(Door::json, {"s", "t", "edge-0", 25000, 1760000000000, false}) ==
-      R"({"type":"welcome","session":"s","ticket":"t","edge":"edge-0","keepalive_ms":25000,"server_time":1760000000000,"resumed":false})");
+      frame::welcome(Door::json, {"s", "t", "edge-0", 25000, 1760000000000, false, 7}) ==
+      R"({"type":"welcome","session":"s","ticket":"t","edge":"edge-0","keepalive_ms":25000,"server_time":1760000000000,"retry_after_ms":7,"resumed":false})");
   link::PublishOutcome outcome;
   outcome.position = p;
   outcome.event_id = "e";

@@ -125,6 +125,22 @@ TEST_CASE(
   CHECK(text_of(p.take().at(1), "reason") == "foreign");
 }
 
+TEST_CASE("PROTOCOL 5.1: welcomes spread the clients over the time after a cut") {
+  Config config;
+  config.reconnects_per_s = 100;
+  Rig r(config);
+  for (int place = 0; place < 5; ++place) {
+    Peer& p = r.connect();
+    r.say(p, R"({"type":"connect"})");
+    r.settle();
+    const auto doc = json::parse(p.take().at(0));
+    REQUIRE(doc);
+    const auto delay = json::uint_member(*doc, "retry_after_ms");
+    REQUIRE((delay && *delay));
+    CHECK(**delay == 10U * static_cast<unsigned>(place));
+  }
+}
+
 TEST_CASE(
     "PROTOCOL 2.3: welcome comes on connect, or before the first reply when something else is said first") {
   Rig r;
