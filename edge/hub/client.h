@@ -82,6 +82,7 @@ struct Client {
   std::uint64_t serial = 0;
   Encoding encoding;
   bool blocked = false;
+  bool paused = false;      ///< blocked, whatever its socket takes
   bool dead = false;        ///< nothing may be written any more
   bool overflowed = false;  ///< a private frame found no room: its streams are no longer whole, it must go
   bool queued = false;      ///< in the list of clients to flush

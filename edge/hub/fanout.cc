@@ -122,6 +122,16 @@ void Fanout::block(Client& client) {
   }
 }
 
+void Fanout::pause(Client& client) {
+  client.paused = true;
+  block(client);
+}
+
+void Fanout::resume(Client& client) {
+  client.paused = false;
+  unblock(client);
+}
+
 void Fanout::kill(Client& client) {
   client.dead = true;
   for (auto& sub : client.subs)

@@ -44,6 +44,9 @@ class Fanout {
   /// The socket takes bytes again. A client that stood still or is far behind is conflated from here to the
   /// head.
   void unblock(Client& client);
+  /// Blocked until resume(), though its socket takes bytes.
+  void pause(Client& client);
+  void resume(Client& client);
   /// Nothing is written to it any more.
   static void kill(Client& client);
   /// Takes the client out of every list; it is about to be freed.

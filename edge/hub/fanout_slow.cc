@@ -21,7 +21,7 @@ constexpr std::int64_t kSecondMs = 1'000;
 }  // namespace
 
 void Fanout::unblock(Client& client) {
-  if (client.dead || !client.blocked) return;
+  if (client.dead || client.paused || !client.blocked) return;
   const auto now = clock_.steady();
   const auto stalled = now - client.stalled_since;
   const auto cap = log_cap();

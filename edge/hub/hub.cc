@@ -167,6 +167,10 @@ Status Hub::unsubscribe(Client& client, std::string_view id) {
 
 void Hub::send_last(Client& client, std::string_view json) {
   if (client.dead) return;
+  if (client.paused) {  // what waits is no longer for it
+    client.tail.reset();
+    fanout_.resume(client);
+  }
   // A long tail would hold the last word back; between whole frames it may be dropped.
   if (client.tail && client.tail->unsent() > client.max_batch / 2) client.tail.reset();
   fanout_.send(client, json);

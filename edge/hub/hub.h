@@ -46,6 +46,10 @@ class Hub final : private SubOwner {
   void send_last(Client& client, std::string_view json);
   void writable(Client& client) { fanout_.unblock(client); }
 
+  /// Nothing more is written, but for a last frame, until resume().
+  void pause(Client& client) { fanout_.pause(client); }
+  void resume(Client& client) { fanout_.resume(client); }
+
   // ---- resume records
   /// Remembers how far the client was written to; confirm() makes that its resume position. A pong proves it.
   static void mark_sent(Client& client);
