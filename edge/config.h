@@ -77,6 +77,17 @@ struct Config {
   std::int64_t state_max_bytes = 134'217'728;
   std::chrono::milliseconds cache_linger{30'000};
 
+  std::string auth_key_file;
+  std::string auth_key_env;
+  std::string auth_jwks_file;
+  std::string auth_algorithms = "HS256,RS256,ES256,EdDSA";
+  std::string auth_issuer;
+  std::string auth_audience;
+  std::chrono::milliseconds auth_leeway{30'000};
+  std::chrono::milliseconds auth_grace{5'000};
+  std::string auth_subject_claim = "sub";
+  std::string auth_permissions_claim = "permissions";
+
   std::string admin_token_file;
   bool admin_loopback = false;
   std::chrono::milliseconds drain_deadline{30'000};
@@ -233,6 +244,31 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::cache_linger>(
         "cache.linger_ms", "How long a channel without subscribers keeps its caches and interest.",
         {.min = 0, .max = 3'600'000}),
+    config::option<&Config::auth_key_file>(
+        "auth.key_file",
+        "File with what tokens are verified with: public keys in PEM, or in its first line the secret of HS256; read again when it changes. No key at all: no token is asked for."),
+    config::option<&Config::auth_key_env>("auth.key_env",
+                                          "Name of an environment variable that holds the same."),
+    config::option<&Config::auth_jwks_file>(
+        "auth.jwks_file",
+        "JWK set with the same; read again when it changes: a key is honoured while it is listed."),
+    config::option<&Config::auth_algorithms>("auth.algorithms", "Algorithms of tokens that are taken.",
+                                             {.min = 1}),
+    config::option<&Config::auth_issuer>("auth.issuer", "\"iss\" that a token must have; empty: any."),
+    config::option<&Config::auth_audience>("auth.audience",
+                                           "What \"aud\" of a token must be or hold; empty: anything."),
+    config::option<&Config::auth_leeway>("auth.leeway_ms",
+                                         "How far the clocks of the tokens' issuer and this host may differ.",
+                                         {.min = 0, .max = 600'000}),
+    config::option<&Config::auth_grace>(
+        "auth.grace_ms",
+        "Time that a client has to refresh its token after its end, given no updates; then it is closed.",
+        {.min = 0, .max = 600'000}),
+    config::option<&Config::auth_subject_claim>("auth.subject_claim",
+                                                "Claim that says who a token's holder is.", {.min = 1}),
+    config::option<&Config::auth_permissions_claim>(
+        "auth.permissions_claim",
+        "Claim with the channels that may be subscribed to, published to and administered.", {.min = 1}),
     config::option<&Config::admin_token_file>(
         "admin.token_file", "File with the token that /admin/ asks for; empty: no token is good enough."),
     config::option<&Config::admin_loopback>(

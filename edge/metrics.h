@@ -33,6 +33,10 @@ struct Metrics {
                                          "Tickets that did not take their session over, by reason.",
                                          "reason",
                                          {"forged", "expired", "foreign", "reused"}};
+  metrics::Counter tokens_refused{registry, "tocsin_edge_tokens_refused_total",
+                                  "Tokens that were missing, expired or not valid."};
+  metrics::Counter forbidden{registry, "tocsin_edge_forbidden_total",
+                             "Requests and frames that their token did not permit."};
   metrics::Counter publishes{registry, "tocsin_edge_publishes_total",
                              "Updates published by WebSocket clients."};
 

@@ -22,6 +22,7 @@
 #include "common/metrics/process.h"
 #include "common/mq/dealer.h"
 #include "common/version.h"
+#include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
 #include "edge/drain/load.h"
 #include "edge/http_api/http_api.h"
@@ -92,6 +93,7 @@ struct Node::State {
   metrics::ProcessMetrics process{registry};
   Metrics metrics{registry};
 
+  Gate gate{config, clock, metrics};
   DealerWire wire;
   EdgeLink link;
   Server server;
@@ -180,6 +182,7 @@ void Node::State::turn() {
 
 void Node::State::tick() {
   report_self();
+  gate.tick();
   link.tick();
   gateway.tick();
   server.tick();
@@ -272,6 +275,9 @@ Status Node::start() {
   State& s = *state_;
   if (!s.config.ready_file.empty()) (void)std::remove(s.config.ready_file.c_str());
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
+  if (auto loaded = s.gate.load(); !loaded) return Error{Errc::invalid_argument, loaded.error().detail};
+  s.gateway.guard(s.gate);
+  s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;
   if (auto connected = s.connect(); !connected) return connected;
   if (auto listening = s.server.start(s.gateway, s.api); !listening) return listening;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/json/json.h"
+#include "edge/auth/gate.h"
 #include "edge/codec/query.h"
 #include "edge/http_api/admin.h"
 #include "edge/http_api/board.h"
@@ -115,6 +116,7 @@ struct HttpApi::State {
   BrokerPort& broker;
   Sources sources;
   std::unique_ptr<AdminApi> admin;
+  const Gate* gate = nullptr;  ///< null: no token is asked for
 
   void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
   void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
@@ -131,11 +133,15 @@ struct HttpApi::State {
   }
   void metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply);
   void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
-  void incidents(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
-  void incident(const HttpRequest&, std::string_view id, const Query& query, const Reply& reply);
-  void channel(const HttpRequest&, std::string_view name, const Query& query, const Reply& reply);
+  void incidents(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
+  void incident(const HttpRequest& request, std::string_view id, const Query& query, const Reply& reply);
+  void channel(const HttpRequest& request, std::string_view name, const Query& query, const Reply& reply);
   void updates(const std::string& name, const Query& query, const Reply& reply);
 
+  /// Fails with unauthorized or forbidden.
+  [[nodiscard]] Status may_read(const HttpRequest& request, std::string_view channel) const {
+    return gate != nullptr ? gate->permit(request.token, auth::Action::subscribe, channel) : Status(Done{});
+  }
   [[nodiscard]] HttpReply health_reply(bool status_matters) const;
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
   [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query,
@@ -198,9 +204,21 @@ std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& reques
     reply(problem(channel.error()));
     return nullptr;
   }
-  return std::make_shared<Publishing>(
-      broker, lines ? Publishing::Form::lines : Publishing::Form::single, *channel,
-      Publishing::Limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes}, std::move(reply));
+  Publishing::Limits limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}};
+  if (gate != nullptr) {
+    auto principal = gate->admit(request.token);
+    if (!principal) {
+      reply(problem(principal.error()));
+      return nullptr;
+    }
+    limits.permit = [checks = gate,
+                     permissions = std::move(principal->permissions)](std::string_view to) -> Status {
+      if (permissions.allow(auth::Action::publish, to)) return Done{};
+      return checks->forbidden(auth::Action::publish, to);
+    };
+  }
+  return std::make_shared<Publishing>(broker, lines ? Publishing::Form::lines : Publishing::Form::single,
+                                      *channel, std::move(limits), std::move(reply));
 }
 
 void HttpApi::State::publish(const HttpRequest& request, std::string_view, const Query& query,
@@ -209,9 +227,11 @@ void HttpApi::State::publish(const HttpRequest& request, std::string_view, const
   if (publishing != nullptr && publishing->feed(request.body)) publishing->finish();
 }
 
-void HttpApi::State::incidents(const HttpRequest&, std::string_view, const Query& query, const Reply& reply) {
+void HttpApi::State::incidents(const HttpRequest& request, std::string_view, const Query& query,
+                               const Reply& reply) {
   const auto channel = channel_of(query);
   if (!channel) return reply(problem(channel.error()));
+  if (auto ok = may_read(request, *channel); !ok) return reply(problem(ok.error()));
   const auto filter = filter_of(query);
   if (!filter) return reply(problem(filter.error()));
   const auto limit = number_of(query, "limit", 100);
@@ -228,7 +248,7 @@ void HttpApi::State::incidents(const HttpRequest&, std::string_view, const Query
   broker.list_incidents(std::move(list), answering<link::IncidentsPage>(reply, incidents_reply));
 }
 
-void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Query& query,
+void HttpApi::State::incident(const HttpRequest& request, std::string_view id, const Query& query,
                               const Reply& reply) {
   const auto key = percent_decode(id, Plus::literal);
   if (!key || key->empty() || key->size() > kMaxKey)
@@ -239,7 +259,14 @@ void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Que
     const auto channel = channel_of(query);
     if (!channel) return reply(problem(channel.error()));
     get.channel = *channel;
+  } else if (gate != nullptr) {
+    const auto principal = gate->admit(request.token);
+    if (!principal) return reply(problem(principal.error()));
+    // Who may not read every channel has only this one searched.
+    if (!principal->permissions.allow_all(auth::Action::subscribe)) get.channel = kDefaultChannel;
   }
+  if (!get.channel.empty())
+    if (auto ok = may_read(request, get.channel); !ok) return reply(problem(ok.error()));
   broker.get_incident(std::move(get),
                       answering<link::IncidentsPage>(reply, [key = *key](const link::IncidentsPage& page) {
                         if (page.incidents.empty()) return problem({Errc::not_found, "incident " + key});
@@ -247,7 +274,7 @@ void HttpApi::State::incident(const HttpRequest&, std::string_view id, const Que
                       }));
 }
 
-void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Query& query,
+void HttpApi::State::channel(const HttpRequest& request, std::string_view rest, const Query& query,
                              const Reply& reply) {
   constexpr std::string_view kUpdates = "/updates";
   const bool catch_up = rest.ends_with(kUpdates);
@@ -255,6 +282,7 @@ void HttpApi::State::channel(const HttpRequest&, std::string_view rest, const Qu
   const auto name = percent_decode(rest, Plus::literal);
   if (!name) return reply(problem({Errc::invalid_argument, "the channel's name in the path is not valid"}));
   if (auto ok = check_channel_name(*name); !ok) return reply(problem(ok.error()));
+  if (auto ok = may_read(request, *name); !ok) return reply(problem(ok.error()));
   if (catch_up) return updates(*name, query, reply);
   broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) {
     return json_reply("{" + head_members(info.head) + "}");
@@ -286,8 +314,10 @@ void HttpApi::State::updates(const std::string& name, const Query& query, const 
 }
 
 HttpApi::HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources)
-    : state_(new State{config, clock, broker, std::move(sources), nullptr}) {}
+    : state_(new State{config, clock, broker, std::move(sources), nullptr, nullptr}) {}
 HttpApi::~HttpApi() = default;
+
+void HttpApi::guard(const Gate& gate) noexcept { state_->gate = gate.open() ? nullptr : &gate; }
 
 void HttpApi::attach(Admin admin) {
   state_->admin = std::make_unique<AdminApi>(state_->config, state_->broker, std::move(admin));

@@ -19,6 +19,7 @@
 namespace tocsin::edge {
 
 class Drain;
+class Gate;
 
 struct HttpRequest {
   std::string method;
@@ -26,6 +27,7 @@ struct HttpRequest {
   std::string query;  ///< after '?', raw
   std::string content_type;
   std::string authorization;
+  std::string token;  ///< from it, or from the query, which is then without it
   std::string accept;
   std::string body;    ///< empty when the body comes through an Upload
   bool local = false;  ///< for /admin/: from this host, and not a browser's on behalf of another site
@@ -85,6 +87,8 @@ class HttpApi {
   HttpApi(const HttpApi&) = delete;
   HttpApi& operator=(const HttpApi&) = delete;
 
+  /// From now on /v1/ asks for tokens, unless the gate is open.
+  void guard(const Gate& gate) noexcept;
   /// From now on /admin/ is answered.
   void attach(Admin admin);
   /// Answers a request whose body is in `request.body`.

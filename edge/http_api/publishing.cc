@@ -59,6 +59,7 @@ HttpReply problem(const Error& error) {
   reply.body.append(",\"status\":").append(std::to_string(info.wire_code)).append(",\"detail\":");
   json::append_quoted(reply.body, error.detail.empty() ? info.text : std::string_view(error.detail));
   reply.body.append(",\"retry\":\"").append(name_of(info.retry)).append("\"}");
+  if (error.code == Errc::unauthorized) reply.headers.emplace_back("www-authenticate", "Bearer");
   if (info.retry == Retry::backoff) reply.headers.emplace_back("retry-after", "1");
   return reply;
 }
@@ -68,7 +69,7 @@ Publishing::Publishing(BrokerPort& broker, Form form, std::string default_channe
     : broker_(broker),
       form_(form),
       default_channel_(std::move(default_channel)),
-      limits_(limits),
+      limits_(std::move(limits)),
       reply_(std::move(reply)) {}
 
 bool Publishing::feed(std::string_view bytes) {
@@ -111,6 +112,8 @@ void Publishing::take_update(std::string_view json) {
   line_of_.push_back(line_);
   auto draft = parse_draft(json, default_channel_, limits_.max_update);
   if (!draft) return refuse_line(draft.error());
+  if (limits_.permit)
+    if (auto permitted = limits_.permit(draft->channel); !permitted) return refuse_line(permitted.error());
   if (chunk_.empty()) {
     chunk_first_ = results_.size() - 1;
   } else if (chunk_first_ + chunk_.size() !=

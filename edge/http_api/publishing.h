@@ -9,6 +9,7 @@
 // place. Thread: the loop. Kept alive by the chunks that are under way.
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class Publishing : public std::enable_shared_from_this<Publishing> {
   struct Limits {
     std::size_t max_update = 0;   ///< bytes of one update's JSON
     std::size_t max_results = 0;  ///< bytes of results after which the rest is refused
+    /// What speaks against an update to that channel; empty: nothing ever does.
+    std::function<Status(std::string_view channel)> permit;
   };
 
   Publishing(BrokerPort& broker, Form form, std::string default_channel, Limits limits, HttpApi::Reply reply);

@@ -117,9 +117,11 @@ Result<RequestHead> read_request(lws* wsi) {
   if (head.request.method.empty() || path == nullptr)
     return Error{Errc::invalid_argument, "the method is not known"};
   append_encoded(head.request.path, {path, static_cast<std::size_t>(path_length)}, "/:@!$&'()*+,;=");
-  head.request.query = query_of(wsi, nullptr);
+  head.request.query = query_of(wsi, &head.request.token);
   head.request.content_type = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE);
   head.request.authorization = header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
+  if (const auto bearer = bearer_token(head.request.authorization); !bearer.empty())
+    head.request.token = bearer;
   head.request.accept = header(wsi, WSI_TOKEN_HTTP_ACCEPT);
   if (head.request.path.starts_with("/admin/"))
     head.request.local = from_this_host(wsi) && lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0;
@@ -132,11 +134,11 @@ Result<RequestHead> read_request(lws* wsi) {
   return head;
 }
 
-Opening read_opening(lws* wsi, Encoding encoding, const RequestHead& head) {
+Opening read_opening(Encoding encoding, const RequestHead& head) {
   Opening opening;
   opening.encoding = encoding;
-  opening.query = query_of(wsi, &opening.token);
-  if (const auto bearer = bearer_token(head.request.authorization); !bearer.empty()) opening.token = bearer;
+  opening.query = head.request.query;
+  opening.token = head.request.token;
   opening.last_event_id = head.last_event_id;
   return opening;
 }

@@ -27,7 +27,7 @@ struct RequestHead {
 /// Fails with invalid_argument for a method or a content-length that cannot be understood.
 [[nodiscard]] Result<RequestHead> read_request(lws* wsi);
 /// The opening of a WebSocket or event stream: token from header or query, the query without it.
-[[nodiscard]] Opening read_opening(lws* wsi, Encoding encoding, const RequestHead& head);
+[[nodiscard]] Opening read_opening(Encoding encoding, const RequestHead& head);
 /// The extensions a client offers, and what it says it is.
 [[nodiscard]] std::string offered_extensions(lws* wsi);
 [[nodiscard]] std::string user_agent(lws* wsi);

@@ -178,7 +178,7 @@ int Server::State::on_established(Connection& c) {
   c.done_in_time();
   c.kind = Connection::Kind::websocket;
   auto head = read_request(c.wsi);
-  Opening opening = read_opening(c.wsi, {door_of(c.wsi), c.deflate}, head ? *head : RequestHead{});
+  Opening opening = read_opening({door_of(c.wsi), c.deflate}, head ? *head : RequestHead{});
   opening.remote = remote_of(c.wsi);
   const auto client = gateway->open(&c, opening);
   if (client) {
@@ -187,7 +187,8 @@ int Server::State::on_established(Connection& c) {
     return 0;
   }
   c.closing = c.mute = true;
-  c.reason = CloseReason::try_later;
+  c.reason =
+      client.error().code == Errc::unauthorized ? CloseReason::unauthenticated : CloseReason::try_later;
   c.detail = std::make_unique<std::string>(client.error().detail);
   c.be_done_by(closes, clock.steady() + config.handshake_timeout);
   lws_callback_on_writable(c.wsi);
@@ -238,7 +239,7 @@ int Server::State::refuse_new(Connection& c) {
 }
 
 int Server::State::on_events_request(Connection& c, const RequestHead& head) {
-  Opening opening = read_opening(c.wsi, {Door::sse}, head);
+  Opening opening = read_opening({Door::sse}, head);
   opening.remote = remote_of(c.wsi);
   if (auto query = parse_event_query(opening.query, opening.last_event_id); !query)
     return http.refuse(c, problem(query.error()));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "edge/auth/gate.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
@@ -42,6 +43,7 @@ struct Gateway::State final : FeedSink {
   Hub hub;
   Drain drain;
   Sessions sessions;
+  Gate* gate = nullptr;  ///< null: no token is asked for
   std::size_t open = 0;
 };
 
@@ -68,6 +70,11 @@ Gateway::Gateway(const Config& config, const Clock& clock, BrokerPort& broker, O
 
 Gateway::~Gateway() = default;
 
+void Gateway::guard(Gate& gate) noexcept {
+  state_->gate = gate.open() ? nullptr : &gate;
+  state_->sessions.guard(gate);
+}
+
 Drain& Gateway::drain() noexcept { return state_->drain; }
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
@@ -80,6 +87,15 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
     if (!parsed) return parsed.error();
     subscribe = *std::move(parsed);
   }
+  std::optional<auth::Principal> principal;
+  const bool events = opening.encoding.door == Door::sse;
+  if (state_->gate != nullptr && (events || !opening.token.empty())) {
+    auto admitted = state_->gate->admit(opening.token);
+    if (!admitted) return admitted.error();
+    if (events && !admitted->permissions.allow(auth::Action::subscribe, subscribe.channel))
+      return state_->gate->forbidden(auth::Action::subscribe, subscribe.channel);
+    principal = *std::move(admitted);
+  }
   Client& client = state_->hub.add_client(socket, opening.encoding);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
@@ -91,6 +107,7 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
   } else {
     state_->sessions.opened(client);
   }
+  if (principal) state_->sessions.admit(client, *std::move(principal));
   return ClientId{client.slot};
 }
 

@@ -22,6 +22,7 @@ namespace tocsin::edge {
 
 struct Metrics;
 class Drain;
+class Gate;
 
 enum class ClientId : std::uint32_t {};
 
@@ -45,13 +46,15 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
+  /// From now on clients need tokens, unless the gate is open. Before the first client.
+  void guard(Gate& gate) noexcept;
   /// Moves clients to other edges.
   [[nodiscard]] Drain& drain() noexcept;
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
-  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded)
-  /// before anything is kept.
+  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded;
+  /// unauthorized: a bad token, for SSE also none; forbidden) before anything is kept.
   Result<ClientId> open(Socket socket, const Opening& opening);
   /// One whole message of the client.
   void message(ClientId client, std::string_view bytes);

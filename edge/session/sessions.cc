@@ -117,7 +117,11 @@ void Sessions::message(Client& client, std::string_view bytes) {
   }
   auto command =
       parse_command(client.encoding.door, bytes, static_cast<std::size_t>(config_.frame_max_bytes));
-  const bool connects = std::holds_alternative<Connect>(command);
+  const auto* connect = std::get_if<Connect>(&command);
+  const bool connects = connect != nullptr;
+  if (session.phase == Phase::fresh &&
+      !introduced(client, connects ? std::string_view(connect->token) : std::string_view{}))
+    return;
   if (session.phase == Phase::fresh && !connects) {
     move(client, SessionEvent::command);
     welcome(client, false);
@@ -128,6 +132,8 @@ void Sessions::message(Client& client, std::string_view bytes) {
 
 void Sessions::on(Client& client, Subscribe& command) {
   const std::string id = command.id;
+  if (auto s = may(client, auth::Action::subscribe, command.channel); !s)
+    return refuse(client, s.error(), id, {});
   if (auto s = hub_.subscribe(client, std::move(command)); !s) refuse(client, s.error(), id, {});
 }
 
@@ -137,6 +143,8 @@ void Sessions::on(Client& client, Unsubscribe& command) {
 
 void Sessions::on(Client& client, PublishOne& command) {
   Session& session = of(client);
+  if (auto s = may(client, auth::Action::publish, command.draft.channel); !s)
+    return refuse(client, s.error(), {}, command.ref);
   if (session.publishing >= static_cast<std::uint64_t>(config_.client_publish_inflight))
     return refuse(client,
                   {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) +
@@ -179,11 +187,6 @@ void Sessions::published(Client& client, const std::string& ref, const std::stri
   if (!answer) return refuse(client, answer.error(), {}, ref);
   if (!answer->fault.ok()) return refuse(client, link::error_of(answer->fault), {}, ref);
   reply(client, frame::published(client.encoding.door, ref, channel, *answer));
-}
-
-// Tokens are checked by edge/auth once it is configured; until then any token is accepted.
-void Sessions::on(Client& client, Refresh& command) {
-  if (command.token.empty()) refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
 }
 
 void Sessions::on(Client& client, Ping& command) {
@@ -232,6 +235,7 @@ void Sessions::closed(Client& client) {
   drain_.gone({client.slot, client.serial}, session.id.text());
   arrivals_.erase(client.slot);
   by_id_.erase(client.slot);
+  forget_access(client);
   session = Session{};
   session.phase = Phase::closing;
   metrics_.clients.add(-1);

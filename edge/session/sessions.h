@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/close.h"
+#include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
 #include "edge/session/phase.h"
@@ -52,7 +53,11 @@ class Sessions final : public MovePort {
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
+  /// From now on clients need tokens, unless it is open.
+  void guard(Gate& gate) noexcept;
   void opened(Client& client);
+  /// The client has shown a token that is good.
+  void admit(Client& client, auth::Principal principal);
   void opened_events(Client& client, Subscribe subscribe);
   void message(Client& client, std::string_view bytes);
   void pong(Client& client);
@@ -115,9 +120,15 @@ class Sessions final : public MovePort {
   void keep_alive(Client& client, Instant now);
   void ping(Client& client);
   [[nodiscard]] SessionId new_id();
-  /// Of the token under which the client speaks; empty: nobody's. Tokens are verified by edge/auth; until it
-  /// is configured every client is nobody.
-  [[nodiscard]] static std::string_view subject_of(const Client&) noexcept { return {}; }
+  /// Of the token under which the client speaks; empty: nobody's, as everybody is while no token is asked
+  /// for.
+  [[nodiscard]] std::string_view subject_of(const Client& client) const noexcept;
+  /// True when it is known who speaks, by this token or an earlier one; else the client is closed.
+  bool introduced(Client& client, std::string_view token);
+  /// Fails with unauthorized or forbidden.
+  [[nodiscard]] Status may(const Client& client, auth::Action action, std::string_view channel) const;
+  void forget_access(const Client& client);
+  void expire();
   [[nodiscard]] std::string ticket(const Client& client) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
   [[nodiscard]] Client* find(std::uint32_t slot, std::uint64_t serial) const;
@@ -131,6 +142,14 @@ class Sessions final : public MovePort {
   Random random_;
   Metrics& metrics_;
   std::vector<Session> sessions_;
+  Gate* gate_ = nullptr;  ///< null: no token is asked for
+  /// Who a client is, by its token.
+  struct Access {
+    std::unique_ptr<auth::Principal> principal;
+    Instant due{};        ///< the token's end; of one that is paused, the close
+    bool paused = false;  ///< the token has expired
+  };
+  std::vector<Access> access_;  ///< by slot; empty while no token is asked for
   SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id.view(); }};
   /// Who is to be told of a publish.
   struct Asker {

@@ -137,7 +137,9 @@ void Sessions::restore(Client& client, const link::SessionRecord& record,
       subscribe.since = Since{false, kept.position};
     else
       subscribe.snapshot = true;  // it never surely had its snapshot
-    if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), kept.id, {});
+    auto allowed = may(client, auth::Action::subscribe, kept.channel);
+    if (auto s = allowed ? hub_.subscribe(client, std::move(subscribe)) : std::move(allowed); !s)
+      refuse(client, s.error(), kept.id, {});
   }
 }
 
@@ -190,6 +192,7 @@ void Sessions::pong(Client& client) {
 }
 
 void Sessions::tick() {
+  expire();
   const auto now = clock_.steady();
   wheel_ = (wheel_ + 1) % kWheelSlots;
   for (std::uint32_t slot = wheel_; slot < hub_.slots(); slot += kWheelSlots)
@@ -200,7 +203,9 @@ void Sessions::look_after(Client& client, Instant now) {
   Session& session = of(client);
   if (session.phase == Phase::closing) return;
   if (session.phase == Phase::fresh && now - session.opened >= config_.connect_timeout)
-    return close(client, CloseReason::connect_timeout, {});
+    return gate_ != nullptr && subject_of(client).empty()
+               ? close(client, CloseReason::unauthenticated, "a token is required")
+               : close(client, CloseReason::connect_timeout, {});
   if (session.phase == Phase::claiming) {
     if (now - session.opened >= config_.broker_wait + config_.connect_timeout)
       return close(client, CloseReason::try_later, "the broker cannot be reached");

@@ -1,0 +1,92 @@
+// Tokens of clients: who speaks on a socket, what that permits, and what happens when a token runs out.
+//
+//   unknown --(token)--> admitted --(it expires)--> paused --(refresh)--> admitted
+//      |                                              '--(auth.grace_ms; SSE: at once)--> closed 4401
+//      '--(a frame without a token, a bad one, or none in time)--> closed 4401
+//
+// While no token is asked for there is none of this: every client is nobody, and may do everything.
+#include <algorithm>
+#include <utility>
+
+#include "edge/session/sessions.h"
+
+namespace tocsin::edge {
+
+void Sessions::guard(Gate& gate) noexcept { gate_ = gate.open() ? nullptr : &gate; }
+
+std::string_view Sessions::subject_of(const Client& client) const noexcept {
+  if (gate_ == nullptr || client.slot >= access_.size() || !access_[client.slot].principal) return {};
+  return access_[client.slot].principal->subject;
+}
+
+void Sessions::forget_access(const Client& client) {
+  if (client.slot < access_.size()) access_[client.slot] = {};
+}
+
+void Sessions::admit(Client& client, auth::Principal principal) {
+  if (access_.size() <= client.slot) access_.resize(client.slot + 1);
+  Access& access = access_[client.slot];
+  // Told in wall time, waited for in steady time: a clock that is set lets nobody stay or go.
+  const Millis left{principal.expires_ms - clock_.wall_ms()};
+  access.due = clock_.steady() + std::max(left, Millis{0});
+  access.principal = std::make_unique<auth::Principal>(std::move(principal));
+  if (std::exchange(access.paused, false)) hub_.resume(client);
+}
+
+bool Sessions::introduced(Client& client, std::string_view token) {
+  if (gate_ == nullptr) return true;
+  const bool known = client.slot < access_.size() && access_[client.slot].principal != nullptr;
+  if (known && token.empty()) return true;
+  auto principal = gate_->admit(token);
+  if (principal) return admit(client, *std::move(principal)), true;
+  close(client, CloseReason::unauthenticated, principal.error().detail);
+  return false;
+}
+
+Status Sessions::may(const Client& client, auth::Action action, std::string_view channel) const {
+  if (gate_ == nullptr) return Done{};
+  const Access* access = client.slot < access_.size() ? &access_[client.slot] : nullptr;
+  if (access == nullptr || !access->principal) return Error{Errc::unauthorized, "a token is required"};
+  if (access->paused) return Error{Errc::unauthorized, "the token has expired"};
+  if (!access->principal->permissions.allow(action, channel)) return gate_->forbidden(action, channel);
+  return Done{};
+}
+
+void Sessions::on(Client& client, Refresh& command) {
+  if (command.token.empty()) return refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
+  if (gate_ == nullptr) return;
+  auto principal = gate_->admit(command.token);
+  if (!principal) return close(client, CloseReason::unauthenticated, principal.error().detail);
+  if (principal->subject != subject_of(client))
+    return close(client, CloseReason::unauthenticated, "a session is refreshed by its own subject only");
+  admit(client, *std::move(principal));
+  std::vector<std::pair<std::string, std::string>> gone;  // the new token may permit less
+  for (const auto& sub : client.subs)
+    if (const auto& channel = sub->feed->name;
+        !access_[client.slot].principal->permissions.allow(auth::Action::subscribe, channel))
+      gone.emplace_back(sub->id, channel);
+  for (const auto& [id, channel] : gone) {
+    (void)hub_.unsubscribe(client, id);
+    refuse(client, gate_->forbidden(auth::Action::subscribe, channel), id, {});
+  }
+}
+
+/// Each tick, of all clients: nothing is delivered a second after its token's end.
+void Sessions::expire() {
+  const auto now = clock_.steady();
+  for (std::uint32_t slot = 0; slot < access_.size(); ++slot) {
+    Access& access = access_[slot];
+    if (!access.principal || now < access.due) continue;
+    Client* client = hub_.client(slot);
+    if (client == nullptr || of(*client).phase == Phase::closing) continue;
+    if (access.paused || client->encoding.door == Door::sse) {
+      close(*client, CloseReason::unauthenticated, "the token has expired");
+      continue;
+    }
+    access.paused = true;
+    access.due = now + config_.auth_grace;
+    hub_.pause(*client);
+  }
+}
+
+}  // namespace tocsin::edge
