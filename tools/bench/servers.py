@@ -178,7 +178,7 @@ class Redis(Server):
     name, dialect, program, package = "redis (no WebSocket)", "redis", "redis-server", "redis-server"
 
     def command(self):
-        return [self.program, "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxclients", "19000",
+        return [self.program, "--port", self.port, "--bind", "127.0.0.1", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--maxclients", "19000",
                 "--client-output-buffer-limit", "pubsub 0 0 0", "--tcp-backlog", "4096"]
 
 
