@@ -19,6 +19,7 @@
 #include "common/mq/allow_list.h"
 #include "common/mq/router.h"
 #include "common/random.h"
+#include "common/service_manager.h"
 
 namespace tocsin::broker {
 namespace {
@@ -63,6 +64,7 @@ struct Node::Parts {
   explicit Parts(const Config& c, DataFolder f) : config(c), folder(std::move(f)) {}
 
   const Config config;
+  ServiceManager service;
   SystemClock clock;
   SystemRandom random;
   loop::Loop loop;
@@ -189,6 +191,7 @@ Status Node::Parts::write_ready_file() const {
 
 void Node::Parts::stop() {
   if (std::exchange(stopping, true)) return;
+  service.stopping("commits and answers what is under way", 2 * kStopLimit);
   log::info("stopping: what is under way is committed and answered");
   core->stop();
   stop_since = clock.steady();
@@ -212,9 +215,13 @@ Result<std::unique_ptr<Node>> Node::start(const Config& config) {
   if (auto ok = p.open_log(); !ok) return ok.error();
   if (auto ok = p.listen(); !ok) return ok.error();
   if (auto ok = p.serve_http(); !ok) return ok.error();
-  p.ticker.start(kTick, kTick, [&p] { p.core->tick(); });
+  p.ticker.start(kTick, kTick, [&p] {
+    p.service.beat(p.clock.steady());
+    p.core->tick();
+  });
   p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT}, [&p](int) { p.stop(); });
   if (auto ok = p.write_ready_file(); !ok) return ok.error();
+  p.service.ready("serves " + p.router->endpoint());
   log::info("the broker serves", {{"ingest", p.router->endpoint()}, {"cluster", p.folder.cluster_id()}});
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }

@@ -21,6 +21,7 @@
 #include "common/loop/loop.h"
 #include "common/metrics/process.h"
 #include "common/mq/dealer.h"
+#include "common/service_manager.h"
 #include "common/version.h"
 #include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
@@ -36,6 +37,7 @@ namespace tocsin::edge {
 namespace {
 
 constexpr Millis kTick{100};
+constexpr Millis kStopMargin{5'000};  ///< a service manager waits so much longer than we mean to take
 
 /// The link's wire on ZeroMQ.
 class DealerWire final : public LinkWire {
@@ -86,6 +88,7 @@ struct Node::State {
   }
 
   const Config& config;
+  ServiceManager service;
   SystemClock clock;
   loop::Loop loop;
   mq::Context zmq{loop};
@@ -181,6 +184,7 @@ void Node::State::turn() {
 }
 
 void Node::State::tick() {
+  service.beat(clock.steady());
   report_self();
   gate.tick();
   link.tick();
@@ -188,6 +192,7 @@ void Node::State::tick() {
   server.tick();
   turn_end.request();  // timers run before the loop waits for input: what they made is not to wait for it
   if (!announced && !leaving && !stopping && link.ready()) write_ready_file();
+  if (leaving) service.status("draining: " + std::to_string(gateway.clients()) + " clients");
   if (leaving && !stopping && (!gateway.drain().running() || clock.steady() >= leave_by)) begin_stop();
   if (stopping && stopped()) loop.stop();
 }
@@ -226,6 +231,7 @@ Status Node::State::attach_admin() {
 void Node::State::write_ready_file() {
   announced = true;
   log::info("ready", {{"http", http_url}, {"ws", ws_url}, {"cluster", link.cluster()}});
+  service.ready("serves " + ws_url);
   if (config.ready_file.empty()) return;
   std::string text =
       "{\"pid\":" + std::to_string(getpid()) + ",\"port\":" + std::to_string(server.port()) + ",\"http\":";
@@ -251,12 +257,15 @@ void Node::State::begin_leaving() {
   drain.hasten(config.drain_deadline);
   leaving = true;
   // The drain's own deadline waits for the broker; this one does not.
-  leave_by = clock.steady() + config.drain_deadline + config.stop_timeout;
+  const Millis longest = config.drain_deadline + config.stop_timeout;
+  leave_by = clock.steady() + longest;
+  service.stopping("draining", longest + kStopMargin);
   if (!config.ready_file.empty()) (void)std::remove(config.ready_file.c_str());
 }
 
 void Node::State::begin_stop() {
   stopping = true;
+  service.stopping("closing", config.stop_timeout + kStopMargin);
   gateway.drain().stop();
   log::info("stopping", {{"clients", gateway.clients()}});
   if (!config.ready_file.empty()) (void)std::remove(config.ready_file.c_str());

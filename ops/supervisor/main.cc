@@ -4,11 +4,13 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "common/config/program.h"
 #include "common/log/log.h"
 #include "common/loop/handles.h"
+#include "common/service_manager.h"
 #include "ops/cluster/file.h"
 #include "ops/supervisor/admin.h"
 #include "ops/supervisor/cluster.h"
@@ -18,6 +20,7 @@
 namespace tocsin::ops {
 namespace {
 
+constexpr Millis kHeartbeat{1'000};
 constexpr Millis kPredecessor{15'000};  ///< one that is stopping its processes still holds the folder
 
 int complain(const std::string& sentence, int code) {
@@ -76,7 +79,12 @@ class Run {
 
     Cluster cluster(loop_, clock_, random_, config_, folder_, *std::move(plan), *std::move(saved),
                     "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
-    loop::Signals signals(loop_, {SIGTERM, SIGINT}, [&](int) { cluster.stop(); });
+    loop::Signals signals(loop_, {SIGTERM, SIGINT}, [&](int) {
+      service_.stopping("stopping the cluster's processes", 2 * config_.stop_timeout);
+      cluster.stop();
+    });
+    loop::Timer heart(loop_);
+    heart.start(kHeartbeat, kHeartbeat, [this] { service_.beat(clock_.steady()); });
     // SIGTERM was kept waiting by who started us until there is somebody to hear it.
     sigset_t none;
     ::sigemptyset(&none);
@@ -93,7 +101,11 @@ class Run {
 
  private:
   Cluster::Events events(bool adopting) {
-    return {.on_ready = [this, adopting](const ClusterFile& file) { announce(config_, file, adopting); },
+    return {.on_ready =
+                [this, adopting](const ClusterFile& file) {
+                  service_.ready("the cluster is up, " + std::to_string(file.edges.size()) + " edges");
+                  announce(config_, file, adopting);
+                },
             .on_news =
                 [this](const std::string& sentence) {
                   if (config_.announce == Announce::text) say(sentence);
@@ -109,6 +121,7 @@ class Run {
   }
 
   const Config& config_;
+  ServiceManager service_;
   std::string config_file_;
   Folder folder_;
   loop::Loop loop_;
