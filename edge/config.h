@@ -104,8 +104,9 @@ struct Config {
 };
 
 inline constexpr auto kOptions = std::to_array({
-    config::option<&Config::id>("edge.id",
-                                "Name of this edge in the cluster; unique and stable over restarts."),
+    config::option<&Config::id>(
+        "edge.id",
+        "Name of this edge in the cluster; unique and stable over restarts; empty: this host's name."),
     config::option<&Config::endpoint>(
         "edge.endpoint", "WebSocket URL under which clients reach this edge; empty: made from the listener."),
     config::option<&Config::revision>(

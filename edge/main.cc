@@ -1,4 +1,7 @@
 // tocsin-edge: settings, log, node; exit codes as in common/exit_code.h.
+#include <unistd.h>
+
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -13,6 +16,12 @@ namespace {
 int fail(int code, const std::string& sentence) {
   std::fprintf(stderr, "tocsin-edge: %s\n", sentence.c_str());
   return code;
+}
+
+/// The host's name: a container's and a pod's are unique in their cluster.
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 int serve(const tocsin::edge::Config& config) {
@@ -34,7 +43,9 @@ int main(int argc, char** argv) {
       {.name = "tocsin-edge", .summary = "Serves clients over WebSocket, HTTP and Server-Sent Events."}, argc,
       argv);
   if (!start.loaded) return start.exit_code;
-  const edge::Config& config = start.loaded->value;
+  edge::Config config = start.loaded->value;
+  if (config.id.empty()) config.id = host_name();
+  if (config.id.empty()) return fail(kExitUsage, "edge.id is empty and this host has no name; set edge.id");
   if (auto logging =
           log::configure({.component = config.id, .level = config.log_level, .file = config.log_file});
       !logging)

@@ -18,6 +18,11 @@ struct Common {
 struct StatusOptions : Common {};
 [[nodiscard]] int run_status(const StatusOptions& options);
 
+struct HealthOptions : Common {
+  std::string url;  ///< empty: $TOCSIN_HEALTH_URL, else an edge's on this host
+};
+[[nodiscard]] int run_health(const HealthOptions& options);
+
 struct PublishOptions : Common {
   std::string channel = "incidents";
   std::string kind;

@@ -7,7 +7,7 @@ namespace tocsin::ops {
 inline constexpr int kExitNotFound = 4;     ///< there is no such incident, channel, edge or plan
 inline constexpr int kExitUnavailable = 5;  ///< no process of the cluster answers, or no edge takes clients
 inline constexpr int kExitPartly = 6;       ///< some rows or updates were refused; the others are kept
-inline constexpr int kExitNotReady = 7;     ///< status: the cluster is up, but not every process is ready
+inline constexpr int kExitNotReady = 7;     ///< status: not every process is ready; health: this one is not
 inline constexpr int kExitDeadline = 8;     ///< a move: its deadline came, some clients were closed for it
 inline constexpr int kExitAborted = 9;      ///< a move that was waited for was called off
 inline constexpr int kExitConflict = 10;    ///< refused: another move is under way, or maintenance is on

@@ -25,6 +25,7 @@ struct Line {
   Common common;
   UpOptions up;
   StatusOptions status;
+  HealthOptions health;
   PublishOptions publish;
   IncidentsOptions incidents;
   TailOptions tail;
@@ -88,6 +89,12 @@ void add_publish(CLI::App& app, Line& line) {
 
 void add_reading(CLI::App& app, Line& line) {
   runs(app.add_subcommand("status", "Are the processes ready?"), line, line.status, run_status);
+
+  auto* health = app.add_subcommand(
+      "health", "Is one process ready? Exit code 0, 7 not ready, 5 nobody answers; for health checks");
+  health->add_option("url", line.health.url,
+                     "Of the process; else $TOCSIN_HEALTH_URL, else http://127.0.0.1:8080/health/ready");
+  runs(health, line, line.health, run_health);
 
   IncidentsOptions& i = line.incidents;
   auto* incidents = app.add_subcommand("incidents", "Current incidents, or one by its id");

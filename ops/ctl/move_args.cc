@@ -36,15 +36,20 @@ void waits(CLI::App* command, MoveOptions& o) {
   command->add_flag("--wait", o.wait, "Until it has ended; prints its report");
 }
 
+/// An edge by its own address, in place of its name.
+void itself(CLI::App* command, MoveOptions& o) {
+  command->add_flag("--self", o.self, "The edge beside this process, without supervisor: for preStop");
+  command->add_option("--edge-http", o.edge_http, "Its address ($TOCSIN_EDGE_HTTP, http://127.0.0.1:8080)");
+  command->add_option("--token-file", o.token_file, "Its admin token ($TOCSIN_ADMIN_TOKEN_FILE)");
+}
+
 void add_drain(CLI::App& app, MoveLine& line) {
   MoveOptions& o = line.options;
   auto* drain = app.add_subcommand("drain", "Move all clients of an edge to the others; it stays cordoned");
   drain->add_option("edge", o.edge, "The edge");
   pace(drain, o);
   waits(drain, o);
-  drain->add_flag("--self", o.self, "The edge beside this process, without supervisor: for preStop");
-  drain->add_option("--edge-http", o.edge_http, "Its address ($TOCSIN_EDGE_HTTP, http://127.0.0.1:8080)");
-  drain->add_option("--token-file", o.token_file, "Its admin token ($TOCSIN_ADMIN_TOKEN_FILE)");
+  itself(drain, o);
   drain->require_subcommand(0, 1);
   common(drain, line, run_drain);
 
@@ -71,7 +76,8 @@ void add_moves(CLI::App& app, MoveLine& line) {
   add_drain(app, line);
 
   auto* migrate = app.add_subcommand("migrate", "Move some clients of an edge to the others");
-  migrate->add_option("edge", o.edge, "The edge")->required();
+  migrate->add_option("edge", o.edge, "The edge");
+  itself(migrate, o);
   migrate->add_option("--count", o.count, "Clients")->required();
   pace(migrate, o);
   waits(migrate, o);
@@ -100,10 +106,12 @@ void add_moves(CLI::App& app, MoveLine& line) {
   common(restart, line, run_restart);
 
   auto* cordon = app.add_subcommand("cordon", "An edge takes no new clients; those it has stay");
-  cordon->add_option("edge", o.edge, "The edge")->required();
+  cordon->add_option("edge", o.edge, "The edge");
+  itself(cordon, o);
   common(cordon, line, run_cordon);
   auto* uncordon = app.add_subcommand("uncordon", "An edge takes clients again");
-  uncordon->add_option("edge", o.edge, "The edge")->required();
+  uncordon->add_option("edge", o.edge, "The edge");
+  itself(uncordon, o);
   common(uncordon, line, run_uncordon);
 
   auto* maintenance = app.add_subcommand("maintenance", "on: the supervisor restarts and rebalances nothing");

@@ -118,6 +118,9 @@ int run_drain(const MoveOptions& options) {
 }
 
 int run_migrate(const MoveOptions& options) {
+  if (options.self) return run_migrate_self(options);
+  if (options.edge.empty())
+    return complain("say which edge (tocsinctl migrate edge-1), or --self", kExitUsage);
   return run(options, "/edges/" + url_encode(options.edge) + "/migrate",
              "\"count\":" + std::to_string(options.count));
 }
@@ -144,11 +147,17 @@ int run_restart(const MoveOptions& options) {
 }
 
 int run_cordon(const MoveOptions& options) {
+  if (options.self) return run_cordon_self(options, true);
+  if (options.edge.empty())
+    return complain("say which edge (tocsinctl cordon edge-1), or --self", kExitUsage);
   return post_simple(options, "/edges/" + url_encode(options.edge) + "/cordon", "{}",
                      options.edge + " takes no new clients; those it has stay");
 }
 
 int run_uncordon(const MoveOptions& options) {
+  if (options.self) return run_cordon_self(options, false);
+  if (options.edge.empty())
+    return complain("say which edge (tocsinctl uncordon edge-1), or --self", kExitUsage);
   return post_simple(options, "/edges/" + url_encode(options.edge) + "/uncordon", "{}",
                      options.edge + " takes clients again");
 }

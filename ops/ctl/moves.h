@@ -31,6 +31,8 @@ struct MoveOptions : Common {
 
 [[nodiscard]] int run_drain(const MoveOptions& options);
 [[nodiscard]] int run_drain_self(const MoveOptions& options);
+[[nodiscard]] int run_migrate_self(const MoveOptions& options);
+[[nodiscard]] int run_cordon_self(const MoveOptions& options, bool on);
 [[nodiscard]] int run_drain_plan(const MoveOptions& options);
 [[nodiscard]] int run_drain_report(const MoveOptions& options);
 [[nodiscard]] int run_drain_abort(const MoveOptions& options);

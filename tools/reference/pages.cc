@@ -156,7 +156,7 @@ std::string errors_page() {
       "| 4 | `tocsinctl`: no such incident, channel, edge or plan |\n"
       "| 5 | `tocsinctl`: nobody answers, or no edge takes clients |\n"
       "| 6 | `tocsinctl`: partly done, some updates were refused |\n"
-      "| 7 | `tocsinctl status`: not every process is ready |\n"
+      "| 7 | `tocsinctl status`: not every process is ready; `tocsinctl health`: this one is not |\n"
       "| 8 | `tocsinctl drain --wait` and its like: ended by its deadline, some clients were closed for it |\n"
       "| 9 | the same: it was called off |\n"
       "| 10 | `tocsinctl`: refused, another move is under way or maintenance is on |\n");
