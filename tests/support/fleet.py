@@ -13,11 +13,11 @@ from .wait import Late
 class Fleet:
     """`with Fleet(addresses, clients=100, rate=100) as f:` - every client streams inside. The report is in `f.report` after stop()."""
 
-    def __init__(self, targets, clients=100, rate=100, history=None, recorded=6, **options):
+    def __init__(self, targets, clients=100, rate=100, history=None, recorded=6, prefix=(), **options):
         self.args = ["--commands", "--clients", clients, "--rate", rate]
         for target in targets:
             self.args += ["--target", target]
-        self.history = history
+        self.history, self.prefix = history, list(prefix)   # `prefix`: a command that starts it elsewhere
         if history is not None:
             self.args += ["--history", history, "--recorded", recorded]
         for name, value in options.items():
@@ -26,7 +26,7 @@ class Fleet:
         self._lines = queue.Queue()
 
     def start(self):
-        self.child = subprocess.Popen([program("tocsin-roam"), *map(str, self.args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        self.child = subprocess.Popen([*self.prefix, program("tocsin-roam"), *map(str, self.args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                       bufsize=1, env=clean_env())
         threading.Thread(target=self._read, daemon=True).start()
         first = self._take(90)
