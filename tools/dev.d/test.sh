@@ -122,8 +122,9 @@ run_tests() {
       sanitize) test_address; test_thread unit; test_address_integration ;;
       integration) test_integration ;;
       chaos) test_chaos ;;
+      deploy) test_deploy ;;
       sdk) test_sdk ;;
-      tests/integration/* | tests/chaos/*) paths+=("$selection") ;;
+      tests/integration/* | tests/chaos/* | tests/deploy/* | tests/k8s/*) paths+=("$selection") ;;
       *) names+=("$selection") ;;
     esac
   done
