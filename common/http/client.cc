@@ -57,8 +57,12 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
+  /// Before start().
+  void pass_on(Client::Sink sink) { sink_ = std::move(sink); }
+
   void start(const std::string& url_text, std::chrono::milliseconds timeout) {
-    timer_.start(timeout, [this] { give_up({Errc::timeout, "no answer within the time"}); });
+    timeout_ = timeout;
+    wait();
     const auto url = parse_url(url_text);
     const auto flags = url ? client_->context_.connection_flags(*url) : Result<int>(url.error());
     if (!flags) {
@@ -173,6 +177,12 @@ class Transfer {
   }
 
   int on_body(std::string_view in) {
+    if (sink_ && done_ && response_.status == 200) {
+      wait();
+      if (sink_(in)) return 0;
+      finish(response_);
+      return -1;
+    }
     if (response_.body.size() + in.size() > Client::kMaxBody) {
       give_up({Errc::too_large, "the answer is larger than this program takes"});
       return -1;
@@ -186,6 +196,10 @@ class Transfer {
     char* p = buffer.data() + LWS_PRE;
     int n = static_cast<int>(buffer.size() - LWS_PRE);
     return lws_http_client_read(wsi, &p, &n) < 0 ? -1 : 0;
+  }
+
+  void wait() {
+    timer_.start(timeout_, [this] { give_up({Errc::timeout, "no answer within the time"}); });
   }
 
   void give_up(Error error) { finish(std::move(error)); }
@@ -221,6 +235,8 @@ class Transfer {
   const std::string body_;
   std::size_t sent_ = 0;
   Response response_;
+  Client::Sink sink_;
+  std::chrono::milliseconds timeout_{0};
   Client::Done done_;
   void* last_in_ = nullptr;
   std::size_t last_len_ = 0;
@@ -248,6 +264,13 @@ void Client::request(const std::string& method, const std::string& url, Headers 
                      std::chrono::milliseconds timeout, Done done) {
   auto* transfer = new Transfer(*this, method, std::move(headers), std::move(body), std::move(done));
   transfer->start(url, timeout);
+}
+
+void Client::stream(const std::string& url, Headers headers, std::chrono::milliseconds silence, Sink sink,
+                    Done done) {
+  auto* transfer = new Transfer(*this, "GET", std::move(headers), {}, std::move(done));
+  transfer->pass_on(std::move(sink));
+  transfer->start(url, silence);
 }
 
 }  // namespace tocsin::http
