@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view kEnvPrefix = "TOCSIN_";
 // Used by our own tools, or read elsewhere (TOCSIN_CONFIG: read_command_line).
-constexpr auto kOtherEnvironment =
-    std::to_array<std::string_view>({"TOCSIN_CONFIG", "TOCSIN_BIN", "TOCSIN_DIR", "TOCSIN_CLUSTER"});
+constexpr auto kOtherEnvironment = std::to_array<std::string_view>(
+    {"TOCSIN_CONFIG", "TOCSIN_BIN", "TOCSIN_DIR", "TOCSIN_CLUSTER", "TOCSIN_EDGE_HTTP"});
 
 /// Kubernetes puts TOCSIN_..._SERVICE_HOST, ..._PORT_80_TCP and the like into every pod beside a service
 /// "tocsin".
