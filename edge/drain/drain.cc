@@ -77,8 +77,13 @@ Status Drain::start(MoveOrder order) {
   if (state_ == EdgeState::stopping) return Error{Errc::conflict, "the edge is stopping"};
   if (move_ && move_->order.kind != order.kind)
     return Error{Errc::conflict, "a " + std::string(word(move_->order.kind)) + " runs"};
-  if (move_ || (report_ && !order.id.empty() && report_->id == order.id)) return Done{};
+  if (!move_ && report_ && !order.id.empty() && report_->id == order.id) return Done{};
+  if (move_ && order.targets.empty() && order.exclude.empty()) return Done{};
   if (auto known = check_names(order); !known) return known;
+  if (move_) {  // the one who knows more about the targets may come second
+    move_->pacer.aim(std::move(order.targets), std::move(order.exclude));
+    return Done{};
+  }
   order.deadline = deadline_of(order);
   const Instant now = clock_.steady();
   const std::size_t here = clients_->all().size();

@@ -50,8 +50,9 @@ class Drain {
   Status cordon();
   /// Takes clients again; a drain that runs is aborted.
   Status uncordon();
-  /// Starts a move. The one that runs goes on if it is of the same kind (its report tells which it is), and
-  /// one that has ended is not begun again under its id. Fails with conflict (another kind runs; the edge
+  /// Starts a move. The one that runs goes on if it is of the same kind (its report tells which it is), from
+  /// now on with the targets and exclusions of this order if it has some; one that has ended is not begun
+  /// again under its id. Fails with conflict (another kind runs; the edge
   /// stops) or not_found (targets that nobody knows).
   Status start(MoveOrder order);
   /// Fails with conflict when nothing runs.

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -43,6 +44,11 @@ class Pacer {
 
   Pacer(std::string self, const MoveOrder& order, Settings settings);
 
+  /// From the next registry on only to these, and not to those; as in MoveOrder.
+  void aim(std::vector<std::string> targets, std::vector<std::string> exclude) {
+    only_ = std::move(targets);
+    exclude_ = std::move(exclude);
+  }
   /// The registry as it is now. Rates move once a second.
   void observe(const std::vector<link::EdgeInfo>& edges, Instant now);
   /// A target did not take what it was given.
