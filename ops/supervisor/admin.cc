@@ -4,8 +4,6 @@
 
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
-#include "common/version.h"
-#include "ops/cluster/members.h"
 
 namespace tocsin::ops {
 
@@ -54,19 +52,6 @@ Status Admin::listen(const std::string& address, std::uint16_t port) {
   return Done{};
 }
 
-void Admin::count() {
-  if (desk_ == nullptr) return;
-  std::int64_t all = 0, ready = 0, edges = 0;
-  for (const SupervisedProcess* process : desk_->cluster().processes()) {
-    ++all;
-    ready += process->state() == SupervisedProcess::State::ready ? 1 : 0;
-    edges += desk_->watch().of(*process).ready ? 1 : 0;
-  }
-  metrics_.processes.set(all);
-  metrics_.processes_ready.set(ready);
-  metrics_.edges_ready.set(edges);
-}
-
 bool Admin::allowed(const http::Request& request) const {
   const auto given = http::find(request.headers, "authorization");
   return given.starts_with("Bearer ") && crypto::constant_time_equal(given.substr(7), token_);
@@ -74,13 +59,13 @@ bool Admin::allowed(const http::Request& request) const {
 
 void Admin::answer(const http::Request& request, const http::Responder& respond) {
   const bool reads = request.method == "GET" || request.method == "HEAD";
-  const bool ready = desk_ != nullptr && desk_->cluster().all_ready();
+  const bool ready = site_ != nullptr && site_->ready();
   if (reads && request.path == "/health/live") return respond(json_of("{\"status\":\"live\"}"));
   if (reads && (request.path == "/health" || request.path == "/health/ready"))
     return respond(
         json_of(ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}", ready ? 200 : 503));
   if (reads && request.path == "/metrics") {
-    count();
+    if (site_ != nullptr) site_->count(metrics_);
     http::Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = metrics_.registry.prometheus_text();
@@ -93,52 +78,19 @@ void Admin::answer(const http::Request& request, const http::Responder& respond)
         problem(Errc::unauthorized,
                 "send Authorization: Bearer with the token of admin.token in the cluster's folder"));
   }
-  if (desk_ == nullptr) return respond(problem(Errc::unavailable, "the supervisor is starting"));
+  if (site_ == nullptr) return respond(problem(Errc::unavailable, "the supervisor is starting"));
+  if (const auto takes = site_->takes_orders(); !takes)
+    return respond(problem(takes.error().code, takes.error().detail));
   const Path path = segments_of(request.path);
   if (reads) return respond(read(request, path));
   change(request, path, respond);
 }
 
 http::Response Admin::read(const http::Request& request, const Path& path) {
-  if (path == Path{"status"}) return status();
+  if (path == Path{"status"}) return json_of(site_->status_json());
   if (path == Path{"plans"}) return plans();
   if (path.size() == 2 && path[0] == "plans") return plan(path[1]);
   return problem(Errc::not_found, request.path);
-}
-
-http::Response Admin::status() const {
-  Cluster& cluster = desk_->cluster();
-  std::string out = "{\"ready\":";
-  out += cluster.all_ready() ? "true" : "false";
-  out += ",\"version\":" + json::quoted(version()) +
-         ",\"maintenance\":" + (desk_->maintenance() ? "true" : "false") + ",\"processes\":[";
-  for (const SupervisedProcess* process : cluster.processes()) {
-    const auto id = process->id();
-    if (out.back() != '[') out += ',';
-    Members members(out);
-    members.text("name", process->spec().name).number("pid", id ? id->pid : 0);
-    members.text("state", to_text(process->state())).number("restarts", process->restarts());
-    members.raw("http", json::quoted(process->info().http)).text("last_end", process->last_end());
-    if (process->spec().name != "broker") {
-      const EdgeWatch::Seen seen = desk_->watch().of(*process);
-      members.flag("ready", seen.ready).text("detail", seen.detail);
-      if (desk_->watch().heard(seen)) {
-        members.text("edge_state", seen.state).text("revision", seen.revision);
-        members.number("clients", static_cast<std::int64_t>(seen.clients));
-        members.number("load", static_cast<std::int64_t>(seen.load));
-        members.number("take_per_s", static_cast<std::int64_t>(seen.take_per_s));
-      }
-      if (cluster.fleet().cordoned.contains(process->spec().name)) members.flag("cordoned", true);
-    }
-    members.end();
-  }
-  out += "],\"plans\":[";
-  for (const auto& move : desk_->moves().all()) {
-    if (move->ended()) continue;
-    if (out.back() != '[') out += ',';
-    out += report_of(*move);
-  }
-  return json_of(out + "],\"cluster\":" + cluster.file().to_json() + "}");
 }
 
 }  // namespace tocsin::ops

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "common/http/server.h"
-#include "ops/supervisor/desk.h"
 #include "ops/supervisor/metrics.h"
+#include "ops/supervisor/site.h"
 
 namespace tocsin::ops {
 
@@ -28,7 +28,7 @@ class Admin {
   /// Listens; from now on requests are answered, with 503 until serve() is called. Fails with io when the
   /// port is taken.
   [[nodiscard]] Status listen(const std::string& address, std::uint16_t port);
-  void serve(Desk& desk) { desk_ = &desk; }
+  void serve(Site& site) { site_ = &site; }
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }
 
  private:
@@ -37,9 +37,7 @@ class Admin {
   void answer(const http::Request& request, const http::Responder& respond);
   [[nodiscard]] http::Response read(const http::Request& request, const Path& path);
   void change(const http::Request& request, const Path& path, const http::Responder& respond);
-  [[nodiscard]] http::Response status() const;
   [[nodiscard]] bool allowed(const http::Request& request) const;
-  void count();
 
   // admin_moves.cc
   [[nodiscard]] http::Response plans() const;
@@ -54,7 +52,7 @@ class Admin {
   http::Context& context_;
   Metrics& metrics_;
   std::string token_;
-  Desk* desk_ = nullptr;
+  Site* site_ = nullptr;
   std::unique_ptr<http::Server> server_;
 };
 

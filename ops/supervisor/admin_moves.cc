@@ -1,6 +1,4 @@
 // The part of Admin that changes the cluster: orders, plans, cordons, maintenance.
-#include <unistd.h>
-
 #include "common/json/members.h"
 #include "ops/cluster/members.h"
 #include "ops/supervisor/admin.h"
@@ -24,35 +22,15 @@ Result<json::Document> body_of(const http::Request& request) {
   return document;
 }
 
-/// The release of a rolling restart: the one before with another folder or file, and the next revision.
-Result<Release> release_of(const json::Value& body, const Release& before) {
-  const auto programs = json::string_member(body, "programs");
-  const auto config = json::string_member(body, "config");
-  if (!programs) return programs.error();
-  if (!config) return config.error();
-  Release release = before;
-  if (*programs) release.programs = **programs;
-  if (*config) release.config_file = **config;
-  for (const char* name : {"tocsin-broker", "tocsin-edge"})
-    if (const std::string path = release.programs + "/" + name; ::access(path.c_str(), X_OK) != 0)
-      return Error{Errc::invalid_argument,
-                   path + " is no program that can be run; give the folder that has it"};
-  if (!release.config_file.empty() && ::access(release.config_file.c_str(), R_OK) != 0)
-    return Error{Errc::invalid_argument, "the configuration " + release.config_file + " cannot be read"};
-  release.config_hash = hash_of_file(release.config_file);
-  ++release.revision;
-  return release;
-}
-
 }  // namespace
 
 std::string Admin::report_of(const Move& move) const {
-  return move.record().report_json(move.waits(), desk_->wall_ms());
+  return move.record().report_json(move.waits(), site_->wall_ms());
 }
 
 http::Response Admin::plans() const {
   std::string out = "{\"plans\":[";
-  for (const auto& move : desk_->moves().all()) {
+  for (const auto& move : site_->moves().all()) {
     if (out.back() != '[') out += ',';
     out += report_of(*move);
   }
@@ -60,56 +38,46 @@ http::Response Admin::plans() const {
 }
 
 http::Response Admin::plan(const std::string& id) const {
-  const Move* move = desk_->moves().find(id);
+  const Move* move = site_->moves().find(id);
   if (move == nullptr) return problem(Errc::not_found, "there is no plan \"" + id + "\"");
   return json_of(report_of(*move), 200);
 }
 
 http::Response Admin::start(Order order) {
-  // What an earlier, aborted restart has given to some edges is older than what this one gives.
-  if (order.kind == MoveKind::restart)
-    for (const auto& [name, release] : desk_->cluster().fleet().edges)
-      order.release.revision = std::max(order.release.revision, release.revision + 1);
-  const auto move = desk_->moves().start(std::move(order));
+  const auto move = site_->moves().start(std::move(order));
   if (!move) return refusal(move.error());
   const std::string id = (*move)->record().id;
-  desk_->tick();
-  const Move* started = desk_->moves().find(id);
+  site_->tick();
+  const Move* started = site_->moves().find(id);
   return started == nullptr ? problem(Errc::internal, "the plan is gone") : json_of(report_of(*started), 202);
 }
 
 http::Response Admin::abort(const std::string& id) {
-  Move* move = desk_->moves().find(id);
+  Move* move = site_->moves().find(id);
   if (move == nullptr) return problem(Errc::not_found, "there is no plan \"" + id + "\"");
   if (auto called_off = move->abort("it was called off"); !called_off) return refusal(called_off.error());
-  desk_->tick();
+  site_->tick();
   return plan(id);
 }
 
 http::Response Admin::maintenance(const json::Value& body) {
   const auto on = json::bool_member(body, "on");
   if (!on || !*on) return refusal(json::bad_member("on", "must be true or false"));
-  if (auto set = desk_->cluster().set_maintenance(**on); !set) return refusal(set.error());
+  if (auto set = site_->set_maintenance(**on); !set) return refusal(set.error());
   return json_of(std::string("{\"maintenance\":") + (**on ? "true" : "false") + "}", 200);
 }
 
 void Admin::cordon(const std::string& edge, bool on, const http::Responder& respond) {
-  const SupervisedProcess* found = nullptr;
-  for (const SupervisedProcess* process : desk_->cluster().processes())
-    if (process->spec().name == edge && edge != "broker") found = process;
-  if (found == nullptr) return respond(refusal(unknown_edge(edge, desk_->edges())));
-  for (const auto& move : desk_->moves().all())
+  for (const auto& move : site_->moves().all())
     if (!move->ended() && move->concerns(edge))
       return respond(problem(Errc::conflict, "a move is under way: " + move->record().id +
                                                  "; wait for it or call it off (tocsinctl drain abort " +
                                                  move->record().id + ")"));
-  if (auto set = desk_->cluster().set_cordoned(edge, on); !set) return respond(refusal(set.error()));
-  std::string said;
-  Members(said).text("edge", edge).flag("cordoned", on).end();
-  // One that does not run now is told when it does.
-  if (found->state() != SupervisedProcess::State::ready) return respond(json_of(said, 202));
-  desk_->watch().post(*found, on ? "cordon" : "uncordon", "{}", [respond, said](const Status& done) {
-    respond(done ? json_of(said, 200) : refusal(done.error()));
+  site_->set_cordon(edge, on, [respond, edge, on](const Result<Site::Told>& told) {
+    if (!told) return respond(refusal(told.error()));
+    std::string said;
+    Members(said).text("edge", edge).flag("cordoned", on).end();
+    respond(json_of(said, *told == Site::Told::now ? 200 : 202));
   });
 }
 
@@ -133,7 +101,7 @@ http::Response Admin::order(const Path& path, const json::Value& body) {
     order.count = number("edges");
   } else if (path == Path{"restart"}) {
     order.kind = MoveKind::restart;
-    auto release = release_of(body, desk_->release());
+    auto release = site_->next_release(body);
     if (!release) return refusal(release.error());
     order.release = *std::move(release);
   } else {

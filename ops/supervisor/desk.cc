@@ -36,7 +36,32 @@ std::string why_hopeless(const SupervisedProcess& process) {
          " (log: " + file + ")";
 }
 
+EdgeWatch::Target target_of(const SupervisedProcess& process, const Cluster& cluster) {
+  EdgeWatch::Target target;
+  target.name = process.spec().name;
+  target.instance = std::to_string(process.id() ? process.id()->pid : 0);
+  if (process.state() == SupervisedProcess::State::ready)
+    target.http = process.info().http;
+  else
+    target.why = "the process is " + std::string(to_text(process.state()));
+  target.cordoned = cluster.fleet().cordoned.contains(target.name);
+  return target;
+}
+
+const SupervisedProcess* find_edge(const Cluster& cluster, const std::string& name) {
+  for (const SupervisedProcess* process : cluster.processes())
+    if (process->spec().name == name && name != "broker") return process;
+  return nullptr;
+}
+
 }  // namespace
+
+std::vector<EdgeWatch::Target> edge_targets(const Cluster& cluster) {
+  std::vector<EdgeWatch::Target> out;
+  for (const SupervisedProcess* process : cluster.processes())
+    if (process->spec().name != "broker") out.push_back(target_of(*process, cluster));
+  return out;
+}
 
 Desk::Desk(loop::Loop& loop, const Clock& clock, Metrics& metrics, Folder folder, Cluster& cluster,
            EdgeWatch& watch)
@@ -101,7 +126,7 @@ EdgeView Desk::view_of(const SupervisedProcess& process, bool retiring) const {
   const auto& releases = cluster_.fleet().edges;
   if (const auto of = releases.find(view.id); of != releases.end()) view.release = of->second;
   view.hopeless = why_hopeless(process);
-  const EdgeWatch::Seen seen = watch_.of(process);
+  const EdgeWatch::Seen seen = watch_.of(view.id, target_of(process, cluster_).instance);
   view.heard = watch_.heard(seen);
   view.heard_at = seen.heard_at.value_or(Instant{});
   view.state = seen.state;
@@ -128,14 +153,25 @@ BrokerView Desk::broker() const {
 
 void Desk::post(const std::string& edge, const std::string& what, const std::string& body,
                 std::function<void(Status)> answer) {
-  for (const SupervisedProcess* process : cluster_.processes())
-    if (process->spec().name == edge && process->state() == SupervisedProcess::State::ready)
-      return watch_.post(*process, what, body, std::move(answer));
+  const SupervisedProcess* process = find_edge(cluster_, edge);
+  if (process != nullptr && process->state() == SupervisedProcess::State::ready)
+    return watch_.post(target_of(*process, cluster_), what, body, std::move(answer));
   answer(Error{Errc::unavailable, edge + " does not run now"});
 }
 
 void Desk::cordon(const std::string& edge, bool on) {
   complain(cluster_.set_cordoned(edge, on), "cordon", edge);
+}
+
+void Desk::set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) {
+  const SupervisedProcess* found = find_edge(cluster_, edge);
+  if (found == nullptr) return answer(unknown_edge(edge, edges()));
+  if (auto set = cluster_.set_cordoned(edge, on); !set) return answer(set.error());
+  // One that does not run now is told when it does.
+  if (found->state() != SupervisedProcess::State::ready) return answer(Told::later);
+  watch_.post(target_of(*found, cluster_), on ? "cordon" : "uncordon", "{}", [answer](const Status& done) {
+    answer(done ? Result<Told>(Told::now) : Result<Told>(done.error()));
+  });
 }
 
 Status Desk::start_edge(const std::string& name, const Release& release) {
@@ -147,6 +183,42 @@ void Desk::replace_edge(const std::string& name, const Release& release) {
 }
 
 void Desk::retire_edge(const std::string& name) { complain(cluster_.retire_edge(name), "retire", name); }
+
+/// The release of a rolling restart: the one before with another folder or file, and the next revision.
+Result<Release> Desk::next_release(const json::Value& body) const {
+  const auto programs = json::string_member(body, "programs");
+  const auto config = json::string_member(body, "config");
+  if (!programs) return programs.error();
+  if (!config) return config.error();
+  Release release = cluster_.fleet().release;
+  if (*programs) release.programs = **programs;
+  if (*config) release.config_file = **config;
+  for (const char* name : {"tocsin-broker", "tocsin-edge"})
+    if (const std::string path = release.programs + "/" + name; ::access(path.c_str(), X_OK) != 0)
+      return Error{Errc::invalid_argument,
+                   path + " is no program that can be run; give the folder that has it"};
+  if (!release.config_file.empty() && ::access(release.config_file.c_str(), R_OK) != 0)
+    return Error{Errc::invalid_argument, "the configuration " + release.config_file + " cannot be read"};
+  release.config_hash = hash_of_file(release.config_file);
+  // What an earlier, aborted restart has given to some edges is older than what this one gives.
+  ++release.revision;
+  for (const auto& [name, of] : cluster_.fleet().edges)
+    release.revision = std::max(release.revision, of.revision + 1);
+  return release;
+}
+
+void Desk::count(Metrics& metrics) const {
+  std::int64_t all = 0, ready = 0, serving = 0;
+  for (const SupervisedProcess* process : cluster_.processes()) {
+    ++all;
+    ready += process->state() == SupervisedProcess::State::ready ? 1 : 0;
+    const EdgeWatch::Target target = target_of(*process, cluster_);
+    serving += watch_.of(target.name, target.instance).ready ? 1 : 0;
+  }
+  metrics.processes.set(all);
+  metrics.processes_ready.set(ready);
+  metrics.edges_ready.set(serving);
+}
 
 void Desk::replace_broker(const Release& release) {
   complain(cluster_.set_release(release), "release", "the cluster");

@@ -5,13 +5,11 @@
 // Thread: the supervisor's loop.
 #include "common/loop/handles.h"
 #include "ops/supervisor/cluster.h"
-#include "ops/supervisor/edge_watch.h"
-#include "ops/supervisor/metrics.h"
-#include "ops/supervisor/moves/moves.h"
+#include "ops/supervisor/site.h"
 
 namespace tocsin::ops {
 
-class Desk final : public MovePort {
+class Desk final : public Site {
  public:
   static constexpr Millis kTick{100};
 
@@ -20,13 +18,15 @@ class Desk final : public MovePort {
 
   /// Goes on with what plans/ holds. A plan that does not read back is left alone and named in the log.
   void start();
-  /// Looks again at once: after a change that somebody waits for.
-  void tick();
-
-  [[nodiscard]] Moves& moves() noexcept { return moves_; }
-  [[nodiscard]] const Moves& moves() const noexcept { return moves_; }
-  [[nodiscard]] Cluster& cluster() noexcept { return cluster_; }
-  [[nodiscard]] EdgeWatch& watch() noexcept { return watch_; }
+  [[nodiscard]] Status takes_orders() const override { return Done{}; }
+  [[nodiscard]] bool ready() const override { return cluster_.all_ready(); }
+  [[nodiscard]] std::string status_json() const override;
+  void count(Metrics& metrics) const override;
+  [[nodiscard]] Moves& moves() override { return moves_; }
+  void tick() override;
+  [[nodiscard]] Result<Release> next_release(const json::Value& body) const override;
+  [[nodiscard]] Status set_maintenance(bool on) override { return cluster_.set_maintenance(on); }
+  void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) override;
 
   [[nodiscard]] std::vector<EdgeView> edges() const override;
   [[nodiscard]] BrokerView broker() const override;
@@ -55,5 +55,8 @@ class Desk final : public MovePort {
   Moves moves_;
   loop::Timer timer_;
 };
+
+/// The edges of a local cluster, for the watch.
+[[nodiscard]] std::vector<EdgeWatch::Target> edge_targets(const Cluster& cluster);
 
 }  // namespace tocsin::ops

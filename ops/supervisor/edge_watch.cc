@@ -22,57 +22,52 @@ std::string text_of(const json::Value& object, std::string_view name) {
 
 void EdgeWatch::poll(Millis every) {
   const Instant now = clock_.steady();
+  const std::vector<Target> targets = targets_();
   std::map<std::string, Seen> known;
-  for (const SupervisedProcess* process : cluster_.processes()) {
-    const std::string& name = process->spec().name;
-    if (name == "broker") continue;
-    Seen& seen = known[name] = seen_[name];
-    const pid_t pid = process->id() ? process->id()->pid : 0;
-    if (process->state() != SupervisedProcess::State::ready || seen.pid != pid) {
+  for (const Target& target : targets) {
+    Seen& seen = known[target.name] = seen_[target.name];
+    if (target.http.empty() || seen.instance != target.instance) {
       seen = {};
-      seen.pid = pid;
+      seen.instance = target.instance;
     }
-    if (process->state() != SupervisedProcess::State::ready)
-      seen.detail = "the process is " + std::string(to_text(process->state()));
+    if (target.http.empty()) seen.detail = target.why;
   }
   seen_ = std::move(known);
-  for (const SupervisedProcess* process : cluster_.processes()) {
-    const std::string& name = process->spec().name;
-    if (name == "broker" || process->state() != SupervisedProcess::State::ready) continue;
-    Asking& asking = asking_[name];
+  for (const Target& target : targets) {
+    if (target.http.empty()) continue;
+    Asking& asking = asking_[target.name];
     asking.next = std::min(asking.next, now + every);  // a move may have begun since
     if (asking.open > 0 || now < asking.next) continue;
     asking.next = now + every;
-    ask(*process);
+    ask(target);
   }
 }
 
-void EdgeWatch::ask(const SupervisedProcess& process) {
-  const std::string name = process.spec().name;
-  const pid_t pid = process.id() ? process.id()->pid : 0;
-  const std::string base = process.info().http;
+void EdgeWatch::ask(const Target& target) {
+  const std::string name = target.name;
   const http::Headers headers{{"authorization", "Bearer " + token_}};
   // The answer of a process that is gone meanwhile is nobody's.
-  const auto take = [this, name, pid](auto use) {
-    return [this, name, pid, use](Result<http::Response> got) {
+  const auto take = [this, name, instance = target.instance](auto use) {
+    return [this, name, instance, use](Result<http::Response> got) {
       --asking_[name].open;
       const auto seen = seen_.find(name);
-      if (seen != seen_.end() && seen->second.pid == pid) use(seen->second, got);
+      if (seen != seen_.end() && seen->second.instance == instance) use(seen->second, got);
     };
   };
   asking_[name].open += 3;
-  client_.get(base + "/health/ready", kPatience, take([](Seen& seen, const Result<http::Response>& got) {
+  client_.get(target.http + "/health/ready", kPatience,
+              take([](Seen& seen, const Result<http::Response>& got) {
                 seen.ready = got && got->status == 200;
                 seen.detail = !got ? got.error().detail : seen.ready ? "" : got->body;
               }));
-  client_.request("GET", base + "/admin/status", headers, {}, kPatience,
+  client_.request("GET", target.http + "/admin/status", headers, {}, kPatience,
                   take([this, name](Seen& seen, const Result<http::Response>& got) {
                     if (!got || got->status != 200) return;
                     take_status(seen, *got);
-                    for (const SupervisedProcess* edge : cluster_.processes())
-                      if (edge->spec().name == name) remind(*edge, seen);
+                    for (const Target& edge : targets_())
+                      if (edge.name == name) remind(edge, seen);
                   }));
-  client_.request("GET", base + "/admin/report", headers, {}, kPatience,
+  client_.request("GET", target.http + "/admin/report", headers, {}, kPatience,
                   take([](Seen& seen, const Result<http::Response>& got) {
                     if (!got || got->status != 200) return;
                     const auto document = json::parse(got->body);
@@ -106,9 +101,9 @@ void EdgeWatch::take_status(Seen& seen, const http::Response& response) {
   }
 }
 
-void EdgeWatch::remind(const SupervisedProcess& process, const Seen& seen) {
-  if (seen.state != "ready" || !cluster_.fleet().cordoned.contains(process.spec().name)) return;
-  post(process, "cordon", "{}", [](const Status&) {});
+void EdgeWatch::remind(const Target& target, const Seen& seen) {
+  if (seen.state == "ready" && target.cordoned && !target.http.empty())
+    post(target, "cordon", "{}", [](const Status&) {});
 }
 
 void EdgeWatch::took(const std::string& name, const std::string& what) {
@@ -119,10 +114,9 @@ void EdgeWatch::took(const std::string& name, const std::string& what) {
   asking_[name].next = clock_.steady();
 }
 
-EdgeWatch::Seen EdgeWatch::of(const SupervisedProcess& process) const {
-  const auto found = seen_.find(process.spec().name);
-  const pid_t pid = process.id() ? process.id()->pid : 0;
-  if (found == seen_.end() || found->second.pid != pid) return {};
+EdgeWatch::Seen EdgeWatch::of(const std::string& name, const std::string& instance) const {
+  const auto found = seen_.find(name);
+  if (found == seen_.end() || found->second.instance != instance) return {};
   return found->second;
 }
 
@@ -130,17 +124,17 @@ bool EdgeWatch::heard(const Seen& seen) const {
   return seen.heard_at && clock_.steady() - *seen.heard_at < kSilent;
 }
 
-void EdgeWatch::post(const SupervisedProcess& process, const std::string& what, const std::string& body,
+void EdgeWatch::post(const Target& target, const std::string& what, const std::string& body,
                      std::function<void(Status)> answer) {
-  client_.request(
-      "POST", process.info().http + "/admin/" + what,
-      {{"authorization", "Bearer " + token_}, {"content-type", "application/json"}}, body, kPatience,
-      [this, name = process.spec().name, what, answer = std::move(answer)](Result<http::Response> got) {
-        if (!got) return answer(got.error());
-        if (got->status >= 400) return answer(problem_of(*got));
-        took(name, what);
-        answer(Done{});
-      });
+  client_.request("POST", target.http + "/admin/" + what,
+                  {{"authorization", "Bearer " + token_}, {"content-type", "application/json"}}, body,
+                  kPatience,
+                  [this, name = target.name, what, answer = std::move(answer)](Result<http::Response> got) {
+                    if (!got) return answer(got.error());
+                    if (got->status >= 400) return answer(problem_of(*got));
+                    took(name, what);
+                    answer(Done{});
+                  });
 }
 
 }  // namespace tocsin::ops

@@ -10,10 +10,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/http/client.h"
-#include "ops/supervisor/cluster.h"
 #include "ops/supervisor/moves/edge_report.h"
 
 namespace tocsin::ops {
@@ -25,8 +25,18 @@ class EdgeWatch {
   static constexpr Millis kSilent{3'000};     ///< what was heard before is not believed any more
   static constexpr Millis kPatience{2'000};
 
+  /// Whom to ask.
+  struct Target {
+    std::string name;
+    std::string instance;   ///< of its process or pod: another one's word is forgotten
+    std::string http;       ///< empty: it does not serve now
+    std::string why;        ///< why not
+    bool cordoned = false;  ///< it is to be
+  };
+  using Targets = std::function<std::vector<Target>()>;
+
   struct Seen {
-    pid_t pid = 0;  ///< of the process that said it
+    std::string instance;  ///< that said it
     bool ready = false;
     std::string detail = "not asked yet";
     std::optional<Instant> heard_at;
@@ -40,16 +50,16 @@ class EdgeWatch {
     std::set<std::string> sees;  ///< other edges that take clients, as the broker told it
   };
 
-  EdgeWatch(http::Context& context, const Clock& clock, const Cluster& cluster, std::string token)
-      : clock_(clock), cluster_(cluster), token_(std::move(token)), client_(context) {}
+  EdgeWatch(http::Context& context, const Clock& clock, Targets targets, std::string token)
+      : clock_(clock), targets_(std::move(targets)), token_(std::move(token)), client_(context) {}
 
   /// Asks each edge whose turn it is.
   void poll(Millis every);
   /// Nothing known is a default Seen.
-  [[nodiscard]] Seen of(const SupervisedProcess& process) const;
+  [[nodiscard]] Seen of(const std::string& name, const std::string& instance) const;
   [[nodiscard]] bool heard(const Seen& seen) const;
   /// POST /admin/`what`; a status of 400 and above is an Error with the problem's code and detail.
-  void post(const SupervisedProcess& process, const std::string& what, const std::string& body,
+  void post(const Target& target, const std::string& what, const std::string& body,
             std::function<void(Status)> answer);
 
  private:
@@ -57,13 +67,13 @@ class EdgeWatch {
     int open = 0;
     Instant next{};
   };
-  void ask(const SupervisedProcess& process);
+  void ask(const Target& target);
   void take_status(Seen& seen, const http::Response& response);
   void took(const std::string& name, const std::string& what);
-  void remind(const SupervisedProcess& process, const Seen& seen);
+  void remind(const Target& target, const Seen& seen);
 
   const Clock& clock_;
-  const Cluster& cluster_;
+  Targets targets_;
   std::string token_;
   std::map<std::string, Seen> seen_;
   std::map<std::string, Asking> asking_;

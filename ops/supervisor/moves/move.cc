@@ -121,10 +121,10 @@ bool Move::begin() {
 }
 
 bool Move::begin_scale() {
-  const auto edges = port_.edges();
+  const auto edges = port_.scaled();
   const std::uint64_t wanted = record_.order.count;
   if (edges.size() > wanted) {
-    for (std::size_t i = wanted; i < edges.size(); ++i) record_.edges.push_back(edges[i].id);
+    record_.edges.assign(edges.begin() + static_cast<std::ptrdiff_t>(wanted), edges.end());
     for (const std::string& edge : record_.edges) {
       Pace pace = record_.order.pace;
       pace.exclude.insert(pace.exclude.end(), record_.edges.begin(), record_.edges.end());
@@ -135,8 +135,8 @@ bool Move::begin_scale() {
     return go(Phase::moving);
   }
   for (std::uint64_t i = 0; edges.size() + record_.edges.size() < wanted; ++i) {
-    const std::string name = "edge-" + std::to_string(i);
-    if (!find(name)) record_.edges.push_back(name);
+    const std::string name = port_.name_of(i);
+    if (std::find(edges.begin(), edges.end(), name) == edges.end()) record_.edges.push_back(name);
   }
   return go(record_.edges.empty() ? Phase::looking : Phase::starting);
 }
@@ -146,7 +146,7 @@ bool Move::wait_started() {
   bool all = true;
   for (const std::string& name : record_.edges) {
     const auto edge = find(name);
-    if (!edge) {
+    if (!edge || edge->leaving) {
       if (const auto started = port_.start_edge(name, release); !started)
         return fail(name + " cannot be started: " + started.error().detail);
       all = false;
@@ -163,6 +163,7 @@ bool Move::wait_started() {
 bool Move::look() {
   if (port_.maintenance()) return wait("maintenance is on");
   for (const EdgeView& edge : port_.edges()) {
+    if (edge.leaving || !edge.awaited) continue;
     if (!edge.ready || !edge.heard) return wait(edge.id + " does not answer");
     if (edge.heard_at < *since_ + (record_.tasks.empty() ? Millis{0} : kLook)) return false;
   }

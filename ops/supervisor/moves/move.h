@@ -22,8 +22,9 @@ class Move {
   static constexpr Millis kLook{500};          ///< after a step, until the counts of the edges are believed
   static constexpr std::uint64_t kRounds = 3;  ///< steps of a rebalance without improvement, then it ends
 
-  /// `record` is on disk.
-  Move(Record record, MovePort& port) : record_(std::move(record)), port_(port) {}
+  enum class Kept : std::uint8_t { yes, not_yet };
+  Move(Record record, MovePort& port, Kept kept = Kept::yes)
+      : record_(std::move(record)), port_(port), unsaved_(kept == Kept::not_yet) {}
   Move(const Move&) = delete;
   Move& operator=(const Move&) = delete;
 
@@ -67,6 +68,8 @@ class Move {
   [[nodiscard]] bool save();
   /// Those that take clients, when all of them are of an older revision than `edge`; else none.
   [[nodiscard]] std::vector<std::string> older_targets(const std::string& edge, const Pace& pace) const;
+  /// Those of the newest revision that take clients.
+  [[nodiscard]] std::vector<std::string> newest_targets(const std::string& edge, const Pace& pace) const;
   void add_task(const std::string& edge, std::uint64_t count, Pace pace);
   void run(Task& task);
   void ask(Task& task, const EdgeView& edge);
@@ -83,7 +86,7 @@ class Move {
   Instant now_{};
   std::optional<Instant> since_;  ///< the phase
   std::string waits_;
-  bool unsaved_ = false;
+  bool unsaved_;
   std::map<std::string, Asking> asking_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -41,10 +41,24 @@ std::vector<std::string> Move::older_targets(const std::string& edge, const Pace
   return older;
 }
 
+std::vector<std::string> Move::newest_targets(const std::string& edge, const Pace& pace) const {
+  std::vector<std::string> newest;
+  std::uint64_t revision = 0;
+  for (const EdgeView& view : port_.edges()) {
+    const bool excluded = std::find(pace.exclude.begin(), pace.exclude.end(), view.id) != pace.exclude.end();
+    if (view.id == edge || excluded || !view.takes_clients()) continue;
+    if (view.release.revision > revision) newest.clear();
+    revision = std::max(revision, view.release.revision);
+    if (view.release.revision == revision) newest.push_back(view.id);
+  }
+  return newest;
+}
+
 void Move::add_task(const std::string& edge, std::uint64_t count, Pace pace) {
   // After a restart that was called off there may be nobody else: an edge goes to older ones only when told
   // to.
-  if (pace.to.empty()) pace.to = older_targets(edge, pace);
+  if (pace.to.empty())
+    pace.to = port_.edges_know_revisions() ? older_targets(edge, pace) : newest_targets(edge, pace);
   Task task;
   task.number = record_.tasks.size() + 1;
   task.edge = edge;
@@ -79,8 +93,10 @@ bool Move::run_tasks() {
 void Move::run(Task& task) {
   const auto edge = find(task.edge);
   if (!edge) {
+    // Who is to be stopped anyway may have been stopped by somebody else (an autoscaler); it drained then.
+    const bool no_matter = record_.order.kind == MoveKind::scale && task.drains();
     task.ended = true;
-    task.error = "the edge is not there any more";
+    if (!no_matter) task.error = "the edge is not there any more";
     return;
   }
   if (!edge->ready || !edge->heard) {

@@ -83,7 +83,7 @@ Status Moves::check_targets(const Order& order) const {
 }
 
 Status Moves::check(Order& order) const {
-  const std::size_t edges = port_.edges().size();
+  const std::size_t edges = port_.scaled().size();
   switch (order.kind) {
     case MoveKind::drain:
     case MoveKind::migrate:
@@ -107,7 +107,8 @@ Status Moves::check(Order& order) const {
 Result<Move*> Moves::start(Order order) {
   if (auto ok = check(order); !ok) return ok.error();
   for (const auto& move : moves_) {
-    if (move->ended()) continue;
+    // Also one whose end is not kept yet: what is kept of the new one is kept after it.
+    if (ended(move->record().phase)) continue;
     const Order& other = move->record().order;
     const bool same = other.kind == order.kind && other.edge == order.edge && other.count == order.count &&
                       order.kind != MoveKind::restart && move->record().outcome == Phase::done;
@@ -121,8 +122,11 @@ Result<Move*> Moves::start(Order order) {
   record.id = fresh_id(order);
   record.order = std::move(order);
   record.started_ms = port_.wall_ms();
-  if (auto saved = port_.persist(record); !saved) return saved.error();
-  moves_.push_back(std::make_unique<Move>(std::move(record), port_));
+  const auto saved = port_.persist(record);
+  const bool later = !saved && saved.error().code == Errc::overloaded;
+  if (!saved && !later) return saved.error();
+  moves_.push_back(
+      std::make_unique<Move>(std::move(record), port_, later ? Move::Kept::not_yet : Move::Kept::yes));
   return moves_.back().get();
 }
 

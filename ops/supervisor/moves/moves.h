@@ -2,7 +2,7 @@
 // Moves: all moves of a cluster, those that run and the last that ended. Decides which may run beside each
 // other: one an edge, and one that has to do with the whole cluster alone.
 //
-// Invariant: what start() returned is on disk. Thread: the supervisor's loop.
+// Invariant: what start() returned is on disk, or does nothing until it is. Thread: the supervisor's loop.
 #include <memory>
 #include <string>
 #include <vector>

@@ -27,6 +27,8 @@ struct EdgeView {
   std::uint64_t weight = 100;
   std::optional<EdgeReport> report;  ///< of its running move, or the last one
   std::set<std::string> sees;        ///< other edges that would take clients, as far as it knows
+  bool leaving = false;  ///< somebody else stops it: its clients go by themselves, nothing is asked of it
+  bool awaited = true;   ///< false: when it will be there is for others to say, nobody waits for it
 
   [[nodiscard]] bool takes_clients() const { return ready && heard && state == "ready"; }
 };
@@ -44,12 +46,23 @@ class MovePort {
   virtual ~MovePort() = default;
 
   [[nodiscard]] virtual std::vector<EdgeView> edges() const = 0;  ///< in order, the surge edge last
+  /// Those that a scaling counts, in order: the last ones go first.
+  [[nodiscard]] virtual std::vector<std::string> scaled() const {
+    std::vector<std::string> out;
+    for (const EdgeView& edge : edges()) out.push_back(edge.id);
+    return out;
+  }
+  [[nodiscard]] virtual std::string name_of(std::uint64_t ordinal) const {
+    return "edge-" + std::to_string(ordinal);
+  }
+  /// Whether edges know by themselves which of them are of an older revision; else targets are named.
+  [[nodiscard]] virtual bool edges_know_revisions() const { return true; }
   [[nodiscard]] virtual BrokerView broker() const = 0;
   [[nodiscard]] virtual Release release() const = 0;  ///< what a new edge is started from
   [[nodiscard]] virtual bool maintenance() const = 0;
   [[nodiscard]] virtual std::int64_t wall_ms() const = 0;
 
-  /// On disk when it returns. Fails with io.
+  /// Kept when it returns. Fails with io, or with overloaded while it is on its way: then it is asked again.
   [[nodiscard]] virtual Status persist(const Record& record) = 0;
 
   /// POST /admin/`what` at an edge; the answer comes later, or never when this supervisor dies.

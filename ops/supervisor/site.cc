@@ -1,0 +1,26 @@
+#include "ops/supervisor/site.h"
+
+#include "ops/cluster/members.h"
+
+namespace tocsin::ops {
+
+void add_seen(Members& members, const EdgeWatch& watch, const EdgeWatch::Seen& seen) {
+  members.flag("ready", seen.ready).text("detail", seen.detail);
+  if (!watch.heard(seen)) return;
+  members.text("edge_state", seen.state).text("revision", seen.revision);
+  members.number("clients", static_cast<std::int64_t>(seen.clients));
+  members.number("load", static_cast<std::int64_t>(seen.load));
+  members.number("take_per_s", static_cast<std::int64_t>(seen.take_per_s));
+}
+
+std::string running_plans(const Moves& moves, std::int64_t now_ms) {
+  std::string out = "[";
+  for (const auto& move : moves.all()) {
+    if (move->ended()) continue;
+    if (out.back() != '[') out += ',';
+    out += move->record().report_json(move->waits(), now_ms);
+  }
+  return out + "]";
+}
+
+}  // namespace tocsin::ops

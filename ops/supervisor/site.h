@@ -1,0 +1,44 @@
+#pragma once
+// Site: what the admin API shows and changes, wherever the edges run: the Desk implements it with processes
+// of this machine, k8s::Desk with the pods of a StatefulSet.
+//
+// Thread: the supervisor's loop.
+#include <functional>
+#include <string>
+
+#include "ops/supervisor/edge_watch.h"
+#include "ops/supervisor/metrics.h"
+#include "ops/supervisor/moves/moves.h"
+
+namespace tocsin::ops {
+
+class Site : public MovePort {
+ public:
+  /// Why orders are not taken here (it is starting; another supervisor is in charge).
+  [[nodiscard]] virtual Status takes_orders() const = 0;
+  /// All that is to run does.
+  [[nodiscard]] virtual bool ready() const = 0;
+  /// The answer to GET /status.
+  [[nodiscard]] virtual std::string status_json() const = 0;
+  /// Brings gauges up to date.
+  virtual void count(Metrics& metrics) const = 0;
+
+  [[nodiscard]] virtual Moves& moves() = 0;
+  /// Looks again at once: after a change that somebody waits for.
+  virtual void tick() = 0;
+
+  /// What a rolling restart with this body gives the processes. Fails with a sentence for people.
+  [[nodiscard]] virtual Result<Release> next_release(const json::Value& body) const = 0;
+  [[nodiscard]] virtual Status set_maintenance(bool on) = 0;
+  enum class Told : std::uint8_t { now, later };  ///< later: the edge does not run at the moment
+  /// Remembers it and tells the edge. Fails with not_found, or with what the edge says.
+  virtual void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) = 0;
+};
+
+class Members;
+/// What an edge says of itself, as members of its entry in /status.
+void add_seen(Members& members, const EdgeWatch& watch, const EdgeWatch::Seen& seen);
+/// The "plans" of /status: those that are under way, each as its report.
+[[nodiscard]] std::string running_plans(const Moves& moves, std::int64_t now_ms);
+
+}  // namespace tocsin::ops
