@@ -11,6 +11,7 @@
 namespace tocsin::ops {
 
 enum class Announce : std::uint8_t { text, json, none };
+enum class Platform : std::uint8_t { processes, kubernetes };
 
 struct Config {
   std::string dir = "tocsin-cluster";
@@ -23,10 +24,34 @@ struct Config {
   std::chrono::milliseconds stable_run{10'000};
   std::chrono::milliseconds start_timeout{30'000};
   std::chrono::milliseconds stop_timeout{10'000};
+  Platform platform = Platform::processes;
+  std::string admin_token_file;
+  std::string broker_endpoint = "tcp://tocsin-broker:7400";
+  std::string broker_http = "http://tocsin-broker:7401";
+  std::string broker_server_key_file;
+  std::string kube_api = "https://kubernetes.default.svc";
+  std::string kube_ca_file = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+  std::string kube_token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+  std::string kube_namespace;
+  std::string kube_statefulset = "tocsin-edge";
+  std::string kube_selector = "app.kubernetes.io/name=tocsin-edge";
+  std::string kube_edge_url = "http://{ip}:8080";
+  std::string kube_edge_ca_file;
+  std::string kube_lease = "tocsin-supervisor";
+  std::string kube_plans = "tocsin-plans";
+  std::string kube_identity;
+  std::string kube_admin_url;
+  std::chrono::milliseconds kube_lease_ms{15'000};
+  bool kube_rebalance = true;
   log::Level log_level = log::Level::info;
 };
 
 }  // namespace tocsin::ops
+
+template <>
+struct tocsin::config::EnumNames<tocsin::ops::Platform> {
+  static constexpr auto kNames = std::to_array<std::string_view>({"processes", "kubernetes"});
+};
 
 template <>
 struct tocsin::config::EnumNames<tocsin::ops::Announce> {
@@ -63,6 +88,55 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::stop_timeout>("supervisor.stop_timeout_ms",
                                           "Time a process has to stop before it is killed.",
                                           {.min = 100, .max = 600'000}),
+    config::option<&Config::platform>(
+        "supervisor.platform",
+        "Where the edges run: processes that it starts itself, or pods of a StatefulSet in Kubernetes."),
+    config::option<&Config::admin_token_file>(
+        "admin.token_file",
+        "File with the token that the edges and this admin API ask for; empty: admin.token in the folder."),
+    config::option<&Config::broker_endpoint>("broker.endpoint",
+                                             "In Kubernetes: link endpoint of the broker, for cluster.json."),
+    config::option<&Config::broker_http>("broker.http_url",
+                                         "In Kubernetes: URL of the broker's /health, for cluster.json."),
+    config::option<&Config::broker_server_key_file>(
+        "broker.server_key_file",
+        "In Kubernetes: file with the broker's public CURVE key, for cluster.json."),
+    config::option<&Config::kube_api>("kubernetes.api",
+                                      "URL of the API server, by a name that its certificate has."),
+    config::option<&Config::kube_ca_file>("kubernetes.ca_file",
+                                          "PEM file with the authority of the API server's certificate."),
+    config::option<&Config::kube_token_file>(
+        "kubernetes.token_file",
+        "File with the service account's token, read for every request: it is rotated."),
+    config::option<&Config::kube_namespace>(
+        "kubernetes.namespace",
+        "Namespace of the edges; empty: what the file namespace beside the token says."),
+    config::option<&Config::kube_statefulset>("kubernetes.statefulset",
+                                              "StatefulSet of the edges that is scaled."),
+    config::option<&Config::kube_selector>(
+        "kubernetes.selector",
+        "Label selector of all pods that are edges; those of other sets are watched, never scaled."),
+    config::option<&Config::kube_edge_url>(
+        "kubernetes.edge_url",
+        "How an edge's HTTP is reached; {ip}, {name} and {namespace} are those of its pod."),
+    config::option<&Config::kube_edge_ca_file>(
+        "kubernetes.edge_ca_file",
+        "PEM file with the authority of the edges' certificates, when kubernetes.edge_url is https://."),
+    config::option<&Config::kube_lease>("kubernetes.lease",
+                                        "Lease that the supervisor in charge holds: the others stand by."),
+    config::option<&Config::kube_plans>("kubernetes.plans",
+                                        "ConfigMap that keeps plans, cordons and maintenance."),
+    config::option<&Config::kube_identity>("kubernetes.identity",
+                                           "Name of this supervisor in the lease; empty: the host's."),
+    config::option<&Config::kube_admin_url>(
+        "kubernetes.admin_url",
+        "URL under which this supervisor's admin API is reached; empty: made from supervisor.listen."),
+    config::option<&Config::kube_lease_ms>(
+        "kubernetes.lease_ms",
+        "Silence of the supervisor in charge after which another takes over; it gives up at two thirds.",
+        {.min = 1'000, .max = 600'000}),
+    config::option<&Config::kube_rebalance>(
+        "kubernetes.rebalance", "Gives edges that came their share of the clients, without being asked."),
     config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
                                        config::Apply::live),
 });

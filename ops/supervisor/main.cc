@@ -15,6 +15,7 @@
 #include "ops/supervisor/admin.h"
 #include "ops/supervisor/cluster.h"
 #include "ops/supervisor/desk.h"
+#include "ops/supervisor/k8s/run.h"
 #include "ops/supervisor/keys.h"
 
 namespace tocsin::ops {
@@ -90,7 +91,8 @@ class Run {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     cluster_ = &cluster;
-    EdgeWatch watch(http_, clock_, cluster, *token);
+    EdgeWatch watch(
+        http_, clock_, [&cluster] { return edge_targets(cluster); }, *token);
     Desk desk(loop_, clock_, metrics_, folder_, cluster, watch);
     admin.serve(desk);
     cluster.start();
@@ -142,6 +144,7 @@ int run(int argc, char** argv) {
       argv);
   if (!start.loaded) return start.exit_code;
   const Config& config = start.loaded->value;
+  if (config.platform == Platform::kubernetes) return k8s::run(config);
   const auto line = config::read_command_line(argc, argv);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);

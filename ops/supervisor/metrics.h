@@ -22,6 +22,14 @@ struct Metrics {
   metrics::Counter moves_failed{registry, "tocsin_supervisor_moves_failed_total", "Moves that failed."};
   metrics::Gauge maintenance{registry, "tocsin_supervisor_maintenance",
                              "1 while maintenance is on: nothing is restarted or rebalanced, alerts rest."};
+  metrics::Gauge kube_leader{registry, "tocsin_supervisor_kubernetes_leader",
+                             "1 while this supervisor holds the lease; always 0 outside of Kubernetes."};
+  metrics::Counter kube_lists{registry, "tocsin_supervisor_kubernetes_lists_total",
+                              "Lists read from the API server: the first ones, and after a watch was lost."};
+  metrics::Counter kube_conflicts{registry, "tocsin_supervisor_kubernetes_conflicts_total",
+                                  "Changes that somebody else came before, and that were tried again."};
+  metrics::Gauge kube_troubles{registry, "tocsin_supervisor_kubernetes_troubles",
+                               "What the API server does not answer or permit now; /status says what."};
   metrics::Counter refused{registry, "tocsin_supervisor_admin_refused_total",
                            "Admin requests without the right token."};
 };

@@ -1,0 +1,123 @@
+#include "ops/supervisor/k8s/run.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "common/config/program.h"
+#include "common/log/log.h"
+#include "common/mq/curve.h"
+#include "ops/cluster/file.h"
+#include "ops/supervisor/admin.h"
+#include "ops/supervisor/k8s/desk.h"
+#include "ops/supervisor/keys.h"
+
+namespace tocsin::ops::k8s {
+namespace {
+
+int complain(const std::string& sentence, int code) {
+  std::fprintf(stderr, "tocsin-supervisor: %s\n", sentence.c_str());
+  return code;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "supervisor";
+}
+
+struct Address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+Result<Address> parse_address(const std::string& text) {
+  const auto colon = text.rfind(':');
+  Address out;
+  if (colon != std::string::npos) {
+    out.host = text.substr(0, colon);
+    const char* end = text.data() + text.size();
+    const auto [rest, failed] = std::from_chars(text.data() + colon + 1, end, out.port);
+    if (failed == std::errc{} && rest == end && !out.host.empty()) return out;
+  }
+  return Error{Errc::invalid_argument, "supervisor.listen must be host:port, not \"" + text + "\""};
+}
+
+/// What the desk goes by in this cluster. Fails with a sentence for people.
+Result<Desk::Names> find_names(const Config& config, const Folder& folder) {
+  Desk::Names names;
+  auto space = find_namespace(config.kube_namespace, config.kube_token_file);
+  if (!space) return space.error();
+  names.name_space = *std::move(space);
+  names.identity = config.kube_identity.empty() ? host_name() : config.kube_identity;
+  names.admin_token_file = config.admin_token_file.empty() ? folder.token_file() : config.admin_token_file;
+  auto token =
+      config.admin_token_file.empty() ? ensure_token(folder) : read_file(config.admin_token_file, 4096);
+  if (!token) return token.error();
+  while (token->ends_with('\n')) token->pop_back();
+  if (token->empty()) return Error{Errc::invalid_argument, names.admin_token_file + " is empty"};
+  names.admin_token = *std::move(token);
+  if (config.broker_server_key_file.empty()) return names;
+  auto key = mq::load_public_key(config.broker_server_key_file);
+  if (!key) return key.error();
+  names.broker_public_key = *std::move(key);
+  return names;
+}
+
+http::Trust edges_trust(const Config& config) {
+  const bool secure = config.kube_edge_url.starts_with("https");
+  return {secure ? http::Trust::In::authorities : http::Trust::In::nobody, config.kube_edge_ca_file};
+}
+
+/// Everything with a life on the loop, in order of construction.
+int run_in(const Config& config, const Folder& folder, Desk::Names names, const Address& address) {
+  loop::Loop loop;
+  SystemClock clock;
+  SystemRandom random;
+  metrics::Registry registry;
+  Metrics metrics(registry);
+  http::Context local(loop, edges_trust(config));
+  http::Context remote(loop, {http::Trust::In::authorities, config.kube_ca_file});
+  Api api(remote, {config.kube_api, config.kube_token_file});
+  Admin admin(local, metrics, names.admin_token);
+  if (auto up = admin.listen(address.host, address.port); !up)
+    return complain(up.error().detail, kExitCannotStart);
+  const bool everywhere = address.host == "0.0.0.0" || address.host == "*";
+  names.admin_url = !config.kube_admin_url.empty() ? config.kube_admin_url
+                                                   : "http://" + (everywhere ? host_name() : address.host) +
+                                                         ":" + std::to_string(admin.port());
+  int code = kExitOk;
+  Desk desk({loop, clock, random, metrics, local, api}, config, folder, std::move(names), [&] {
+    code = kExitFailure;
+    loop.stop();
+  });
+  loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { desk.stop([&loop] { loop.stop(); }); });
+  admin.serve(desk);
+  desk.start();
+  loop.run();
+  return code;
+}
+
+}  // namespace
+
+int run(const Config& config) {
+  if (auto ok = log::configure({.component = "supervisor", .level = config.log_level, .file = {}}); !ok)
+    return complain(ok.error().detail, kExitCannotStart);
+  auto folder = open_folder(config.dir);
+  if (!folder) return complain(folder.error().detail, kExitCannotStart);
+  const auto address = parse_address(config.listen);
+  if (!address) return complain(address.error().detail, kExitUsage);
+  auto names = find_names(config, *folder);
+  if (!names)
+    return complain(names.error().detail,
+                    names.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
+  if (config.kube_api.starts_with("https") && ::access(config.kube_ca_file.c_str(), R_OK) != 0)
+    return complain(
+        config.kube_ca_file + " cannot be read: the API server's authority (kubernetes.ca_file) is not known",
+        kExitCannotStart);
+  return run_in(config, *folder, *std::move(names), *address);
+}
+
+}  // namespace tocsin::ops::k8s
