@@ -19,5 +19,5 @@ test_deploy() {
   if ! make_debs >/dev/null; then broken deb; fi
   part "deployment: proxies, containers, units, packages, runbooks"
   run_integration build deploy "${@:-tests/deploy}"
-  [ ! -d tests/k8s ] || run_integration build k8s tests/k8s
+  TOCSIN_K8S_CYCLES=10 test_k8s
 }

@@ -111,6 +111,7 @@ run_tests() {
     test_release
     test_integration
     test_chaos
+    test_k8s tests/k8s/test_manifests.py tests/k8s/test_scaling.py -k "not operator and not rollout"
     test_sdk
     test_thread threads
     test_address
@@ -122,6 +123,7 @@ run_tests() {
       sanitize) test_address; test_thread unit; test_address_integration ;;
       integration) test_integration ;;
       chaos) test_chaos ;;
+      k8s) test_k8s ;;
       deploy) test_deploy ;;
       sdk) test_sdk ;;
       tests/integration/* | tests/chaos/* | tests/deploy/* | tests/k8s/*) paths+=("$selection") ;;
