@@ -48,6 +48,7 @@ struct Config {
   std::int64_t session_max_bytes = 65'536;
   std::int64_t ticket_key_rotate_s = 86'400;
   std::int64_t ticket_key_keep_s = 8 * 86'400;
+  std::int64_t revocations_max = 10'000;
 
   std::string curve_key_file;
   std::string curve_allow_dir;
@@ -139,6 +140,10 @@ inline constexpr auto kOptions = std::to_array({
         "session.ticket_key_keep_s",
         "Seconds a key that signs no more is still good, at least as long as the edges' session.ticket_ttl_ms.",
         {.min = 1, .max = 10 * 365 * 86'400}),
+    config::option<&Config::revocations_max>(
+        "auth.revocations_max",
+        "Tokens and subjects that can be revoked at a time; each ends with the longest token that it is for.",
+        {.min = 1, .max = 1'000'000}),
     config::option<&Config::curve_key_file>(
         "curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
     config::option<&Config::curve_allow_dir>(

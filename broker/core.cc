@@ -7,6 +7,7 @@
 #include "broker/fanout/peers.h"
 #include "broker/link/handover.h"
 #include "broker/link/queries.h"
+#include "broker/link/revocations.h"
 #include "broker/link/sessions.h"
 #include "broker/link/snapshots.h"
 #include "broker/link/ticket_keys.h"
@@ -41,7 +42,8 @@ struct Core::Parts {
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m),
         handover(sessions, peers, m),
-        ticket_keys(c, s, sequencer, k, random) {}
+        ticket_keys(c, s, sequencer, k, random),
+        revocations(c, s, sequencer, peers, k, m, random) {}
 
   const Config& config;
   const std::string cluster;
@@ -57,6 +59,7 @@ struct Core::Parts {
   Sessions sessions;
   Handover handover;
   TicketKeys ticket_keys;
+  Revocations revocations;
   std::uint64_t instance = 0;
   std::vector<std::string> told_keys;  ///< what edges know, that were not welcomed later
   Instant keys_told{};
@@ -88,6 +91,8 @@ struct Core::Parts {
   void on(Peer&, const link::SessionDrop& m) { sessions.drop(m); }
   void on(Peer& peer, link::StageSessions& m) { handover.stage(peer, std::move(m)); }
   void on(Peer& peer, const link::StageAnswer& m) { handover.staged(peer, m); }
+  void on(Peer& peer, const link::Revoke& m) { revocations.revoke(peer, m); }
+  void on(Peer& peer, const link::RevocationsAsk& m) { revocations.asked(peer, m); }
   void on(Peer& peer, link::SessionMoved& m) { handover.moved(peer, std::move(m)); }
   template <typename T>
   void on(Peer&, const T&) {
@@ -106,6 +111,7 @@ Status Core::Parts::open() {
   instance = random();
   if (auto ok = sequencer.open(); !ok) return ok;
   if (auto ok = ticket_keys.open(); !ok) return ok;
+  if (auto ok = revocations.open(); !ok) return ok;
   told_keys = ticket_keys.current();
   metrics.ticket_keys.set(static_cast<std::int64_t>(told_keys.size()));
   return Done{};
@@ -156,6 +162,7 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
   welcome.publish_window = static_cast<std::uint32_t>(config.publish_window);
   peers.send(name, welcome);
   if (!peer->is_edge()) return;
+  revocations.tell(*peer);  // before anything that a revoked token would be shown
   // A canary at once: an edge that starts is ready without waiting for the next round.
   const std::string reason = sequencer.not_ready_reason();
   if (reason.empty()) ++canary;
@@ -243,11 +250,13 @@ void Core::tick() {
   p.snapshots.tick();
   p.sessions.tick();
   p.ticket_keys.tick();
+  p.revocations.tick();
   const bool beats = p.clock.steady() >= p.next_heartbeat;
   p.tell_keys(beats);
   if (!beats) return;
   p.next_heartbeat = p.clock.steady() + p.config.heartbeat;
   p.heartbeat();
+  p.revocations.remind();
 }
 
 void Core::stop() { parts_->sequencer.stop(); }

@@ -43,6 +43,8 @@ struct Metrics {
   metrics::Gauge snapshots{registry, "tocsin_broker_snapshots", "Snapshots being read."};
   metrics::Gauge sessions_cached{registry, "tocsin_broker_sessions_cached", "Resume records held in memory."};
   metrics::Gauge ticket_keys{registry, "tocsin_broker_ticket_keys", "Keys that are good for tickets."};
+  metrics::Gauge revocations{registry, "tocsin_broker_revocations",
+                             "Tokens and subjects that are revoked at the moment."};
   metrics::Counter bad_messages{registry, "tocsin_broker_bad_messages_total",
                                 "Messages of peers that could not be understood."};
   metrics::Counter send_failures{registry, "tocsin_broker_send_failures_total",

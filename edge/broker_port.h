@@ -63,6 +63,10 @@ class BrokerPort {
                               Answer<link::StageAnswer> answer) = 0;
   /// Tells moved.to, the edge that had the session, what became of it here. Lost while the broker is away.
   virtual void session_moved(link::SessionMoved moved) = 0;
+  /// Takes tokens or subjects back, everywhere: answered when the broker keeps it and has told every edge.
+  virtual void revoke(std::vector<link::Revocation>, Answer<link::RevokeAnswer> answer) {
+    answer(Error{Errc::unavailable, "this edge revokes nothing"});
+  }
   /// The broker is reached and takes updates.
   [[nodiscard]] virtual bool ready() const { return true; }
   /// All edges the broker knows, this one too, as of its last heartbeat; empty until it was reached once.
@@ -96,6 +100,8 @@ class FeedSink {
   virtual link::StageAnswer on_stage(const link::StageSessions&) {
     return {0, {}, 0, link::fault_of({Errc::unavailable, "this edge takes no sessions of others"})};
   }
+  /// Tokens and subjects that were taken back, maybe known already.
+  virtual void on_revocations(const std::vector<link::Revocation>&) {}
   /// A session that was here was resumed elsewhere.
   virtual void on_session_moved(const link::SessionMoved&) {}
 

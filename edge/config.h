@@ -80,6 +80,11 @@ struct Config {
   std::string auth_key_file;
   std::string auth_key_env;
   std::string auth_jwks_file;
+  std::string auth_jwks_url;
+  std::string auth_jwks_ca_file;
+  std::chrono::milliseconds auth_jwks_refresh{300'000};
+  std::chrono::milliseconds auth_jwks_floor{10'000};
+  std::chrono::milliseconds auth_jwks_keep{600'000};
   std::string auth_algorithms = "HS256,RS256,ES256,EdDSA";
   std::string auth_issuer;
   std::string auth_audience;
@@ -87,6 +92,7 @@ struct Config {
   std::chrono::milliseconds auth_grace{5'000};
   std::string auth_subject_claim = "sub";
   std::string auth_permissions_claim = "permissions";
+  std::string auth_row_policy;
 
   std::string admin_token_file;
   bool admin_loopback = false;
@@ -253,6 +259,20 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::auth_jwks_file>(
         "auth.jwks_file",
         "JWK set with the same; read again when it changes: a key is honoured while it is listed."),
+    config::option<&Config::auth_jwks_url>(
+        "auth.jwks_url",
+        "https:// (or http://) URL of a JWK set; fetched at start, again from time to time, and when a token names a key that is not known. An answer that is no set changes nothing."),
+    config::option<&Config::auth_jwks_ca_file>(
+        "auth.jwks_ca_file", "PEM file with whom to believe at auth.jwks_url; empty: the system's."),
+    config::option<&Config::auth_jwks_refresh>("auth.jwks_refresh_ms", "Time between two fetches.",
+                                               {.min = 1'000, .max = 86'400'000}),
+    config::option<&Config::auth_jwks_floor>(
+        "auth.jwks_floor_ms", "Least time between two fetches for tokens whose key is not known.",
+        {.min = 100, .max = 3'600'000}),
+    config::option<&Config::auth_jwks_keep>(
+        "auth.jwks_keep_ms",
+        "Time that a key is still honoured after auth.jwks_url stopped listing it; 0: none.",
+        {.min = 0, .max = 86'400'000}),
     config::option<&Config::auth_algorithms>("auth.algorithms", "Algorithms of tokens that are taken.",
                                              {.min = 1}),
     config::option<&Config::auth_issuer>("auth.issuer", "\"iss\" that a token must have; empty: any."),
@@ -270,6 +290,9 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::auth_permissions_claim>(
         "auth.permissions_claim",
         "Claim with the channels that may be subscribed to, published to and administered.", {.min = 1}),
+    config::option<&Config::auth_row_policy>(
+        "auth.row_policy",
+        "Which claims say what rows of a channel a client may see, as claim=member: tenant=label.tenant team=team. Members are label.NAME, severity, category, source, environment and team. A claim is a text, a number or a list of them; \"*\": all. A token without the claim is not valid."),
     config::option<&Config::admin_token_file>(
         "admin.token_file", "File with the token that /admin/ asks for; empty: no token is good enough."),
     config::option<&Config::admin_loopback>(

@@ -35,6 +35,13 @@ struct Metrics {
                                          {"forged", "expired", "foreign", "reused"}};
   metrics::Counter tokens_refused{registry, "tocsin_edge_tokens_refused_total",
                                   "Tokens that were missing, expired or not valid."};
+  metrics::Gauge revoked{registry, "tocsin_edge_revoked",
+                         "Tokens and subjects that this edge knows to be revoked."};
+  metrics::CounterFamily jwks_fetches{registry,
+                                      "tocsin_edge_jwks_fetches_total",
+                                      "Fetches of auth.jwks_url, by outcome.",
+                                      "outcome",
+                                      {"ok", "failed"}};
   metrics::Counter forbidden{registry, "tocsin_edge_forbidden_total",
                              "Requests and frames that their token did not permit."};
   metrics::Counter publishes{registry, "tocsin_edge_publishes_total",

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/crypto/crypto.h"
 #include "common/file.h"
+#include "common/http/client.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
 #include "common/loop/alarm.h"
@@ -38,6 +39,7 @@ namespace {
 
 constexpr Millis kTick{100};
 constexpr Millis kStopMargin{5'000};  ///< a service manager waits so much longer than we mean to take
+constexpr Millis kFetchTimeout{10'000};
 
 /// The link's wire on ZeroMQ.
 class DealerWire final : public LinkWire {
@@ -70,6 +72,7 @@ struct Node::State {
   void turn();
   void report_self();
   Status attach_admin();
+  Status fetch_keys();
   void write_ready_file();
   void on_signal(int number);
   void begin_leaving();
@@ -118,6 +121,9 @@ struct Node::State {
   bool stopping = false;
   Instant leave_by{};
   Instant stop_by{};
+  /// For auth.jwks_url. Last: its end turns the loop.
+  std::optional<http::Context> http;
+  std::optional<http::Client> http_client;
 };
 
 Node::State::State(const Config& config_in)
@@ -213,6 +219,30 @@ void Node::State::report_self() {
   link.report(report);
 }
 
+/// How the keys of tokens come by URL.
+Status Node::State::fetch_keys() {
+  if (config.auth_jwks_url.empty()) return Done{};
+  const auto url = http::parse_url(config.auth_jwks_url);
+  if (!url || (url->scheme != "https" && url->scheme != "http"))
+    return Error{Errc::invalid_argument, "auth.jwks_url: not an https:// or http:// URL"};
+  try {
+    http.emplace(loop, http::Trust{url->secure() ? http::Trust::In::authorities : http::Trust::In::nobody,
+                                   config.auth_jwks_ca_file});
+  } catch (const std::exception& error) {
+    return Error{Errc::invalid_argument, std::string("auth.jwks_ca_file: ") + error.what()};
+  }
+  http_client.emplace(*http);
+  gate.fetch_by([this](const std::function<void(Result<std::string>)>& done) {
+    http_client->get(config.auth_jwks_url, kFetchTimeout, [done](Result<http::Response> answer) {
+      if (!answer) return done(answer.error());
+      if (answer->status != 200)
+        return done(Error{Errc::unavailable, "the answer was " + std::to_string(answer->status)});
+      done(std::move(answer->body));
+    });
+  });
+  return Done{};
+}
+
 Status Node::State::attach_admin() {
   std::string token;
   if (!config.admin_token_file.empty()) {
@@ -220,11 +250,13 @@ Status Node::State::attach_admin() {
     if (!secret) return Error{Errc::invalid_argument, "admin.token_file: " + secret.error().detail};
     token = *std::move(secret);
   }
-  api.attach({gateway.drain(), std::move(token), [this]() -> HttpApi::Facts {
+  api.attach({gateway.drain(), std::move(token),
+              [this]() -> HttpApi::Facts {
                 return {state_name(), revision_text,
                         ws_url,       gateway.clients(),
                         load.load(),  state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0};
-              }});
+              },
+              [this] { return gate.revocations(); }});
   return Done{};
 }
 
@@ -285,6 +317,7 @@ Status Node::start() {
   if (!s.config.ready_file.empty()) (void)std::remove(s.config.ready_file.c_str());
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
   if (auto loaded = s.gate.load(); !loaded) return Error{Errc::invalid_argument, loaded.error().detail};
+  if (auto fetches = s.fetch_keys(); !fetches) return fetches;
   s.gateway.guard(s.gate);
   s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;

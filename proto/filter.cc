@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxValues = 64;
 constexpr std::size_t kMaxLabels = 16;
 constexpr std::size_t kMaxValueBytes = 200;
+constexpr std::string_view kWithin = "within";
 
 /// One row a list member: its name, where the filter keeps it, where the facts have it.
 struct ListRow {
@@ -83,6 +84,36 @@ bool labels_match(const Filter& filter, const Facts& facts) {
   });
 }
 
+/// Every value there is of the label has to be one of `values`.
+bool label_inside(const Constraint& constraint, const Facts& facts) {
+  const auto name = std::string_view(constraint.member).substr(kLabelMember.size());
+  bool found = false;
+  for (const auto& [label, value] : facts.labels) {
+    if (label != name) continue;
+    if (!contains(constraint.values, value)) return false;
+    found = true;
+  }
+  return found;
+}
+
+Result<Constraints> parse_within(const json::Value& v) {
+  const Error bad{Errc::invalid_argument, "\"within\" must be an object of lists of strings"};
+  if (!v.IsObject()) return bad;
+  Constraints out;
+  for (const auto& m : v.GetObject()) {
+    Constraint one{std::string(json::view(m.name)), {}};
+    if (!m.value.IsArray() || !is_constrainable(one.member)) return bad;
+    for (const auto& item : m.value.GetArray()) {
+      if (!item.IsString()) return bad;
+      one.values.emplace_back(json::view(item));
+    }
+    sort_unique(one.values);
+    out.push_back(std::move(one));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 void read_incident(Facts& facts, std::string_view incident_json) {
   auto doc = json::parse(incident_json);
   if (!doc || !doc->IsObject()) return;
@@ -154,7 +185,23 @@ Result<Filter> Filter::parse(std::string_view json) {
   return parse(*doc);
 }
 
+Result<Filter> Filter::parse_canonical(std::string_view json) {
+  if (json.empty()) return Filter{};
+  const auto doc = json::parse(json);
+  if (!doc) return doc.error();
+  auto filter = parse(*doc);
+  if (!filter) return filter;
+  if (const json::Value* within = json::find(*doc, kWithin)) {
+    auto constraints = parse_within(*within);
+    if (!constraints) return constraints.error();
+    filter->within = *std::move(constraints);
+  }
+  return filter;
+}
+
 void Filter::normalise() {
+  std::sort(within.begin(), within.end());
+  for (auto& constraint : within) sort_unique(constraint.values);
   for (const auto& row : kLists) sort_unique(this->*row.values);
   for (auto& [name, values] : labels) sort_unique(values);
   std::erase_if(labels, [](const auto& entry) { return entry.second.empty(); });
@@ -170,16 +217,18 @@ std::string Filter::canonical() const {
     out.append("\"labels\":").append(inner).append("}");
   }
   if (active) out.append(out.back() != '{' ? ",\"active\":true" : "\"active\":true");
+  if (!within.empty()) out.append(out.back() != '{' ? ",\"within\":" : "\"within\":").append(to_json(within));
   return out + "}";
 }
 
 bool Filter::empty() const noexcept {
-  return !active && labels.empty() && std::all_of(kLists.begin(), kLists.end(), [this](const auto& row) {
-    return (this->*row.values).empty();
-  });
+  return !active && labels.empty() && within.empty() &&
+         std::all_of(kLists.begin(), kLists.end(),
+                     [this](const auto& row) { return (this->*row.values).empty(); });
 }
 
 bool Filter::matches(const Facts& facts) const {
+  if (!within.empty() && !inside(within, facts)) return false;
   if (!kind.empty() && !contains(kind, facts.kind)) return false;
   if (active && (!facts.has_incident || (facts.terminal() && !facts.ends))) return false;
   for (const auto& row : kLists)
@@ -189,11 +238,46 @@ bool Filter::matches(const Facts& facts) const {
 }
 
 bool Filter::matches_state(const Facts& facts) const {
+  if (!within.empty() && !inside(within, facts)) return false;
   if (active && facts.terminal()) return false;
   for (const auto& row : kLists)
     if (row.name != "kind" && !(this->*row.values).empty() && !contains(this->*row.values, facts.*row.fact))
       return false;
   return labels_match(*this, facts);
+}
+
+bool inside(const Constraints& within, const Facts& facts) {
+  if (within.empty()) return true;
+  if (!facts.has_incident) return false;
+  return std::all_of(within.begin(), within.end(), [&](const Constraint& constraint) {
+    if (constraint.member.starts_with(kLabelMember)) return label_inside(constraint, facts);
+    const auto* row = std::find_if(kLists.begin(), kLists.end(),
+                                   [&](const ListRow& r) { return r.name == constraint.member; });
+    return row != kLists.end() && contains(constraint.values, facts.*row->fact);
+  });
+}
+
+std::string to_json(const Constraints& within) {
+  if (within.empty()) return {};
+  std::string out = "{";
+  for (const auto& constraint : within) {
+    if (out.size() > 1) out.push_back(',');
+    json::append_quoted(out, constraint.member);
+    out.append(":[");
+    for (std::size_t i = 0; i < constraint.values.size(); ++i) {
+      if (i > 0) out.push_back(',');
+      json::append_quoted(out, constraint.values[i]);
+    }
+    out.push_back(']');
+  }
+  return out + "}";
+}
+
+Result<Constraints> parse_constraints(std::string_view json) {
+  if (json.empty()) return Constraints{};
+  const auto doc = json::parse(json);
+  if (!doc) return doc.error();
+  return parse_within(*doc);
 }
 
 }  // namespace tocsin

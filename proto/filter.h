@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/constraint.h"
 #include "common/json/json.h"
 #include "common/result.h"
 #include "proto/update.h"
@@ -41,11 +42,16 @@ struct Filter {
   std::vector<std::string> severity, status, kind, category, source, environment, team, incident;
   std::map<std::string, std::vector<std::string>> labels;
   bool active = false;
+  /// What its holder may see at all (PROTOCOL 9.6), whatever the lists say. Part of the filter, so that who
+  /// may see other rows never shares an audience, a snapshot or a replay.
+  Constraints within;
 
-  /// Limits: at most 64 values in a list, 16 labels, 200 bytes a value; unknown members are ignored.
-  /// Fails with invalid_argument that names the member.
+  /// What a client says: `within` is not the client's to set. Limits: at most 64 values in a list, 16 labels,
+  /// 200 bytes a value; unknown members are ignored. Fails with invalid_argument that names the member.
   [[nodiscard]] static Result<Filter> parse(const json::Value& value);
   [[nodiscard]] static Result<Filter> parse(std::string_view json);
+  /// What canonical() wrote: `within` too.
+  [[nodiscard]] static Result<Filter> parse_canonical(std::string_view json);
   void normalise();
 
   /// Canonical JSON; equal for equal filters, so it is also their identity.
@@ -58,5 +64,13 @@ struct Filter {
   /// closed.
   [[nodiscard]] bool matches_state(const Facts& facts) const;
 };
+
+/// Whether every constraint holds. What is no incident - an application event - has no members, so it is
+/// inside of none; nor is an incident that names a constrained label twice with another value.
+[[nodiscard]] bool inside(const Constraints& within, const Facts& facts);
+/// {"label.tenant":["a"],"team":[]}; empty for no constraints.
+[[nodiscard]] std::string to_json(const Constraints& within);
+/// Fails with invalid_argument.
+[[nodiscard]] Result<Constraints> parse_constraints(std::string_view json);
 
 }  // namespace tocsin

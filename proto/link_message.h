@@ -53,6 +53,7 @@ struct SessionRecord {
   std::uint64_t fence = 0;  ///< grows by one at every claim; the highest owns the session
   std::vector<SessionSub> subs;
   std::string edge;
+  std::string rows{};  ///< names what its token let it see; empty: everything
 };
 /// What the cluster knows of an edge.
 struct EdgeInfo {
@@ -142,6 +143,26 @@ struct SessionClaim {
   std::uint64_t fence = 0;  ///< the ticket's: it must be the session's current one; 0: without a ticket
   std::string subject{};    ///< the ticket's: it must be the record's
 };
+/// A token, or all tokens of a subject, taken back before their end.
+struct Revocation {
+  enum class Of : std::uint8_t { token, subject };
+  Of of = Of::token;
+  std::string name;            ///< the token's id, or the subject
+  std::int64_t before_ms = 0;  ///< of a subject: tokens issued later are good
+  std::int64_t until_ms = 0;   ///< it ends by itself: no token lasts longer
+  std::uint64_t number = 0;    ///< by the broker: ascending
+  bool operator==(const Revocation&) const = default;
+};
+/// For the broker to keep, and to tell every edge.
+struct Revoke {
+  std::uint64_t ref = 0;
+  std::vector<Revocation> revocations;
+};
+/// Tell me what came after this number of that list.
+struct RevocationsAsk {
+  std::uint64_t list = 0;
+  std::uint64_t after = 0;
+};
 struct SessionDrop {
   std::string id;
   std::uint64_t fence = 0;
@@ -194,6 +215,17 @@ struct BrokerHeartbeat {
   std::uint64_t canary = 0;
   std::string not_ready;          ///< empty, or why the broker cannot take updates
   std::vector<EdgeInfo> edges{};  ///< all that are known, by id; only edges are told
+};
+/// To edges: those after `after`, up to `last`, that have not ended.
+struct Revocations {
+  std::uint64_t list = 0;  ///< names the list: numbers of another one mean nothing
+  std::uint64_t after = 0;
+  std::uint64_t last = 0;
+  std::vector<Revocation> revocations;
+};
+struct RevokeAnswer {
+  std::uint64_t ref = 0;
+  Fault fault;
 };
 struct InterestAck {
   Head head;
@@ -254,11 +286,12 @@ struct SessionFenced {
   std::string edge;  ///< the new owner
 };
 
-using Message = std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents,
-                             GetIncident, GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused,
-                             BrokerHeartbeat, InterestAck, Updates, PublishResult, ReadResult, SnapshotPage,
-                             IncidentsPage, ChannelInfo, SessionState, SessionFenced, SessionPuts,
-                             StageSessions, StageAnswer, SessionMoved, TicketKeys>;
+using Message =
+    std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents, GetIncident,
+                 GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat,
+                 InterestAck, Updates, PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo,
+                 SessionState, SessionFenced, SessionPuts, StageSessions, StageAnswer, SessionMoved,
+                 TicketKeys, Revoke, RevocationsAsk, Revocations, RevokeAnswer>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);

@@ -31,6 +31,10 @@ void put(pb::LinkFrame& frame, const StageSessions& m);
 void put(pb::LinkFrame& frame, const StageAnswer& m);
 void put(pb::LinkFrame& frame, const SessionMoved& m);
 void put(pb::LinkFrame& frame, const TicketKeys& m);
+void put(pb::LinkFrame& frame, const Revoke& m);
+void put(pb::LinkFrame& frame, const RevocationsAsk& m);
+void put(pb::LinkFrame& frame, const Revocations& m);
+void put(pb::LinkFrame& frame, const RevokeAnswer& m);
 
 /// Takes the texts out of `frame`. Fails with invalid_argument when it holds no known message.
 [[nodiscard]] Result<Message> take(pb::LinkFrame& frame);

@@ -45,6 +45,7 @@ void put(pb::SessionRecord& p, const SessionRecord& r) {
   p.set_subject(r.subject);
   p.set_fence(r.fence);
   p.set_edge(r.edge);
+  p.set_rows(r.rows);
   for (const auto& s : r.subs) {
     auto* out = p.add_subs();
     out->set_id(s.id);
@@ -56,6 +57,18 @@ void put(pb::SessionRecord& p, const SessionRecord& r) {
     out->set_max_rate(s.max_rate);
     out->set_door(s.door);
     out->set_never_conflate(s.never_conflate);
+  }
+}
+
+template <typename P>
+void put_revocations(P& p, const std::vector<Revocation>& revocations) {
+  for (const auto& r : revocations) {
+    auto* out = p.add_revocations();
+    out->set_of(static_cast<std::uint32_t>(r.of));
+    out->set_name(r.name);
+    out->set_before_ms(r.before_ms);
+    out->set_until_ms(r.until_ms);
+    out->set_number(r.number);
   }
 }
 
@@ -248,6 +261,28 @@ void put(pb::LinkFrame& f, const SessionMoved& m) {
 void put(pb::LinkFrame& f, const TicketKeys& m) {
   auto* p = f.mutable_ticket_keys();  // also when it is empty
   for (const auto& key : m.keys) p->add_keys(key);
+}
+void put(pb::LinkFrame& f, const Revoke& m) {
+  auto* p = f.mutable_revoke();
+  p->set_ref(m.ref);
+  put_revocations(*p, m.revocations);
+}
+void put(pb::LinkFrame& f, const RevocationsAsk& m) {
+  auto* p = f.mutable_revocations_ask();
+  p->set_list(m.list);
+  p->set_after(m.after);
+}
+void put(pb::LinkFrame& f, const Revocations& m) {
+  auto* p = f.mutable_revocations();
+  p->set_list(m.list);
+  p->set_after(m.after);
+  p->set_last(m.last);
+  put_revocations(*p, m.revocations);
+}
+void put(pb::LinkFrame& f, const RevokeAnswer& m) {
+  auto* p = f.mutable_revoke_answer();
+  p->set_ref(m.ref);
+  put_fault(*p, m.fault);
 }
 
 }  // namespace tocsin::link

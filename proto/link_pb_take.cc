@@ -32,7 +32,7 @@ std::vector<IncidentState> take_incidents(P& p) {
 }
 
 SessionRecord take(const pb::SessionRecord& p) {
-  SessionRecord r{p.id(), p.subject(), p.fence(), {}, p.edge()};
+  SessionRecord r{p.id(), p.subject(), p.fence(), {}, p.edge(), p.rows()};
   for (const auto& s : p.subs())
     r.subs.push_back({s.id(),
                       s.channel(),
@@ -52,6 +52,16 @@ BrokerHeartbeat take(const pb::BrokerHeartbeat& p) {
     m.edges.push_back({e.id(), e.endpoint(), e.revision(), e.state(), e.clients(), e.clients_max(),
                        e.take_per_s(), e.load(), e.weight()});
   return m;
+}
+
+/// Of what this version does not know nothing is left out silently: it counts as a subject, the wider one.
+template <typename P>
+std::vector<Revocation> take_revocations(const P& p) {
+  std::vector<Revocation> out;
+  for (const auto& r : p.revocations())
+    out.push_back({r.of() == 0 ? Revocation::Of::token : Revocation::Of::subject, r.name(), r.before_ms(),
+                   r.until_ms(), r.number()});
+  return out;
 }
 
 Result<Message> take_across(pb::LinkFrame& f) {
@@ -120,6 +130,10 @@ Result<Message> take_up(pb::LinkFrame& f) {
     }
     case pb::LinkFrame::kSessionDrop:
       return Message{SessionDrop{f.session_drop().id(), f.session_drop().fence()}};
+    case pb::LinkFrame::kRevoke:
+      return Message{Revoke{f.revoke().ref(), take_revocations(f.revoke())}};
+    case pb::LinkFrame::kRevocationsAsk:
+      return Message{RevocationsAsk{f.revocations_ask().list(), f.revocations_ask().after()}};
     default:
       return take_across(f);
   }
@@ -171,6 +185,12 @@ Result<Message> take(pb::LinkFrame& f) {
     }
     case pb::LinkFrame::kTicketKeys:
       return Message{TicketKeys{{f.ticket_keys().keys().begin(), f.ticket_keys().keys().end()}}};
+    case pb::LinkFrame::kRevocations: {
+      const auto& p = f.revocations();
+      return Message{Revocations{p.list(), p.after(), p.last(), take_revocations(p)}};
+    }
+    case pb::LinkFrame::kRevokeAnswer:
+      return Message{RevokeAnswer{f.revoke_answer().ref(), take_fault(f.revoke_answer())}};
     default:
       return take_up(f);
   }

@@ -26,6 +26,7 @@ void put(Sink& to, const Draft& d) {
   wire::put_bytes(to, 8, d.event_name);
   wire::put_bytes(to, 9, d.event_data);
   if (d.if_version) wire::put_present(to, 10, *d.if_version);
+  wire::put_bytes(to, 11, d.within);
 }
 
 template <typename Sink>
@@ -123,6 +124,8 @@ bool take(const wire::Field& f, Draft& d) {
     case 9:
       d.event_data = f.bytes;
       return true;
+    case 11:
+      return wire::take_text(f.bytes, d.within);
     default:
       return true;
   }

@@ -65,6 +65,9 @@ struct Draft {
   std::string event_name;
   std::string event_data;  ///< JSON text
   std::optional<std::uint64_t> if_version;
+  /// What its publisher may see, as to_json(Constraints): neither the incident as it is nor what becomes of
+  /// it may be outside. Empty: no bounds.
+  std::string within{};
 };
 
 /// Longest accepted names, in bytes; a longer one is invalid_argument.

@@ -62,7 +62,7 @@ link::IncidentsPage Queries::list(const link::ListIncidents& query) const {
   link::IncidentsPage out;
   out.ref = query.ref;
   out.head.channel = query.channel;
-  const auto filter = query.filter.empty() ? Result<Filter>{Filter{}} : Filter::parse(query.filter);
+  const auto filter = query.filter.empty() ? Result<Filter>{Filter{}} : Filter::parse_canonical(query.filter);
   if (!filter) {
     out.fault = link::fault_of(filter.error());
     return out;

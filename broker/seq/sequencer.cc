@@ -8,6 +8,7 @@
 #include "common/json/json.h"
 #include "common/log/log.h"
 #include "common/rfc3339.h"
+#include "proto/filter.h"
 
 namespace tocsin::broker {
 namespace {
@@ -57,6 +58,13 @@ Status check_draft(const Draft& d) {
   if (auto parsed = json::parse(d.event_data.empty() ? "null" : std::string_view(d.event_data)); !parsed)
     return parsed.error();
   return Done{};
+}
+
+/// Who sees only some rows changes only those, and moves none in or out: else a foreign incident could be
+/// read by giving it the own label.
+Status check_within(const Constraints& within, std::string_view key, std::string_view incident) {
+  if (within.empty() || incident.empty() || inside(within, facts_of_incident(key, incident))) return Done{};
+  return Error{Errc::forbidden, "the incident is outside of what the token lets its holder see"};
 }
 
 }  // namespace
@@ -170,9 +178,13 @@ Result<Update> Sequencer::make_update(Channel& channel, Draft& draft, link::Publ
   if (draft.event_name.empty()) {
     const auto current = incidents_.find(channel.pending.id, draft.key);
     if (!current) return current.error();
-    auto folded =
-        fold(*current != nullptr ? std::string_view(**current) : std::string_view{}, draft, update.at);
+    const std::string_view before = *current != nullptr ? std::string_view(**current) : std::string_view{};
+    const auto within = parse_constraints(draft.within);
+    if (!within) return within.error();
+    if (auto ok = check_within(*within, draft.key, before); !ok) return ok.error();
+    auto folded = fold(before, draft, update.at);
     if (!folded) return folded.error();
+    if (auto ok = check_within(*within, draft.key, folded->json); !ok) return ok.error();
     if (folded->json.size() > max) return too_large(folded->json.size());
     outcome.version = folded->version;
     update.incident = std::move(folded->json);
@@ -282,7 +294,8 @@ void Sequencer::answer(Group& group, const Error* error) {
     if (error != nullptr)
       for (auto& outcome : answer.outcomes)
         // A conflict was found against state that is now undone: it says nothing about what is kept.
-        if (outcome.fault.ok() || outcome.fault.code == describe(Errc::conflict).name)
+        if (outcome.fault.ok() || outcome.fault.code == describe(Errc::conflict).name ||
+            outcome.fault.code == describe(Errc::forbidden).name)
           outcome.fault = link::fault_of(*error);
     sink_.on_answer(std::move(answer));
   }

@@ -20,6 +20,7 @@ struct KeySources {
   [[nodiscard]] bool empty() const noexcept {
     return key_file.empty() && key_env.empty() && jwks_file.empty();
   }
+  bool operator==(const KeySources&) const = default;
 };
 
 class Keyring {
@@ -31,8 +32,6 @@ class Keyring {
   /// A file is another one than at the last load(), successful or not.
   [[nodiscard]] bool changed() const;
   [[nodiscard]] const std::vector<VerifyingKey>& keys() const noexcept { return keys_; }
-  /// For tests and tools.
-  void add(VerifyingKey key) { keys_.push_back(std::move(key)); }
 
  private:
   /// Tells one version of the files from another.

@@ -97,6 +97,17 @@ Result<std::int64_t> expiry_of(const json::Value& claims, const Rules& rules, st
   return **expires + leeway_ms;
 }
 
+/// What a token is taken back by.
+Status take_identity(const json::Value& claims, Principal& out) {
+  const auto id = json::string_member(claims, "jti");
+  if (!id || (*id && (*id)->size() > kMaxTokenId)) return refused("the token's \"jti\" is no name");
+  out.token_id = id->value_or("");
+  const auto issued = date_of(claims, "iat");
+  if (!issued) return issued.error();
+  out.issued_ms = issued->value_or(0);
+  return Done{};
+}
+
 Result<Principal> principal_of(const json::Value& claims, const Rules& rules, std::int64_t now_ms) {
   const auto expires = expiry_of(claims, rules, now_ms);
   if (!expires) return expires.error();
@@ -109,7 +120,13 @@ Result<Principal> principal_of(const json::Value& claims, const Rules& rules, st
   const auto subject = json::string_member(claims, rules.subject_claim);
   if (!subject || !*subject || (*subject)->empty() || (*subject)->size() > kMaxSubject)
     return refused("the token has no \"" + rules.subject_claim + "\"");
-  Principal out{std::string(**subject), *expires, {}};
+  Principal out;
+  out.subject = **subject;
+  out.expires_ms = *expires;
+  if (auto known = take_identity(claims, out); !known) return known.error();
+  auto rows = constraints_of(claims, rules.row_policy);
+  if (!rows) return rows.error();
+  out.rows = *std::move(rows);
   if (const json::Value* claim = json::find(claims, rules.permissions_claim)) {
     auto permissions = parse_permissions(*claim);
     if (!permissions)
@@ -146,6 +163,13 @@ Result<Principal> verify(std::string_view token, const std::vector<VerifyingKey>
   return principal_of(*claims, rules, now_ms);
 }
 
+bool key_is_known(std::string_view token, const std::vector<VerifyingKey>& keys, const Rules& rules) {
+  if (token.size() > kMaxToken) return true;
+  const auto header = header_of(token.substr(0, token.find('.')), rules);
+  return !header || header->key_id.empty() || header->algorithm == crypto::Algorithm::hs256 ||
+         std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.id == header->key_id; });
+}
+
 Result<std::string> mint(const Claims& claims, const VerifyingKey& key, const Rules& names) {
   std::string header =
       "{\"alg\":\"" + std::string(crypto::name_of(key.key.algorithm())) + "\",\"typ\":\"JWT\"";
@@ -154,6 +178,11 @@ Result<std::string> mint(const Claims& claims, const VerifyingKey& key, const Ru
   append_text_claim(payload, names.subject_claim, claims.subject);
   append_text_claim(payload, "iss", claims.issuer);
   append_text_claim(payload, "aud", claims.audience);
+  append_text_claim(payload, "jti", claims.token_id);
+  for (const auto& [name, value] : claims.more) {
+    json::append_quoted(payload, name);
+    payload.append(":").append(value).append(",");
+  }
   json::append_quoted(payload, names.permissions_claim);
   const std::array lists{std::pair{":{\"subscribe\":[", &claims.permissions.subscribe},
                          std::pair{"],\"publish\":[", &claims.permissions.publish},

@@ -6,22 +6,28 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/auth/jwks.h"
 #include "common/auth/permissions.h"
+#include "common/auth/row_policy.h"
 #include "common/result.h"
 
 namespace tocsin::auth {
 
 inline constexpr std::size_t kMaxToken = 8'192;
 inline constexpr std::size_t kMaxSubject = 256;
+inline constexpr std::size_t kMaxTokenId = 256;
 
 /// Who speaks, until when, and what it may.
 struct Principal {
   std::string subject;
   std::int64_t expires_ms = 0;
   Permissions permissions;
+  Constraints rows;            ///< what of the permitted channels it may see; none: all
+  std::string token_id;        ///< "jti"; empty: the token has none
+  std::int64_t issued_ms = 0;  ///< "iat"; 0: it does not say
 };
 
 struct Rules {
@@ -31,11 +37,17 @@ struct Rules {
   std::chrono::seconds leeway{30};            ///< clocks may differ by so much
   std::string subject_claim = "sub";
   std::string permissions_claim = "permissions";  ///< absent from a token: nothing is permitted
+  RowPolicy row_policy;
 };
 
 /// Fails with unauthorized; the detail may be shown to the client, and says nothing of our keys.
 [[nodiscard]] Result<Principal> verify(std::string_view token, const std::vector<VerifyingKey>& keys,
                                        const Rules& rules, std::int64_t now_ms);
+
+/// False when the token's header names a key that none of these is, for an algorithm of RS256, ES256 or
+/// EdDSA: it may be one that was added since.
+[[nodiscard]] bool key_is_known(std::string_view token, const std::vector<VerifyingKey>& keys,
+                                const Rules& rules);
 
 /// What a made token says.
 struct Claims {
@@ -45,6 +57,8 @@ struct Claims {
   std::int64_t issued_s = 0;
   std::int64_t expires_s = 0;
   Permissions permissions;
+  std::string token_id{};
+  std::vector<std::pair<std::string, std::string>> more{};  ///< name and JSON of further claims
 };
 
 /// Fails with invalid_argument when the key cannot sign.

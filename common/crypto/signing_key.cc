@@ -184,6 +184,12 @@ Result<SigningKey> SigningKey::ed25519(std::string_view x) {
   return of(Shared(made, EVP_PKEY_free), false);
 }
 
+bool SigningKey::operator==(const SigningKey& other) const {
+  if (algorithm_ != other.algorithm_) return false;
+  if (algorithm_ == Algorithm::hs256) return secret_ == other.secret_;
+  return EVP_PKEY_eq(key_.get(), other.key_.get()) == 1;
+}
+
 bool SigningKey::verify(std::string_view text, std::string_view signature) const {
   if (algorithm_ == Algorithm::hs256) return constant_time_equal(hmac_sha256(secret_, text), signature);
   std::string der;

@@ -41,6 +41,8 @@ class SigningKey {
   [[nodiscard]] static Result<SigningKey> p256(std::string_view x, std::string_view y);
   [[nodiscard]] static Result<SigningKey> ed25519(std::string_view x);
 
+  /// The same key for verifying.
+  [[nodiscard]] bool operator==(const SigningKey& other) const;
   [[nodiscard]] Algorithm algorithm() const noexcept { return algorithm_; }
   /// False for anything but this key's signature of `text`, in the form of a JWS.
   [[nodiscard]] bool verify(std::string_view text, std::string_view signature) const;

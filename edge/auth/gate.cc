@@ -9,6 +9,7 @@ namespace tocsin::edge {
 namespace {
 
 constexpr Millis kLookEvery{1'000};
+constexpr std::size_t kMaxSeen = 4'096;
 
 auth::KeySources sources_of(const Config& config) {
   return {config.auth_key_file, config.auth_key_env, config.auth_jwks_file};
@@ -37,44 +38,114 @@ Gate::Gate(const Config& config, const Clock& clock, Metrics& metrics)
     : config_(config),
       clock_(clock),
       metrics_(metrics),
-      open_(sources_of(config).empty()),
-      keys_(sources_of(config)) {}
+      open_(sources_of(config).empty() && config.auth_jwks_url.empty()),
+      files_(sources_of(config)) {
+  if (!config.auth_jwks_url.empty())
+    remote_.emplace(
+        RemoteKeys::Times{config.auth_jwks_refresh, config.auth_jwks_floor, config.auth_jwks_keep}, clock);
+}
 
 Status Gate::load() {
   if (open_) {
     // Who set these believes that tokens are checked.
-    if (!config_.auth_issuer.empty() || !config_.auth_audience.empty())
+    if (!config_.auth_issuer.empty() || !config_.auth_audience.empty() || !config_.auth_row_policy.empty())
       return Error{Errc::invalid_argument,
-                   "auth.issuer and auth.audience need keys: auth.key_file, auth.key_env or auth.jwks_file"};
+                   "auth.issuer, auth.audience and auth.row_policy need keys: auth.key_file, auth.key_env, "
+                   "auth.jwks_file or auth.jwks_url"};
     return Done{};
   }
   auto algorithms = algorithms_of(config_.auth_algorithms);
   if (!algorithms) return algorithms.error();
+  auto policy = auth::parse_row_policy(config_.auth_row_policy);
+  if (!policy) return Error{Errc::invalid_argument, "auth.row_policy: " + policy.error().detail};
   rules_.algorithms = *std::move(algorithms);
   rules_.issuer = config_.auth_issuer;
   rules_.audience = config_.auth_audience;
   rules_.leeway = std::chrono::duration_cast<std::chrono::seconds>(config_.auth_leeway);
   rules_.subject_claim = config_.auth_subject_claim;
   rules_.permissions_claim = config_.auth_permissions_claim;
+  rules_.row_policy = *std::move(policy);
   look_at_ = clock_.steady() + kLookEvery;
-  return keys_.load();
+  if (!sources_of(config_).empty())
+    if (auto loaded = files_.load(); !loaded) return loaded;
+  collect();
+  return Done{};
+}
+
+void Gate::collect() {
+  keys_ = files_.keys();
+  if (remote_)
+    for (auto& key : remote_->keys()) keys_.push_back(std::move(key));
+  seen_.clear();
 }
 
 void Gate::tick() {
-  if (open_ || clock_.steady() < look_at_) return;
+  if (open_) return;
+  if (remote_) look_at_url();
+  if (clock_.steady() < look_at_) return;
   look_at_ = clock_.steady() + kLookEvery;
-  if (!keys_.changed()) return;
-  if (auto loaded = keys_.load(); !loaded)
-    log::error("the keys of tokens could not be read again; those known stay in use",
-               {{"why", loaded.error().detail}});
-  else
-    log::info("the keys of tokens were read again", {{"keys", keys_.keys().size()}});
+  revoked_.forget_ended(clock_.wall_ms());
+  metrics_.revoked.set(static_cast<std::int64_t>(revoked_.size()));
+  look_at_files();
 }
 
-Result<auth::Principal> Gate::admit(std::string_view token) const {
-  auto principal = auth::verify(token, keys_.keys(), rules_, clock_.wall_ms());
-  if (!principal) metrics_.tokens_refused.add();
-  return principal;
+void Gate::look_at_files() {
+  if (sources_of(config_).empty() || !files_.changed()) return;
+  if (auto loaded = files_.load(); !loaded)
+    return log::error("the keys of tokens could not be read again; those known stay in use",
+                      {{"why", loaded.error().detail}});
+  collect();
+  log::info("the keys of tokens were read again", {{"keys", keys_.size()}});
+}
+
+void Gate::look_at_url() {
+  if (remote_->tick()) collect();
+  if (!fetch_ || !remote_->begin()) return;
+  fetch_([this](const Result<std::string>& text) {
+    const bool changed = remote_->fetched(text);
+    metrics_.jwks_fetches[text ? 0 : 1].add();
+    if (!changed) return;
+    collect();
+    log::info("the keys of tokens were fetched", {{"keys", keys_.size()}});
+  });
+}
+
+Result<Gate::Holder> Gate::verified(std::string_view token) const {
+  const auto known = seen_.find(std::string(token));
+  if (known != seen_.end()) return known->second;
+  if (keys_.empty()) return Error{Errc::unavailable, "the keys of tokens are not known yet"};
+  auto principal = auth::verify(token, keys_, rules_, clock_.wall_ms());
+  if (!principal) {
+    if (remote_ && !auth::key_is_known(token, keys_, rules_)) remote_->miss();
+    return principal.error();
+  }
+  auto holder = std::make_shared<const auth::Principal>(*std::move(principal));
+  if (seen_.size() >= kMaxSeen) seen_.clear();
+  seen_.emplace(token, holder);
+  return holder;
+}
+
+Result<Gate::Holder> Gate::admit(std::string_view token) const {
+  auto holder = verified(token);
+  if (holder)
+    if (auto good = still_good(**holder); !good) {
+      seen_.erase(std::string(token));
+      holder = good.error();
+    }
+  if (!holder) metrics_.tokens_refused.add();
+  return holder;
+}
+
+Status Gate::still_good(const auth::Principal& principal) const {
+  if (principal.expires_ms <= clock_.wall_ms()) return Error{Errc::unauthorized, "the token has expired"};
+  if (revoked_.covers(principal)) return Error{Errc::unauthorized, "the token was revoked"};
+  return Done{};
+}
+
+bool Gate::revoked(const std::vector<link::Revocation>& revocations) {
+  const bool news = revoked_.add(revocations);
+  metrics_.revoked.set(static_cast<std::int64_t>(revoked_.size()));
+  return news;
 }
 
 Error Gate::forbidden(auth::Action action, std::string_view channel) const {
@@ -85,12 +156,12 @@ Error Gate::forbidden(auth::Action action, std::string_view channel) const {
                                std::string(channel)};
 }
 
-Status Gate::permit(std::string_view token, auth::Action action, std::string_view channel) const {
-  if (open_) return Done{};
-  const auto principal = admit(token);
-  if (!principal) return principal.error();
-  if (!principal->permissions.allow(action, channel)) return forbidden(action, channel);
-  return Done{};
+Result<Gate::Holder> Gate::permit(std::string_view token, auth::Action action,
+                                  std::string_view channel) const {
+  if (open_) return Holder{};
+  auto holder = admit(token);
+  if (holder && !(*holder)->permissions.allow(action, channel)) return forbidden(action, channel);
+  return holder;
 }
 
 }  // namespace tocsin::edge

@@ -49,6 +49,7 @@ struct Subscribe {
   Conflate conflate = Conflate::when_stalled;
   std::uint32_t max_rate = 0;
   bool restored = false;  ///< comes back with its session
+  bool revised = false;   ///< comes back to other rows: a snapshot of them comes first, whatever `since` says
 };
 struct Unsubscribe {
   std::string id;

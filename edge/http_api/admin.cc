@@ -9,6 +9,7 @@
 #include "common/json/json.h"
 #include "common/json/members.h"
 #include "edge/codec/query.h"
+#include "edge/http_api/revoking.h"
 
 namespace tocsin::edge {
 namespace {
@@ -155,12 +156,12 @@ Status AdminApi::allowed(const HttpRequest& request) const {
 HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
   if (auto ok = allowed(request); !ok) return problem(ok.error());
   constexpr std::array<std::string_view, 5> kPosts{"cordon", "uncordon", "abort", "drain", "migrate"};
-  constexpr std::array<std::string_view, 3> kGets{"plan", "status", "report"};
+  constexpr std::array<std::string_view, 4> kGets{"plan", "status", "report", "revocations"};
   const bool posts = std::find(kPosts.begin(), kPosts.end(), path) != kPosts.end();
   if (!posts && std::find(kGets.begin(), kGets.end(), path) == kGets.end())
     return problem(
         {Errc::not_found,
-         "no such path; see /admin/cordon, uncordon, drain, migrate, abort, plan, status, report"});
+         "no such path; see /admin/cordon, uncordon, drain, migrate, abort, plan, status, report, revoke, revocations"});
   if ((request.method == "POST") != posts || (!posts && request.method != "GET")) {
     HttpReply refused =
         problem({Errc::method_not_allowed, std::string("the path takes ") + (posts ? "POST" : "GET")});
@@ -170,7 +171,25 @@ HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) co
   if (posts) return post(request, path);
   if (path == "plan") return plan(request);
   if (path == "report") return report();
+  if (path == "revocations") return reply_of(200, revocations_json(admin_.revocations()));
   return reply_of(200, status());
+}
+
+void AdminApi::revoke(const HttpRequest& request, HttpApi::Reply reply) const {
+  if (auto ok = allowed(request); !ok) return reply(problem(ok.error()));
+  if (request.method != "POST") {
+    HttpReply refused = problem({Errc::method_not_allowed, "the path takes POST"});
+    refused.headers.emplace_back("allow", "POST");
+    return reply(std::move(refused));
+  }
+  auto revocations = parse_revoke(request.body, clock_.wall_ms());
+  if (!revocations) return reply(problem(revocations.error()));
+  const std::size_t count = revocations->size();
+  broker_.revoke(*std::move(revocations),
+                 [reply = std::move(reply), count](const Result<link::RevokeAnswer>& answer) {
+                   if (!answer) return reply(problem(answer.error()));
+                   reply(reply_of(200, "{\"revoked\":" + std::to_string(count) + "}"));
+                 });
 }
 
 HttpReply AdminApi::post(const HttpRequest& request, std::string_view path) const {

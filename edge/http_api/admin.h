@@ -18,11 +18,13 @@ namespace tocsin::edge {
 
 class AdminApi {
  public:
-  AdminApi(const Config& config, BrokerPort& broker, HttpApi::Admin admin)
-      : config_(config), broker_(broker), admin_(std::move(admin)) {}
+  AdminApi(const Config& config, const Clock& clock, BrokerPort& broker, HttpApi::Admin admin)
+      : config_(config), clock_(clock), broker_(broker), admin_(std::move(admin)) {}
 
   /// `path` without /admin/.
   [[nodiscard]] HttpReply handle(const HttpRequest& request, std::string_view path) const;
+  /// /admin/revoke, answered when the broker keeps it and every edge was told.
+  void revoke(const HttpRequest& request, HttpApi::Reply reply) const;
 
  private:
   [[nodiscard]] Status allowed(const HttpRequest& request) const;
@@ -33,6 +35,7 @@ class AdminApi {
   [[nodiscard]] std::string status() const;
 
   const Config& config_;
+  const Clock& clock_;
   BrokerPort& broker_;
   const HttpApi::Admin admin_;
 };

@@ -49,18 +49,27 @@ HttpReply incidents_reply(const link::IncidentsPage& page) {
   return json_reply(out + "}");
 }
 
-Result<HttpReply> updates_reply(const link::ReadResult& page, std::uint64_t limit) {
+struct Asked {
+  Offset after;
+  std::uint64_t limit;
+};
+
+/// `to` says how far was looked: what lies between the updates may not be seen.
+Result<HttpReply> updates_reply(const link::ReadResult& page, Asked asked, const Constraints& rows) {
   std::string out = "{" + head_members(page.head) + ",\"updates\":[";
   Offset last = 0;
   for (const auto& record : page.records) {
-    if (limit-- == 0) break;
+    if (asked.limit == 0) break;
     const auto update = link::decode_update(record);
     if (!update) return update.error();
-    out.append(last > 0 ? ",{\"offset\":" : "{\"offset\":").append(std::to_string(record.offset)).append(",");
-    out.append(update_members_json(*update)).append("}");
     last = record.offset;
+    if (!rows.empty() && !inside(rows, facts_of(*update))) continue;
+    --asked.limit;
+    out.append(out.ends_with('[') ? "{\"offset\":" : ",{\"offset\":").append(std::to_string(record.offset));
+    out.append(",").append(update_members_json(*update)).append("}");
   }
-  out.append("],\"more\":").append(last > 0 && last < page.head.last ? "true" : "false");
+  out.append("],\"to\":").append(std::to_string(last > 0 ? last : asked.after));
+  out.append(",\"more\":").append(last > 0 && last < page.head.last ? "true" : "false");
   return json_reply(out + "}");
 }
 
@@ -80,6 +89,41 @@ bool cut(std::string_view& path, std::string_view prefix) {
   path.remove_prefix(prefix.size());
   return true;
 }
+
+/// The incidents that some rows let be seen. Pages of the broker without any are passed over, and the cursor
+/// is the key of an incident that was shown: a foreign one's would tell of it.
+class RowListing : public std::enable_shared_from_this<RowListing> {
+ public:
+  RowListing(BrokerPort& broker, link::ListIncidents query, Constraints rows,
+             Answer<link::IncidentsPage> answer)
+      : broker_(broker), query_(std::move(query)), rows_(std::move(rows)), answer_(std::move(answer)) {}
+
+  void ask() {
+    broker_.list_incidents(query_, [self = shared_from_this()](Result<link::IncidentsPage> page) {
+      self->take(std::move(page));
+    });
+  }
+
+ private:
+  void take(Result<link::IncidentsPage> page) {
+    if (!page || !page->fault.ok()) return answer_(std::move(page));
+    // Asked for already; an older broker would not have understood.
+    std::erase_if(page->incidents, [&](const auto& incident) {
+      return !inside(rows_, facts_of_incident(incident.key, incident.json));
+    });
+    if (page->incidents.empty() && !page->cursor.empty()) {
+      query_.cursor = page->cursor;
+      return ask();
+    }
+    if (!page->cursor.empty()) page->cursor = page->incidents.back().key;
+    answer_(std::move(page));
+  }
+
+  BrokerPort& broker_;
+  link::ListIncidents query_;
+  const Constraints rows_;
+  const Answer<link::IncidentsPage> answer_;
+};
 
 class PublishUpload final : public Upload {
  public:
@@ -136,11 +180,14 @@ struct HttpApi::State {
   void incidents(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
   void incident(const HttpRequest& request, std::string_view id, const Query& query, const Reply& reply);
   void channel(const HttpRequest& request, std::string_view name, const Query& query, const Reply& reply);
-  void updates(const std::string& name, const Query& query, const Reply& reply);
+  void updates(const std::string& name, const Query& query, Constraints rows, const Reply& reply);
 
-  /// Fails with unauthorized or forbidden.
-  [[nodiscard]] Status may_read(const HttpRequest& request, std::string_view channel) const {
-    return gate != nullptr ? gate->permit(request.token, auth::Action::subscribe, channel) : Status(Done{});
+  /// The rows of the channel that may be read; none: all. Fails with unauthorized or forbidden.
+  [[nodiscard]] Result<Constraints> may_read(const HttpRequest& request, std::string_view channel) const {
+    if (gate == nullptr) return Constraints{};
+    const auto holder = gate->permit(request.token, auth::Action::subscribe, channel);
+    if (!holder) return holder.error();
+    return (*holder)->rows;
   }
   [[nodiscard]] HttpReply health_reply(bool status_matters) const;
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
@@ -204,16 +251,17 @@ std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& reques
     reply(problem(channel.error()));
     return nullptr;
   }
-  Publishing::Limits limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}};
+  Publishing::Limits limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}, {}};
   if (gate != nullptr) {
     auto principal = gate->admit(request.token);
     if (!principal) {
       reply(problem(principal.error()));
       return nullptr;
     }
-    limits.permit = [checks = gate,
-                     permissions = std::move(principal->permissions)](std::string_view to) -> Status {
-      if (permissions.allow(auth::Action::publish, to)) return Done{};
+    limits.within = to_json((*principal)->rows);
+    limits.permit = [checks = gate, holder = *principal](std::string_view to) -> Status {
+      if (auto good = checks->still_good(*holder); !good) return good;  // a long body may outlast its token
+      if (holder->permissions.allow(auth::Action::publish, to)) return Done{};
       return checks->forbidden(auth::Action::publish, to);
     };
   }
@@ -231,9 +279,11 @@ void HttpApi::State::incidents(const HttpRequest& request, std::string_view, con
                                const Reply& reply) {
   const auto channel = channel_of(query);
   if (!channel) return reply(problem(channel.error()));
-  if (auto ok = may_read(request, *channel); !ok) return reply(problem(ok.error()));
-  const auto filter = filter_of(query);
+  auto rows = may_read(request, *channel);
+  if (!rows) return reply(problem(rows.error()));
+  auto filter = filter_of(query);
   if (!filter) return reply(problem(filter.error()));
+  filter->within = *std::move(rows);
   const auto limit = number_of(query, "limit", 100);
   if (!limit) return reply(problem(limit.error()));
   if (*limit == 0 || *limit > kMaxIncidents)
@@ -245,7 +295,11 @@ void HttpApi::State::incidents(const HttpRequest& request, std::string_view, con
   list.filter = filter->canonical();
   list.cursor = cursor != nullptr ? *cursor : "";
   list.limit = static_cast<std::uint32_t>(*limit);
-  broker.list_incidents(std::move(list), answering<link::IncidentsPage>(reply, incidents_reply));
+  if (filter->within.empty())
+    return broker.list_incidents(std::move(list), answering<link::IncidentsPage>(reply, incidents_reply));
+  std::make_shared<RowListing>(broker, std::move(list), std::move(filter->within),
+                               answering<link::IncidentsPage>(reply, incidents_reply))
+      ->ask();
 }
 
 void HttpApi::State::incident(const HttpRequest& request, std::string_view id, const Query& query,
@@ -263,15 +317,18 @@ void HttpApi::State::incident(const HttpRequest& request, std::string_view id, c
     const auto principal = gate->admit(request.token);
     if (!principal) return reply(problem(principal.error()));
     // Who may not read every channel has only this one searched.
-    if (!principal->permissions.allow_all(auth::Action::subscribe)) get.channel = kDefaultChannel;
+    if (!(*principal)->permissions.allow_all(auth::Action::subscribe)) get.channel = kDefaultChannel;
   }
-  if (!get.channel.empty())
-    if (auto ok = may_read(request, get.channel); !ok) return reply(problem(ok.error()));
-  broker.get_incident(std::move(get),
-                      answering<link::IncidentsPage>(reply, [key = *key](const link::IncidentsPage& page) {
-                        if (page.incidents.empty()) return problem({Errc::not_found, "incident " + key});
-                        return json_reply(page.incidents.front().json);
-                      }));
+  auto rows = may_read(request, get.channel.empty() ? kDefaultChannel : std::string_view(get.channel));
+  if (!rows) return reply(problem(rows.error()));
+  broker.get_incident(
+      std::move(get),
+      answering<link::IncidentsPage>(reply, [key = *key, rows = *rows](const link::IncidentsPage& page) {
+        // One that may not be seen is answered as one that is not there.
+        if (page.incidents.empty() || !inside(rows, facts_of_incident(key, page.incidents.front().json)))
+          return problem({Errc::not_found, "incident " + key});
+        return json_reply(page.incidents.front().json);
+      }));
 }
 
 void HttpApi::State::channel(const HttpRequest& request, std::string_view rest, const Query& query,
@@ -282,24 +339,27 @@ void HttpApi::State::channel(const HttpRequest& request, std::string_view rest, 
   const auto name = percent_decode(rest, Plus::literal);
   if (!name) return reply(problem({Errc::invalid_argument, "the channel's name in the path is not valid"}));
   if (auto ok = check_channel_name(*name); !ok) return reply(problem(ok.error()));
-  if (auto ok = may_read(request, *name); !ok) return reply(problem(ok.error()));
-  if (catch_up) return updates(*name, query, reply);
+  auto rows = may_read(request, *name);
+  if (!rows) return reply(problem(rows.error()));
+  if (catch_up) return updates(*name, query, *std::move(rows), reply);
   broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) {
     return json_reply("{" + head_members(info.head) + "}");
   }));
 }
 
-void HttpApi::State::updates(const std::string& name, const Query& query, const Reply& reply) {
+void HttpApi::State::updates(const std::string& name, const Query& query, Constraints rows,
+                             const Reply& reply) {
   const auto after = number_of(query, "after", 0);
   if (!after) return reply(problem(after.error()));
   const auto limit = number_of(query, "limit", 100);
   if (!limit) return reply(problem(limit.error()));
   if (*limit == 0 || *limit > kMaxUpdates)
     return reply(problem({Errc::invalid_argument, "\"limit\" must be 1 to " + std::to_string(kMaxUpdates)}));
-  const auto page = answering<link::ReadResult>(reply, [limit = *limit](const link::ReadResult& read) {
-    auto made = updates_reply(read, limit);
-    return made ? *std::move(made) : problem(made.error());
-  });
+  const auto page = answering<link::ReadResult>(
+      reply, [limit = *limit, after = *after, rows = std::move(rows)](const link::ReadResult& read) {
+        auto made = updates_reply(read, {after, limit}, rows);
+        return made ? *std::move(made) : problem(made.error());
+      });
   if (const std::string* text = find(query, "epoch"); text != nullptr && !text->empty()) {
     const auto epoch = parse_epoch(*text);
     if (!epoch) return reply(problem(epoch.error()));
@@ -320,12 +380,13 @@ HttpApi::~HttpApi() = default;
 void HttpApi::guard(const Gate& gate) noexcept { state_->gate = gate.open() ? nullptr : &gate; }
 
 void HttpApi::attach(Admin admin) {
-  state_->admin = std::make_unique<AdminApi>(state_->config, state_->broker, std::move(admin));
+  state_->admin = std::make_unique<AdminApi>(state_->config, state_->clock, state_->broker, std::move(admin));
 }
 
 void HttpApi::handle(const HttpRequest& request, Reply reply) {
   if (std::string_view path = request.path; state_->admin != nullptr && cut(path, "/admin/"))
-    return reply(state_->admin->handle(request, path));
+    return path == "revoke" ? state_->admin->revoke(request, std::move(reply))
+                            : reply(state_->admin->handle(request, path));
   const bool reads = request.method == "GET" || request.method == "HEAD";
   for (const auto& route : State::kRoutes) {
     std::string_view rest = request.path;

@@ -80,6 +80,9 @@ class HttpApi {
     Drain& drain;
     std::string token;  ///< empty: none is good enough
     std::function<Facts()> facts;
+    std::function<std::vector<link::Revocation>()> revocations = [] {
+      return std::vector<link::Revocation>();
+    };
   };
 
   HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources);

@@ -121,6 +121,7 @@ void Publishing::take_update(std::string_view json) {
     send_chunk();
     chunk_first_ = results_.size() - 1;
   }
+  draft->within = limits_.within;
   chunk_.push_back(*std::move(draft));
   if (chunk_.size() >= kChunk) send_chunk();
   if (results_bytes_ > limits_.max_results)

@@ -28,6 +28,7 @@ class Publishing : public std::enable_shared_from_this<Publishing> {
     std::size_t max_results = 0;  ///< bytes of results after which the rest is refused
     /// What speaks against an update to that channel; empty: nothing ever does.
     std::function<Status(std::string_view channel)> permit;
+    std::string within;  ///< of every draft
   };
 
   Publishing(BrokerPort& broker, Form form, std::string default_channel, Limits limits, HttpApi::Reply reply);

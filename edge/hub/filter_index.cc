@@ -11,18 +11,28 @@ constexpr std::size_t kMaxKeys = 16;  // of one filter; further members are left
 
 /// In the order of how few updates one value usually lets through; labels stand at kLabels.
 struct Row {
+  std::string_view name;  ///< in constraints
   std::vector<std::string> Filter::*values;
   std::string Facts::*fact;
 };
-constexpr std::array<Row, 9> kRows{{{&Filter::incident, &Facts::incident},
-                                    {nullptr, nullptr},
-                                    {&Filter::team, &Facts::team},
-                                    {&Filter::environment, &Facts::environment},
-                                    {&Filter::source, &Facts::source},
-                                    {&Filter::category, &Facts::category},
-                                    {&Filter::kind, &Facts::kind},
-                                    {&Filter::status, &Facts::status},
-                                    {&Filter::severity, &Facts::severity}}};
+constexpr std::array<Row, 9> kRows{{{"incident", &Filter::incident, &Facts::incident},
+                                    {"labels", nullptr, nullptr},
+                                    {"team", &Filter::team, &Facts::team},
+                                    {"environment", &Filter::environment, &Facts::environment},
+                                    {"source", &Filter::source, &Facts::source},
+                                    {"category", &Filter::category, &Facts::category},
+                                    {"kind", &Filter::kind, &Facts::kind},
+                                    {"status", &Filter::status, &Facts::status},
+                                    {"severity", &Filter::severity, &Facts::severity}}};
+
+/// The values of a member that let an update through: the filter's, else those it is constrained to.
+const std::vector<std::string>& values_of(const Filter& filter, const Row& row) {
+  const auto& own = filter.*row.values;
+  if (!own.empty()) return own;
+  const auto constraint = std::find_if(filter.within.begin(), filter.within.end(),
+                                       [&](const Constraint& c) { return c.member == row.name; });
+  return constraint != filter.within.end() ? constraint->values : own;
+}
 
 std::uint64_t mixed(std::uint64_t key, std::uint64_t value) noexcept {
   key = (key ^ value) * 0x9E3779B97F4A7C15ULL;
@@ -41,7 +51,7 @@ constexpr bool has(unsigned shape, std::size_t member) noexcept { return (shape 
 std::vector<FilterIndex::Key> FilterIndex::label_values(const Filter& filter) const {
   std::vector<Key> best;
   std::size_t best_uses = 0;
-  for (const auto& [name, values] : filter.labels) {
+  const auto consider = [&](std::string_view name, const std::vector<std::string>& values) {
     std::vector<Key> keys;
     std::size_t uses = 0;
     for (const auto& value : values) {
@@ -50,10 +60,14 @@ std::vector<FilterIndex::Key> FilterIndex::label_values(const Filter& filter) co
         uses = std::max(uses, it->second);
     }
     if (keys.empty() || (!best.empty() && std::pair(keys.size(), uses) >= std::pair(best.size(), best_uses)))
-      continue;
+      return;
     best = std::move(keys);
     best_uses = uses;
-  }
+  };
+  for (const auto& [name, values] : filter.labels) consider(name, values);
+  for (const auto& c : filter.within)
+    if (c.member.starts_with(kLabelMember))
+      consider(std::string_view(c.member).substr(kLabelMember.size()), c.values);
   return best;
 }
 
@@ -66,7 +80,7 @@ FilterIndex::Place FilterIndex::place_of(const Filter& filter) const {
     if (member == kLabels)
       mine = label_values(filter);
     else
-      for (const auto& value : filter.*kRows[member].values) mine.push_back(hash_of(value));
+      for (const auto& value : values_of(filter, kRows[member])) mine.push_back(hash_of(value));
     if (mine.empty()) continue;
     if (place.shape != 0 && combinations * mine.size() > kMaxKeys) continue;
     combinations *= mine.size();

@@ -112,7 +112,11 @@ Status Hub::subscribe(Client& client, Subscribe request) {
   sub->max_rate = request.max_rate;
   client.rated = client.rated || request.max_rate > 0;
   sub->joining = std::make_unique<Joining>();
-  sub->joining->since = request.since;
+  // A position in another view says nothing; nor may the record keep it.
+  if (request.revised)
+    sub->reason = LostReason::filter_changed;
+  else
+    sub->joining->since = request.since;
   ++sub->audience->joining;
   Sub& added = *sub;
   // A second subscription takes the first off the fast path.
@@ -121,6 +125,21 @@ Status Hub::subscribe(Client& client, Subscribe request) {
   client.subs.push_back(std::move(sub));
   joiner_.enter(added);
   return Done{};
+}
+
+void Hub::revise(Client& client, const Constraints& within) {
+  (void)drop_waiting(client);
+  std::vector<Subscribe> again;
+  for (const auto& sub : client.subs) {
+    Subscribe one{sub->id, sub->feed->name, sub->audience->filter, sub->snapshot,
+                  {},      sub->conflate,   sub->max_rate};
+    one.filter.within = within;
+    one.restored = sub->restored;
+    one.revised = true;
+    again.push_back(std::move(one));
+  }
+  while (!client.subs.empty()) drop_sub(client, client.subs.size() - 1);
+  for (auto& one : again) (void)subscribe(client, std::move(one));  // there was room for as many
 }
 
 void Hub::drop_sub(Client& client, std::size_t index) {
@@ -248,7 +267,9 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
     link::SessionSub s;
     s.id = sub->id;
     s.channel = sub->feed->name;
-    s.filter = sub->audience->filter.canonical();
+    Filter own = sub->audience->filter;
+    own.within.clear();
+    s.filter = own.canonical();
     if (sub->confirmed.epoch != Epoch{})
       s.position = sub->confirmed;
     else if (sub->joining && sub->joining->since && !sub->joining->since->malformed)

@@ -39,6 +39,13 @@ class Hub final : private SubOwner {
   /// Fails with not_found.
   Status unsubscribe(Client& client, std::string_view id);
 
+  /// Who may see other rows from now on: its subscriptions begin again, each with a snapshot of them, and
+  /// nothing that waits for it of the old ones is written.
+  void revise(Client& client, const Constraints& within);
+  /// Drops what waits for the client of replays and snapshots. True: there was something, so its
+  /// subscriptions are not whole until they are revised.
+  static bool drop_waiting(Client& client) { return client.tail && client.tail->drop_runs(); }
+
   /// One private frame. False when the client's private frames are at their bound.
   bool send(Client& client, std::string_view json) { return fanout_.send(client, json); }
   bool send_bytes(Client& client, std::string_view frame) { return fanout_.send_bytes(client, frame); }
@@ -55,6 +62,7 @@ class Hub final : private SubOwner {
   static void mark_sent(Client& client);
   /// True when some position moved.
   static bool confirm(Client& client);
+  /// With the filters as the client said them: what it may see is asked again at a resume.
   [[nodiscard]] static std::vector<link::SessionSub> describe(const Client& client);
   [[nodiscard]] std::vector<Client*> take_changed();
   void note_changed(Client& client) { changed(client); }

@@ -75,8 +75,9 @@ void Joiner::admit(Sub& sub, AudienceLog::Cursor cursor) {
 void Joiner::start(Sub& sub) {
   assert(sub.feed->attached);
   if (!sub.joining->since) {
-    if (sub.snapshot)
-      return begin_snapshot(sub, sub.restored ? Outcome::snapshot : Outcome::live, LostReason::none);
+    const bool revised = sub.reason == LostReason::filter_changed;
+    if (sub.snapshot || revised)
+      return begin_snapshot(sub, sub.restored || revised ? Outcome::snapshot : Outcome::live, sub.reason);
     return go_live(sub, Outcome::live, LostReason::none);
   }
   if (sub.joining->since->malformed) return refuse(sub, LostReason::malformed);

@@ -45,4 +45,13 @@ void PrivateTail::take(std::size_t size) {
   if (piece.next == ends.size()) pieces_.pop_front();
 }
 
+bool PrivateTail::drop_runs() {
+  const auto dropped = std::erase_if(pieces_, [this](const Piece& piece) {
+    if (!piece.shared) return false;
+    unsent_ -= piece.run().bytes.size() - piece.sent;
+    return true;
+  });
+  return dropped > 0;
+}
+
 }  // namespace tocsin::edge

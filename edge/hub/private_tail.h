@@ -37,6 +37,8 @@ class PrivateTail {
   [[nodiscard]] std::string_view front(std::size_t max) const;
   /// Removes `size` bytes that front() returned.
   void take(std::size_t size);
+  /// Drops what is left of every run. True: there was one.
+  bool drop_runs();
 
  private:
   struct Piece {

@@ -84,6 +84,7 @@ struct EdgeLink::State {
   void on(const link::SessionMoved& moved) {
     if (sink != nullptr) sink->on_session_moved(moved);
   }
+  void on(const link::Revocations& message);
   void on(link::TicketKeys message) { take_keys(std::move(message.keys), {}); }
   void take_keys(std::vector<std::string> keys, std::string only);
   template <typename M>
@@ -123,6 +124,8 @@ struct EdgeLink::State {
   std::string cluster;
   std::vector<std::string> ticket_keys;  ///< the first signs
   std::vector<link::EdgeInfo> edges;
+  std::uint64_t revocation_list = 0;  ///< the broker's; what was known of another one stays known
+  std::uint64_t revocations = 0;      ///< all of it up to this number were told
   std::string refusal;
   std::string broker_not_ready;
   bool canary_seen = false;
@@ -186,6 +189,20 @@ void EdgeLink::State::on(link::Welcome welcome) {
   beat();
   requests.online(welcome.publish_window);
   puts.online();
+}
+
+/// Told again at each Welcome from the beginning; in between a hole shows that a message was lost.
+void EdgeLink::State::on(const link::Revocations& message) {
+  if (message.list != revocation_list && message.after == 0) {
+    revocation_list = message.list;
+    revocations = 0;
+  }
+  if (sink != nullptr && !message.revocations.empty()) sink->on_revocations(message.revocations);
+  if (message.list != revocation_list || message.after > revocations) {
+    wire.send(link::encode(link::RevocationsAsk{revocation_list, revocations}));
+    return;
+  }
+  revocations = std::max(revocations, message.last);
 }
 
 /// An older broker names `only` one.
@@ -377,6 +394,9 @@ void EdgeLink::stage_sessions(const std::string& target, std::vector<link::Sessi
 void EdgeLink::session_moved(link::SessionMoved moved) {
   State& s = *state_;
   if (s.stage == State::Stage::online) s.wire.send(link::encode(moved));
+}
+void EdgeLink::revoke(std::vector<link::Revocation> revocations, Answer<link::RevokeAnswer> answer) {
+  state_->ask(link::Revoke{0, std::move(revocations)}, std::move(answer));
 }
 const std::vector<link::EdgeInfo>& EdgeLink::edges() const { return state_->edges; }
 const std::string& EdgeLink::ticket_key() const {

@@ -34,6 +34,9 @@ struct Gateway::State final : FeedSink {
   }
 
   link::StageAnswer on_stage(const link::StageSessions& staged) override;
+  void on_revocations(const std::vector<link::Revocation>& revocations) override {
+    if (gate != nullptr && gate->revoked(revocations)) sessions.drop_revoked();
+  }
   void on_session_moved(const link::SessionMoved& moved) override { drain.moved(moved); }
 
   Client* find(ClientId id) { return hub.client(static_cast<std::uint32_t>(id)); }
@@ -87,27 +90,26 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
     if (!parsed) return parsed.error();
     subscribe = *std::move(parsed);
   }
-  std::optional<auth::Principal> principal;
+  Gate::Holder principal;
   const bool events = opening.encoding.door == Door::sse;
   if (state_->gate != nullptr && (events || !opening.token.empty())) {
     auto admitted = state_->gate->admit(opening.token);
     if (!admitted) return admitted.error();
-    if (events && !admitted->permissions.allow(auth::Action::subscribe, subscribe.channel))
+    if (events && !(*admitted)->permissions.allow(auth::Action::subscribe, subscribe.channel))
       return state_->gate->forbidden(auth::Action::subscribe, subscribe.channel);
     principal = *std::move(admitted);
   }
   Client& client = state_->hub.add_client(socket, opening.encoding);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
-  if (opening.encoding.door == Door::sse) {
+  state_->sessions.opened(client);
+  if (principal) state_->sessions.admit(client, std::move(principal));
+  if (events) {
     std::string retry;
     sse::append_retry(retry, kSseRetryMs);
     state_->hub.send_bytes(client, retry);
     state_->sessions.opened_events(client, std::move(subscribe));
-  } else {
-    state_->sessions.opened(client);
   }
-  if (principal) state_->sessions.admit(client, *std::move(principal));
   return ClientId{client.slot};
 }
 

@@ -54,13 +54,18 @@ void Sessions::opened(Client& client) {
   drain_.opened({client.slot, client.serial});
 }
 
-void Sessions::opened_events(Client& client, Subscribe subscribe) {
-  opened(client);
+void Sessions::opened_events(Client& client, Subscribe request) {
   Session& session = of(client);
   by_id_.erase(client.slot);
   session.id = {};
   move(client, SessionEvent::command);
-  if (auto s = hub_.subscribe(client, std::move(subscribe)); !s) refuse(client, s.error(), {}, {});
+  if (auto s = subscribe(client, std::move(request)); !s) refuse(client, s.error(), {}, {});
+}
+
+Status Sessions::subscribe(Client& client, Subscribe request) {
+  if (auto s = may(client, auth::Action::subscribe, request.channel); !s) return s.error();
+  request.filter.within = rows_of(client);
+  return hub_.subscribe(client, std::move(request));
 }
 
 Client* Sessions::find(std::uint32_t slot, std::uint64_t serial) const {
@@ -132,9 +137,7 @@ void Sessions::message(Client& client, std::string_view bytes) {
 
 void Sessions::on(Client& client, Subscribe& command) {
   const std::string id = command.id;
-  if (auto s = may(client, auth::Action::subscribe, command.channel); !s)
-    return refuse(client, s.error(), id, {});
-  if (auto s = hub_.subscribe(client, std::move(command)); !s) refuse(client, s.error(), id, {});
+  if (auto s = subscribe(client, std::move(command)); !s) refuse(client, s.error(), id, {});
 }
 
 void Sessions::on(Client& client, Unsubscribe& command) {
@@ -153,6 +156,7 @@ void Sessions::on(Client& client, PublishOne& command) {
   ++session.publishing;
   metrics_.publishes.add();
   askers_.push_back({client.slot, client.serial, std::move(command.ref), command.draft.channel});
+  command.draft.within = to_json(rows_of(client));
   draft_bytes_ += command.draft.incident.size() + command.draft.event_data.size();
   drafts_.push_back(std::move(command.draft));
   if (drafts_.size() >= kMaxBatch || draft_bytes_ >= kMaxBatchBytes) flush_publishes();

@@ -56,9 +56,12 @@ class Sessions final : public MovePort {
   /// From now on clients need tokens, unless it is open.
   void guard(Gate& gate) noexcept;
   void opened(Client& client);
-  /// The client has shown a token that is good.
-  void admit(Client& client, auth::Principal principal);
+  /// The client has shown a token that is good. After opened(), before opened_events().
+  void admit(Client& client, Gate::Holder principal);
+  /// An event stream, after opened().
   void opened_events(Client& client, Subscribe subscribe);
+  /// Closes whoever speaks under a token that was taken back.
+  void drop_revoked();
   void message(Client& client, std::string_view bytes);
   void pong(Client& client);
   /// The socket is gone. The session's record starts its time-to-live.
@@ -96,6 +99,9 @@ class Sessions final : public MovePort {
   void on(Client& client, Ping& command);
   void on(Client& client, Bye& command);
   void on(Client& client, Malformed& command);
+  /// Every subscription comes this way: permitted, and bound to the rows its client may see. Fails with
+  /// unauthorized, forbidden, or as Hub::subscribe does.
+  Status subscribe(Client& client, Subscribe request);
   void welcome(Client& client, bool resumed);
   [[nodiscard]] std::int64_t delay_after_cut(const Client& client) const;
   void begin_claim(Client& client);
@@ -127,6 +133,8 @@ class Sessions final : public MovePort {
   bool introduced(Client& client, std::string_view token);
   /// Fails with unauthorized or forbidden.
   [[nodiscard]] Status may(const Client& client, auth::Action action, std::string_view channel) const;
+  /// What the client may see at all; none: everything.
+  [[nodiscard]] const Constraints& rows_of(const Client& client) const noexcept;
   void forget_access(const Client& client);
   void expire();
   [[nodiscard]] std::string ticket(const Client& client) const;
@@ -145,9 +153,9 @@ class Sessions final : public MovePort {
   Gate* gate_ = nullptr;  ///< null: no token is asked for
   /// Who a client is, by its token.
   struct Access {
-    std::unique_ptr<auth::Principal> principal;
-    Instant due{};        ///< the token's end; of one that is paused, the close
-    bool paused = false;  ///< the token has expired
+    Gate::Holder principal;  ///< shared by all who show the same token
+    Instant due{};           ///< the token's end; of one that is paused, the close
+    bool paused = false;     ///< the token has expired
   };
   std::vector<Access> access_;  ///< by slot; empty while no token is asked for
   SessionIndex by_id_{[this](std::uint32_t slot) -> std::string_view { return sessions_[slot].id.view(); }};

@@ -12,6 +12,13 @@
 
 namespace tocsin::edge {
 
+namespace {
+/// A token whose key cannot be known at the moment is not a bad one.
+CloseReason reason_of(const Error& error) {
+  return error.code == Errc::unavailable ? CloseReason::try_later : CloseReason::unauthenticated;
+}
+}  // namespace
+
 void Sessions::guard(Gate& gate) noexcept { gate_ = gate.open() ? nullptr : &gate; }
 
 std::string_view Sessions::subject_of(const Client& client) const noexcept {
@@ -19,17 +26,23 @@ std::string_view Sessions::subject_of(const Client& client) const noexcept {
   return access_[client.slot].principal->subject;
 }
 
+const Constraints& Sessions::rows_of(const Client& client) const noexcept {
+  static const Constraints kAll;
+  if (gate_ == nullptr || client.slot >= access_.size() || !access_[client.slot].principal) return kAll;
+  return access_[client.slot].principal->rows;
+}
+
 void Sessions::forget_access(const Client& client) {
   if (client.slot < access_.size()) access_[client.slot] = {};
 }
 
-void Sessions::admit(Client& client, auth::Principal principal) {
+void Sessions::admit(Client& client, Gate::Holder principal) {
   if (access_.size() <= client.slot) access_.resize(client.slot + 1);
   Access& access = access_[client.slot];
   // Told in wall time, waited for in steady time: a clock that is set lets nobody stay or go.
-  const Millis left{principal.expires_ms - clock_.wall_ms()};
+  const Millis left{principal->expires_ms - clock_.wall_ms()};
   access.due = clock_.steady() + std::max(left, Millis{0});
-  access.principal = std::make_unique<auth::Principal>(std::move(principal));
+  access.principal = std::move(principal);
   if (std::exchange(access.paused, false)) hub_.resume(client);
 }
 
@@ -39,7 +52,7 @@ bool Sessions::introduced(Client& client, std::string_view token) {
   if (known && token.empty()) return true;
   auto principal = gate_->admit(token);
   if (principal) return admit(client, *std::move(principal)), true;
-  close(client, CloseReason::unauthenticated, principal.error().detail);
+  close(client, reason_of(principal.error()), principal.error().detail);
   return false;
 }
 
@@ -56,10 +69,12 @@ void Sessions::on(Client& client, Refresh& command) {
   if (command.token.empty()) return refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
   if (gate_ == nullptr) return;
   auto principal = gate_->admit(command.token);
-  if (!principal) return close(client, CloseReason::unauthenticated, principal.error().detail);
-  if (principal->subject != subject_of(client))
+  if (!principal) return close(client, reason_of(principal.error()), principal.error().detail);
+  if ((*principal)->subject != subject_of(client))
     return close(client, CloseReason::unauthenticated, "a session is refreshed by its own subject only");
+  const Constraints before = rows_of(client);
   admit(client, *std::move(principal));
+  const bool other_rows = before != rows_of(client);
   std::vector<std::pair<std::string, std::string>> gone;  // the new token may permit less
   for (const auto& sub : client.subs)
     if (const auto& channel = sub->feed->name;
@@ -68,6 +83,20 @@ void Sessions::on(Client& client, Refresh& command) {
   for (const auto& [id, channel] : gone) {
     (void)hub_.unsubscribe(client, id);
     refuse(client, gate_->forbidden(auth::Action::subscribe, channel), id, {});
+  }
+  // What was made by the old token's right and is not out yet stays here; then no stream is whole any more.
+  if (other_rows || (!gone.empty() && Hub::drop_waiting(client))) hub_.revise(client, rows_of(client));
+}
+
+void Sessions::drop_revoked() {
+  for (std::uint32_t slot = 0; slot < access_.size(); ++slot) {
+    if (!access_[slot].principal) continue;
+    Client* client = hub_.client(slot);
+    if (client == nullptr || of(*client).phase == Phase::closing) continue;
+    const auto good = gate_->still_good(*access_[slot].principal);
+    if (good) continue;
+    hub_.pause(*client);  // what waits for it stays here
+    close(*client, CloseReason::unauthenticated, good.error().detail);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/crypto/crypto.h"
 #include "edge/codec/server_frame.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/codec/ws_frame.h"
@@ -14,6 +15,13 @@ namespace {
 constexpr unsigned kWheelSlots = 10;
 constexpr Millis kRecordEvery{1'000};
 constexpr std::size_t kSmallRecord = 16;
+
+/// Tells one view from another in a record, whatever its size; empty: all rows. The name of records, not a
+/// secret.
+std::string name_of_rows(const Constraints& rows) {
+  return rows.empty() ? std::string()
+                      : crypto::base64url_encode(crypto::hmac_sha256("rows", to_json(rows)).substr(0, 12));
+}
 
 }  // namespace
 
@@ -111,11 +119,13 @@ void Sessions::replay_held(Client& client, const Session::Resume& resume) {
 
 void Sessions::restore(Client& client, const link::SessionRecord& record,
                        const std::vector<std::pair<std::string, Since>>& since) {
+  // Other rows than then: what the client has is of another view, whatever its position.
+  const bool revised = record.rows != name_of_rows(rows_of(client));
   for (const auto& kept : record.subs) {
-    Subscribe subscribe;
-    subscribe.id = kept.id;
-    subscribe.channel = kept.channel;
-    subscribe.restored = true;
+    Subscribe back;
+    back.id = kept.id;
+    back.channel = kept.channel;
+    back.restored = true;
     auto filter = Filter::parse(kept.filter);
     if (!filter) {  // never without: the client would be given what it did not ask for
       refuse(client,
@@ -124,22 +134,21 @@ void Sessions::restore(Client& client, const link::SessionRecord& record,
              kept.id, {});
       continue;
     }
-    subscribe.filter = *std::move(filter);
-    subscribe.conflate = kept.conflate         ? Conflate::when_behind
-                         : kept.never_conflate ? Conflate::never
-                                               : Conflate::when_stalled;
-    subscribe.max_rate = kept.max_rate;
+    back.revised = revised;
+    back.filter = *std::move(filter);
+    back.conflate = kept.conflate         ? Conflate::when_behind
+                    : kept.never_conflate ? Conflate::never
+                                          : Conflate::when_stalled;
+    back.max_rate = kept.max_rate;
     const auto stated =
         std::find_if(since.begin(), since.end(), [&](const auto& s) { return s.first == kept.id; });
     if (stated != since.end())
-      subscribe.since = stated->second;
+      back.since = stated->second;
     else if (kept.position.epoch != Epoch{})
-      subscribe.since = Since{false, kept.position};
+      back.since = Since{false, kept.position};
     else
-      subscribe.snapshot = true;  // it never surely had its snapshot
-    auto allowed = may(client, auth::Action::subscribe, kept.channel);
-    if (auto s = allowed ? hub_.subscribe(client, std::move(subscribe)) : std::move(allowed); !s)
-      refuse(client, s.error(), kept.id, {});
+      back.snapshot = true;  // it never surely had its snapshot
+    if (auto s = subscribe(client, std::move(back)); !s) refuse(client, s.error(), kept.id, {});
   }
 }
 
@@ -149,6 +158,7 @@ link::SessionRecord Sessions::record_of(const Client& client, const Session& ses
   record.subject = subject_of(client);
   record.fence = session.fence;
   record.edge = config_.id;
+  record.rows = name_of_rows(rows_of(client));
   record.subs = Hub::describe(client);
   return record;
 }

@@ -45,6 +45,11 @@ SessionRecord session() {
           "edge-0"};
 }
 
+std::vector<Revocation> revocations() {
+  return {{Revocation::Of::token, "t-1", 0, 1'760'000'100'000, 4},
+          {Revocation::Of::subject, "bob", 1'760'000'000'000, 1'760'000'200'000, 5}};
+}
+
 std::vector<std::pair<std::string, Message>> up() {
   const Draft draft{
       "incidents", "e-1", "updated", "INC1", "2026-01-02T03:04:05Z", "bob", R"({"status":"resolved"})",
@@ -65,7 +70,9 @@ std::vector<std::pair<std::string, Message>> up() {
       {"session_drop", SessionDrop{"00112233445566778899aabbccddeeff", 3}},
       {"stage_sessions", StageSessions{16, "edge-0", "edge-1", {session(), session()}}},
       {"stage_answer", StageAnswer{16, "edge-0", 1, {"overloaded", "cordoned"}}},
-      {"session_moved", SessionMoved{"00112233445566778899aabbccddeeff", 4, "edge-0", "edge-1", "snapshot"}}};
+      {"session_moved", SessionMoved{"00112233445566778899aabbccddeeff", 4, "edge-0", "edge-1", "snapshot"}},
+      {"revoke", Revoke{17, revocations()}},
+      {"revocations_ask", RevocationsAsk{0x0123456789abcdef, 3}}};
 }
 
 std::vector<std::pair<std::string, Message>> down() {
@@ -87,7 +94,9 @@ std::vector<std::pair<std::string, Message>> down() {
           {"channel_info", ChannelInfo{14, head, {"not_found", "no channel"}}},
           {"session_state", SessionState{15, true, session(), {}, "edge-0"}},
           {"session_fenced", SessionFenced{"00112233445566778899aabbccddeeff", 4, "edge-1"}},
-          {"ticket_keys", TicketKeys{{"key", "key before"}}}};
+          {"ticket_keys", TicketKeys{{"key", "key before"}}},
+          {"revocations", Revocations{0x0123456789abcdef, 3, 5, revocations()}},
+          {"revoke_answer", RevokeAnswer{17, {"too_many", "10000"}}}};
 }
 
 bool write(const std::filesystem::path& folder,

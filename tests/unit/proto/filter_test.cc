@@ -15,6 +15,35 @@ Update incident_update(std::string json, bool ends = false) {
 }
 
 TEST_SUITE("Filter") {
+  TEST_CASE("what a filter is within holds whatever else it says, and is not a client's to set") {
+    const auto facts = [](const char* labels) {
+      return facts_of(incident_update(R"({"id":"I1","team":"core","labels":)" + std::string(labels) + "}"));
+    };
+    Filter filter = *Filter::parse(R"({"within":{"team":["core"]}})");
+    CHECK(filter.within.empty());
+    filter.within = {{"label.tenant", {"a", "b"}}, {"team", {"core", "web"}}};
+    filter.normalise();
+    CHECK_FALSE(filter.empty());
+    CHECK(filter.matches(facts(R"({"tenant":"a"})")));
+    CHECK_FALSE(filter.matches(facts(R"({"tenant":"c"})")));
+    CHECK_FALSE(filter.matches(facts(R"({})")));
+    CHECK_FALSE(filter.matches(facts(R"({"tenant":["a"]})")));
+    CHECK_FALSE(filter.matches(facts(R"({"tenant":"a","tenant":"c"})")));
+    CHECK_FALSE(filter.matches_state(facts_of_incident("I1", R"({"labels":{"tenant":"a"}})")));
+    Update event;
+    event.event_name = "tenant";
+    CHECK_FALSE(filter.matches(facts_of(event)));
+    const auto again = Filter::parse_canonical(filter.canonical());
+    REQUIRE(again);
+    CHECK(again->within == filter.within);
+    filter.within = {{"label.tenant", {}}};
+    CHECK_FALSE(filter.matches(facts(R"({"tenant":""})")));
+    CHECK(Filter::parse_canonical(filter.canonical())->within == filter.within);
+    for (const char* bad :
+         {R"({"within":[]})", R"({"within":{"status":["open"]}})", R"({"within":{"team":"a"}})"})
+      CHECK_FALSE(Filter::parse_canonical(bad));
+  }
+
   TEST_CASE("members are ANDed, lists ORed, absent restricts nothing") {
     const auto facts = facts_of(incident_update(
         R"({"id":"I1","severity":"P1","status":"investigating","labels":{"service":"api"},"team":"core"})"));

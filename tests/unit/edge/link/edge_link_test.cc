@@ -291,5 +291,31 @@ TEST_SUITE("edge link: requests") {
   }
 }
 
+TEST_SUITE("edge link: revocations") {
+  using Of = link::Revocation::Of;
+  link::Revocation token(const char* name, std::uint64_t number) { return {Of::token, name, 0, 9, number}; }
+
+  TEST_CASE("L-38: what an edge has missed it asks for, and what it was told of another list it keeps") {
+    Rig rig;
+    rig.attach(0);
+    rig.say(link::Revocations{5, 0, 1, {token("a", 1)}});
+    rig.say(link::Revocations{5, 1, 1, {}});
+    CHECK(rig.sent<link::RevocationsAsk>().empty());
+    rig.say(link::Revocations{5, 2, 3, {token("c", 3)}});  // it did not hear of 2
+    const auto ask = rig.only<link::RevocationsAsk>();
+    CHECK(ask.list == 5);
+    CHECK(ask.after == 1);
+    rig.say(link::Revocations{5, 1, 3, {token("b", 2), token("c", 3)}});
+    rig.wire.sent.clear();
+    rig.say(link::Revocations{5, 3, 3, {}});
+    CHECK(rig.sent<link::RevocationsAsk>().empty());
+    CHECK(rig.sink.revoked == std::vector<std::string>{"a", "c", "b", "c"});
+    rig.say(link::Revocations{6, 4, 4, {}});  // a broker that has lost its folder
+    CHECK(rig.only<link::RevocationsAsk>().after == 3);
+    rig.say(link::Revocations{6, 0, 4, {token("d", 4)}});
+    CHECK(rig.sink.revoked.back() == "d");
+  }
+}
+
 }  // namespace
 }  // namespace tocsin::edge

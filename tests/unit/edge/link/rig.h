@@ -59,6 +59,10 @@ struct RecordingSink final : FeedSink {
     return stage_answer;
   }
   void on_session_moved(const link::SessionMoved& session) override { moved.push_back(session); }
+  void on_revocations(const std::vector<link::Revocation>& list) override {
+    for (const auto& one : list) revoked.push_back(one.name);
+  }
+  std::vector<std::string> revoked;
   std::vector<link::StageSessions> staged;
   link::StageAnswer stage_answer;
   std::vector<link::SessionMoved> moved;
