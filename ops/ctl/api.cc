@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
+#include "common/file.h"
 #include "common/json/json.h"
 #include "ops/ctl/exit_codes.h"
 
@@ -23,6 +25,7 @@ Result<http::Response> Api::fetch(const std::string& method, const std::string& 
 Result<http::Response> Api::ask(const std::string& method, const std::string& path, http::Headers headers,
                                 std::string body) {
   std::string said;
+  for (auto& header : bearer(token_)) headers.push_back(std::move(header));
   for (std::size_t i = 0; i < cluster_.edges.size(); ++i) {
     const auto& edge = cluster_.edges[next_edge_ % cluster_.edges.size()];
     auto answer = fetch(method, edge.http + path, headers, body);
@@ -48,6 +51,21 @@ http::Trust trust_for(const ClusterFile& cluster, const std::string& ca) {
     return edge.http.starts_with("https:") || edge.ws.starts_with("wss:");
   });
   return {tls ? http::Trust::In::authorities : http::Trust::In::nobody, ca};
+}
+
+Result<std::string> token_for(const std::string& token_file) {
+  if (token_file.empty()) {
+    const char* token = std::getenv("TOCSIN_TOKEN");
+    return std::string(token != nullptr ? token : "");
+  }
+  auto token = read_secret(token_file);
+  if (!token) return Error{Errc::invalid_argument, "--token-file: " + token.error().detail};
+  return token;
+}
+
+http::Headers bearer(const std::string& token) {
+  if (token.empty()) return {};
+  return {{"authorization", "Bearer " + token}};
 }
 
 std::string url_encode(std::string_view text) {

@@ -17,8 +17,9 @@ class Api {
  public:
   static constexpr std::chrono::milliseconds kTimeout{10'000};
 
-  Api(ClusterFile cluster, const http::Trust& trust)
-      : cluster_(std::move(cluster)), http_(loop_, trust), client_(http_) {}
+  /// `token` is shown to edges by ask() and get(); empty: none.
+  Api(ClusterFile cluster, const http::Trust& trust, std::string token = {})
+      : cluster_(std::move(cluster)), token_(std::move(token)), http_(loop_, trust), client_(http_) {}
 
   [[nodiscard]] const ClusterFile& cluster() const noexcept { return cluster_; }
 
@@ -35,6 +36,7 @@ class Api {
 
  private:
   ClusterFile cluster_;
+  const std::string token_;
   loop::Loop loop_;
   http::Context http_;
   http::Client client_;
@@ -44,6 +46,12 @@ class Api {
 /// What a command that talks to this cluster's edges believes: nothing beyond plain text when they speak
 /// that, else who `ca` says.
 [[nodiscard]] http::Trust trust_for(const ClusterFile& cluster, const std::string& ca);
+
+/// The token that a command shows to edges: of --token-file, else of $TOCSIN_TOKEN, else none. Fails with
+/// invalid_argument for a file that cannot be read.
+[[nodiscard]] Result<std::string> token_for(const std::string& token_file);
+/// The header that shows it; none for no token.
+[[nodiscard]] http::Headers bearer(const std::string& token);
 
 /// Percent-encodes what may not stand in a query value or a path segment.
 [[nodiscard]] std::string url_encode(std::string_view text);

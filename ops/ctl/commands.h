@@ -10,8 +10,9 @@ namespace tocsin::ops {
 
 /// What every command has.
 struct Common {
-  std::string cluster;  ///< --cluster; empty: found as find_cluster_file() says
-  std::string ca;       ///< --ca: whose certificates an edge with TLS may have; empty: the system's
+  std::string cluster;     ///< --cluster; empty: found as find_cluster_file() says
+  std::string ca;          ///< --ca: whose certificates an edge with TLS may have; empty: the system's
+  std::string token_file;  ///< --token-file: what to show to edges that ask; empty: $TOCSIN_TOKEN, or none
   bool json = false;
 };
 

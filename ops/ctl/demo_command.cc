@@ -52,7 +52,9 @@ int run_demo(const DemoOptions& options) {
   if (!options.json)
     std::fprintf(stderr, "tocsinctl: publishing to %s; watch with: tocsinctl tail %s\n",
                  options.channel.c_str(), options.channel.c_str());
-  const auto report = feed(*cluster, stream, {"demo", options.via, options.json, options.ca});
+  auto token = token_for(options.token_file);
+  if (!token) return complain(token.error());
+  const auto report = feed(*cluster, stream, {"demo", options.via, options.json, options.ca, *token});
   if (!report) return complain(report.error());
   std::puts(report_text(*report, 0, options.json).c_str());
   return report->refused > 0 ? kExitPartly : kExitOk;

@@ -52,7 +52,8 @@ struct FeedOptions {
   std::string what;  ///< for the progress line
   Via via = Via::ingest;
   bool json = false;
-  std::string ca;  ///< as Common's, for HTTP
+  std::string ca;     ///< as Common's, for HTTP
+  std::string token;  ///< for HTTP: the link knows publishers by their keys
 };
 
 /// Fails with unavailable or forbidden when the broker (or every edge) cannot be reached at the start, or

@@ -21,7 +21,7 @@ volatile sig_atomic_t stop_asked = 0;
 class HttpFeed {
  public:
   HttpFeed(const ClusterFile& cluster, DraftStream& stream, const FeedOptions& options)
-      : api_(cluster, trust_for(cluster, options.ca)),
+      : api_(cluster, trust_for(cluster, options.ca), options.token),
         stream_(stream),
         progress_(options.what, stream.total(), options.json) {}
 

@@ -66,7 +66,9 @@ int run_incidents(const IncidentsOptions& options) {
   auto file = open_cluster(options.cluster);
   if (!file) return complain(file.error().detail, kExitUnavailable);
   const http::Trust trust = trust_for(*file, options.ca);
-  Api api(*std::move(file), trust);
+  auto token = token_for(options.token_file);
+  if (!token) return complain(token.error());
+  Api api(*std::move(file), trust, *std::move(token));
   if (!options.id.empty()) return show_one(api, options);
 
   std::uint64_t shown = 0;

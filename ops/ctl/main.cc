@@ -9,6 +9,7 @@
 #include "ops/ctl/commands.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/move_args.h"
+#include "ops/ctl/revoke.h"
 #include "ops/ctl/token.h"
 #include "ops/ctl/up.h"
 
@@ -33,6 +34,7 @@ struct Line {
   DemoOptions demo;
   MoveLine moves;
   TokenLine token;
+  RevokeLine revoke;
   std::string config_file;
   int exit_code = kExitOk;
 };
@@ -43,6 +45,10 @@ void runs(CLI::App* command, Line& line, Options& options, int (*run)(const Opti
   command->add_option("--cluster", options.cluster, "cluster.json to use");
   command
       ->add_option("--ca", options.ca, "PEM file with the authorities that an edge's certificate may be from")
+      ->check(CLI::ExistingFile);
+  command
+      ->add_option("--token-file", options.token_file,
+                   "File with the token to show to edges that ask for one; else $TOCSIN_TOKEN")
       ->check(CLI::ExistingFile);
   command->callback([&line, &options, run] {
     if (options.cluster.empty()) options.cluster = line.common.cluster;
@@ -173,6 +179,9 @@ int run(int argc, char** argv) {
   line.token.common = &line.common;
   line.token.exit_code = &line.exit_code;
   add_token(app, line.token);
+  line.revoke.common = &line.common;
+  line.revoke.exit_code = &line.exit_code;
+  add_revoke(app, line.revoke);
   auto* check = app.add_subcommand("check-config", "Would every program accept this file of settings?");
   check->add_option("file", line.config_file)->required()->check(CLI::ExistingFile);
   check->add_flag("--json", line.common.json, "JSON for machines");

@@ -150,7 +150,9 @@ int run_publish(const PublishOptions& options) {
   auto file = open_cluster(options.cluster);
   if (!file) return complain(file.error().detail, kExitUnavailable);
   const http::Trust trust = trust_for(*file, options.ca);
-  Api api(*std::move(file), trust);
+  auto token = token_for(options.token_file);
+  if (!token) return complain(token.error());
+  Api api(*std::move(file), trust, *std::move(token));
   Sender sender(api, options);
   Status done = Done{};
   if (!options.file.empty()) {

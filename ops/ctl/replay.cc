@@ -31,7 +31,9 @@ int run_replay_servicenow(const ReplayOptions& options) {
   if (options.strict && rows->bad_rows() > 0)
     return complain("nothing was published: --strict, and rows are bad", kExitPartly);
 
-  const auto report = feed(*cluster, *rows, {"replay", options.via, options.json, options.ca});
+  auto token = token_for(options.token_file);
+  if (!token) return complain(token.error());
+  const auto report = feed(*cluster, *rows, {"replay", options.via, options.json, options.ca, *token});
   if (!report) return complain(report.error());
   std::puts(report_text(*report, rows->bad_rows(), options.json).c_str());
   return report->refused + rows->bad_rows() > 0 ? kExitPartly : kExitOk;

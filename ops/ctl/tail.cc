@@ -18,6 +18,7 @@ namespace {
 
 constexpr Millis kFirstDelay{100};
 constexpr Millis kMaxDelay{3'000};
+constexpr std::uint16_t kUnauthenticated = 4401;
 
 /// One stream over as many sockets as it takes.
 class Tail {
@@ -64,7 +65,11 @@ class Tail {
                    .on_text = [this](std::string_view text) { on_text(text); },
                    .on_close = [this](std::uint16_t code,
                                       std::string_view reason) { on_close(code, std::string(reason)); }});
-    if (auto ok = socket_->connect(edge.ws, "tocsin.v1.json", {}); !ok) fail(ok.error().detail, kExitFailure);
+    // Read anew: whoever issues tokens replaces the file in time.
+    const auto token = token_for(options_.token_file);
+    if (!token) return fail(token.error().detail, kExitUsage);
+    if (auto ok = socket_->connect(edge.ws, "tocsin.v1.json", bearer(*token)); !ok)
+      fail(ok.error().detail, kExitFailure);
   }
 
   void on_text(std::string_view text) {
@@ -115,6 +120,9 @@ class Tail {
 
   void on_close(std::uint16_t code, const std::string& reason) {
     if (done_) return;
+    if (code == kUnauthenticated && !subscribed_before_)
+      return fail("the edge does not take the token: " + reason + " (--token-file or $TOCSIN_TOKEN)",
+                  kExitFailure);
     ++next_edge_;
     // Each edge once at once, then with growing pauses; an edge that names a delay knows better.
     delay_ = delay_ == Millis{0} ? kFirstDelay : std::min(kMaxDelay, delay_ * 2);

@@ -44,11 +44,23 @@ Result<auth::Claims> claims_of(const MintOptions& options) {
   claims.issued_s = SystemClock().wall_ms() / 1'000;
   claims.expires_s = claims.issued_s + lasts->count() / 1'000;
   claims.permissions = {options.channels, options.publish, options.admin};
+  claims.token_id = options.token_id;
+  for (const auto& word : options.claims) {
+    const auto equals = word.rfind('=');
+    if (equals == std::string::npos || equals == 0 || !json::valid_utf8(word))
+      return Error{Errc::invalid_argument, "--claim is name=value, not \"" + word + "\""};
+    const std::string value = word.substr(equals + 1);
+    const bool list = value.starts_with('[');
+    if (list && !json::parse(value))
+      return Error{Errc::invalid_argument, "--claim " + word + " is no JSON list"};
+    claims.more.emplace_back(word.substr(0, equals), list ? value : json::quoted(value));
+  }
   for (const auto* list : {&options.channels, &options.publish, &options.admin})
     for (const auto& pattern : *list)
       if (auto ok = auth::check_pattern(pattern); !ok)
         return Error{Errc::invalid_argument, "\"" + pattern + "\": " + ok.error().detail};
-  for (const auto* text : {&options.subject, &options.issuer, &options.audience, &options.key_id})
+  for (const auto* text :
+       {&options.subject, &options.issuer, &options.audience, &options.key_id, &options.token_id})
     if (!json::valid_utf8(*text)) return Error{Errc::invalid_argument, "a word is not UTF-8"};
   return claims;
 }
@@ -90,6 +102,9 @@ void add_token(CLI::App& app, TokenLine& line) {
       ->delimiter(',');
   mint->add_option("--publish", o.publish, "What may be published to")->delimiter(',');
   mint->add_option("--admin", o.admin, "What may be administered")->delimiter(',');
+  mint->add_option("--token-id", o.token_id, "Its \"jti\", by which it can be revoked");
+  mint->add_option("--claim", o.claims,
+                   "A further claim, repeatable: tenant=acme, or a list: 'tenant=[\"a\",\"b\"]'");
   mint->add_option("--issuer", o.issuer, "The edges' auth.issuer");
   mint->add_option("--audience", o.audience, "The edges' auth.audience");
   mint->add_option("--expires", o.expires, "90s, 5m, 2h")->capture_default_str();

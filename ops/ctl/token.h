@@ -16,6 +16,8 @@ struct MintOptions : Common {
   std::vector<std::string> admin;
   std::string issuer;
   std::string audience;
+  std::string token_id;
+  std::vector<std::string> claims;  ///< name=value
   std::string expires = "1h";
   std::string permissions_claim = "permissions";
 };
