@@ -127,7 +127,7 @@ void Desk::give_shares(const std::vector<Stand>& stands) {
   if (const Move* move = sharing_.empty() ? nullptr : moves_.find(sharing_); move != nullptr) {
     if (!move->ended()) return;
     sharing_.clear();
-    return newcomers_.settled(stands);
+    return newcomers_.settled(sharers_);  // not those that have come since
   }
   if (!newcomers_.due(stands, clock_.steady()) || moves_.any_running()) return;
   if (balance(edges()).good) return newcomers_.settled(stands);
@@ -136,6 +136,7 @@ void Desk::give_shares(const std::vector<Stand>& stands) {
   const auto move = moves_.start(std::move(order));
   if (!move) return;  // the next tick tries again
   sharing_ = (*move)->record().id;
+  sharers_ = stands;
   log::info("edges have come, clients are spread anew", {{"plan", sharing_}});
 }
 

@@ -122,6 +122,7 @@ class Desk final : public Site {
   Instant broker_next_{};
   bool loaded_ = false;
   bool over_ = false;                            ///< lost the lease, or stopping
+  std::vector<Stand> sharers_;                   ///< for whom
   std::string sharing_;                          ///< id of the rebalance that newcomers caused
   std::map<std::string, std::string> troubles_;  ///< as last logged, by what they are about
   std::string written_file_;

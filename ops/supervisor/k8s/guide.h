@@ -59,7 +59,7 @@ class Newcomers {
 
   /// True once for each set of newcomers, when nothing leaves, starts or is to be replaced.
   [[nodiscard]] bool due(const std::vector<Stand>& all, Instant now);
-  /// Those that are there now have their share, or had their chance.
+  /// These have their share, or had their chance.
   void settled(const std::vector<Stand>& all);
 
  private:
