@@ -352,6 +352,27 @@ TEST_CASE("a target that goes away mid-way gets no more; those on the way to it 
   CHECK(w.report().targets.at("b") > 250);
 }
 
+TEST_CASE("a drain that runs is told other targets: from then on only those; it stays the drain it was") {
+  World w(400);
+  auto o = order();
+  o.id = "first";
+  o.rate = 100;
+  REQUIRE(w.drain.start(o));
+  w.wait(Millis{1'200});
+  const auto before = w.report().targets["b"];
+  auto better = order();
+  better.id = "second";
+  better.targets = {"a"};
+  REQUIRE(w.drain.start(better));
+  REQUIRE(w.drain.start(order()));  // one that names none changes nothing
+  auto wrong = better;
+  wrong.targets = {"nobody"};
+  CHECK(w.drain.start(wrong).error().code == Errc::not_found);
+  w.finish();
+  CHECK(w.report().id == "first");
+  CHECK(w.report().migrated == 400);
+  CHECK(w.report().targets.at("b") <= before + 20);  // those that were on their way
+}
 TEST_CASE("abort: the edge is ready again, offers that are out may be followed, nobody is closed") {
   World w(300);
   auto o = order();
