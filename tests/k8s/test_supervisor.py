@@ -72,7 +72,7 @@ def test_it_sees_pods_again_after_a_fault(kube, fault):
     for s in kube.supervisors:
         if s.child.poll() is not None:
             s.start()
-    until(lambda: kube.leader() is not None and kube.leader().cluster_file.exists(), "a supervisor in charge", 30)
+    kube.wait_in_charge()
     scale_and_see(kube, 3 if kube.api.get("statefulsets", SET)["spec"]["replicas"] == 2 else 2)
     assert not [r for r in api.refused if r[0] != "401"], api.refused
 

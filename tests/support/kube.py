@@ -8,6 +8,7 @@ import subprocess
 import yaml
 
 from . import manifests
+from .http import request
 from .kube_api import ApiServer
 from .kube_nodes import SET, Nodes
 from .process import Broker, free_port
@@ -45,7 +46,8 @@ class Supervisor:
                    TOCSIN_KUBERNETES_ADMIN_URL=self.url, TOCSIN_SUPERVISOR_LISTEN=f"127.0.0.1:{self.port}", TOCSIN_CLUSTER_DIR=str(self.folder),
                    TOCSIN_BROKER_HTTP_URL=self.kube.broker.http, TOCSIN_KUBERNETES_API=self.kube.api.url,
                    TOCSIN_KUBERNETES_CA_FILE=str(self.kube.api.ca_file), TOCSIN_KUBERNETES_TOKEN_FILE=str(self.kube.api.token_file),
-                   TOCSIN_KUBERNETES_EDGE_URL=f"http://{{ip}}:{self.kube.nodes.port}", TOCSIN_KUBERNETES_LEASE_MS=str(self.kube.lease_ms), **self.kube.more)
+                   TOCSIN_KUBERNETES_EDGE_URL=f"http://{{ip}}:{self.kube.nodes.port}", TOCSIN_KUBERNETES_LEASE_MS=str(self.kube.lease_ms))
+        env.update(self.kube.more)
         words = [*container["command"], *map(self.kube.rewrite, container["args"])]
         with open(self.folder / "log", "ab") as log:
             self.child = subprocess.Popen([program(words[0]), *words[1:]], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean_env(**env))
@@ -104,7 +106,7 @@ class Kube:
             for _ in range(self.wanted):
                 self.add_supervisor()
             self.wait_pods(self.replicas)
-            until(lambda: self.leader() is not None and self.leader().cluster_file.exists(), "a supervisor to be in charge", 20)
+            self.wait_in_charge()
         except BaseException:
             print(self.logs())
             self.__exit__()
@@ -129,6 +131,13 @@ class Kube:
         lease = self.api.get("leases", "tocsin-supervisor")
         holder = lease.get("spec", {}).get("holderIdentity")
         return next((s for s in self.supervisors if s.name == holder and s.child.poll() is None), None)
+
+    def wait_in_charge(self, timeout=30):
+        """Until one takes orders."""
+        def takes_orders():
+            reply = request("GET", self.leader().url + "/status", headers={"Authorization": f"Bearer {TOKEN}"})
+            return reply.status == 200 and self.leader().cluster_file.exists()
+        until(lambda: self.leader() is not None and takes_orders(), "a supervisor to be in charge", timeout, pause=0.05)
 
     def status(self):
         done = self.leader().ctl("status", "--json")

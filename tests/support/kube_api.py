@@ -169,6 +169,11 @@ class ApiServer:
         self._kept = self.loop.run_until_complete(start())
         self._ready.set()
         self.loop.run_forever()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self.loop.close()
 
     def _call(self, what):
         self.loop.call_soon_threadsafe(what)
