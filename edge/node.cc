@@ -38,6 +38,7 @@ namespace tocsin::edge {
 namespace {
 
 constexpr Millis kTick{100};
+constexpr Millis kPresentWait{3'000};
 constexpr Millis kStopMargin{5'000};  ///< a service manager waits so much longer than we mean to take
 constexpr Millis kFetchTimeout{10'000};
 
@@ -74,6 +75,7 @@ struct Node::State {
   Status attach_admin();
   Status fetch_keys();
   void write_ready_file();
+  void present();
   void on_signal(int number);
   void begin_leaving();
   void begin_stop();
@@ -117,6 +119,8 @@ struct Node::State {
   std::string ws_url;
   const std::string revision_text{revision()};
   bool announced = false;
+  bool presented = false;  ///< to the service manager
+  Instant present_by{};
   bool leaving = false;  ///< SIGTERM: a drain, then the end
   bool stopping = false;
   Instant leave_by{};
@@ -198,6 +202,7 @@ void Node::State::tick() {
   server.tick();
   turn_end.request();  // timers run before the loop waits for input: what they made is not to wait for it
   if (!announced && !leaving && !stopping && link.ready()) write_ready_file();
+  if (announced && !leaving && !stopping && !presented) present();
   if (leaving) service.status("draining: " + std::to_string(gateway.clients()) + " clients");
   if (leaving && !stopping && (!gateway.drain().running() || clock.steady() >= leave_by)) begin_stop();
   if (stopping && stopped()) loop.stop();
@@ -263,7 +268,7 @@ Status Node::State::attach_admin() {
 void Node::State::write_ready_file() {
   announced = true;
   log::info("ready", {{"http", http_url}, {"ws", ws_url}, {"cluster", link.cluster()}});
-  service.ready("serves " + ws_url);
+  present_by = clock.steady() + kPresentWait;
   if (config.ready_file.empty()) return;
   std::string text =
       "{\"pid\":" + std::to_string(getpid()) + ",\"port\":" + std::to_string(server.port()) + ",\"http\":";
@@ -272,6 +277,18 @@ void Node::State::write_ready_file() {
   json::append_quoted(text, ws_url);
   text += "}\n";
   if (auto written = write_atomically(config.ready_file, text); !written) log::error(written.error().detail);
+}
+
+/// A service manager that restarts edge after edge stops the next one when this one is ready: by then the
+/// others must know that they can drain to it.
+void Node::State::present() {
+  const auto& edges = link.edges();
+  const bool known = std::any_of(edges.begin(), edges.end(), [this](const link::EdgeInfo& edge) {
+    return edge.id == config.id && edge.state == name_of(EdgeState::ready);
+  });
+  if (!known && clock.steady() < present_by) return;
+  presented = true;
+  service.ready("serves " + ws_url);
 }
 
 /// SIGTERM asks for a drain; a second one, or SIGINT, for haste; another then for the end.
