@@ -50,6 +50,13 @@ struct Config {
   std::int64_t ticket_key_keep_s = 8 * 86'400;
   std::int64_t revocations_max = 10'000;
 
+  std::int64_t backup_every_s = 0;
+  std::string backup_folder;
+  std::int64_t backup_keep = 24;
+  std::int64_t backup_keep_days = 0;
+  std::int64_t backup_rate_mb = 32;
+  std::int64_t backup_reserve_mb = 512;
+
   std::string curve_key_file;
   std::string curve_allow_dir;
   log::Level log_level = log::Level::info;
@@ -144,6 +151,22 @@ inline constexpr auto kOptions = std::to_array({
         "auth.revocations_max",
         "Tokens and subjects that can be revoked at a time; each ends with the longest token that it is for.",
         {.min = 1, .max = 1'000'000}),
+    config::option<&Config::backup_every_s>("backup.every_s",
+                                            "Seconds between two backups that the broker makes; 0: none.",
+                                            {.min = 0, .max = 366 * 86'400}),
+    config::option<&Config::backup_folder>(
+        "backup.folder", "Folder of backups, best on another disk; empty: backups, beside broker.data_dir."),
+    config::option<&Config::backup_keep>("backup.keep", "Newest backups that are kept; 0: however many.",
+                                         {.min = 0, .max = 1'000'000}),
+    config::option<&Config::backup_keep_days>(
+        "backup.keep_days", "Days that a backup is kept; 0: however many.", {.min = 0, .max = 36'500}),
+    config::option<&Config::backup_rate_mb>(
+        "backup.rate_mb_per_s",
+        "MiB of the log that a backup reads in a second, so that publishers do not wait; 0: as fast as it goes.",
+        {.min = 0, .max = 100'000}),
+    config::option<&Config::backup_reserve_mb>("backup.reserve_mb",
+                                               "MiB that a backup leaves free on its disk, or else fails.",
+                                               {.min = 0, .max = 1LL << 40}),
     config::option<&Config::curve_key_file>(
         "curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
     config::option<&Config::curve_allow_dir>(

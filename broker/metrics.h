@@ -49,6 +49,18 @@ struct Metrics {
                                 "Messages of peers that could not be understood."};
   metrics::Counter send_failures{registry, "tocsin_broker_send_failures_total",
                                  "Messages a peer's queue did not take."};
+  metrics::CounterFamily backups{registry,
+                                 "tocsin_broker_backups_total",
+                                 "Scheduled backups, by outcome.",
+                                 "outcome",
+                                 {"done", "failed"}};
+  metrics::Gauge backup_interval{registry, "tocsin_broker_backup_interval_seconds",
+                                 "Time between two scheduled backups; 0: none are scheduled."};
+  metrics::Gauge backup_newest{registry, "tocsin_broker_backup_newest_timestamp_seconds",
+                               "When the newest backup was begun, in seconds since 1970; 0: there is none."};
+  metrics::Gauge backup_bytes{registry, "tocsin_broker_backup_bytes", "Size of the newest backup."};
+  metrics::Gauge backup_took_ms{registry, "tocsin_broker_backup_took_milliseconds",
+                                "How long the last scheduled backup took."};
 };
 
 }  // namespace tocsin::broker

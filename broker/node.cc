@@ -7,6 +7,7 @@
 #include <csignal>
 #include <optional>
 
+#include "broker/backup/schedule.h"
 #include "broker/core.h"
 #include "broker/log/memory_log_store.h"
 #include "broker/log/split_log_store.h"
@@ -81,6 +82,7 @@ struct Node::Parts {
   std::unique_ptr<mq::Router> router;
   http::Context http{loop};
   std::unique_ptr<http::Server> server;
+  std::optional<backup::Schedule> backups;
   loop::Timer ticker{loop};
   loop::Timer stopper{loop};
   std::optional<loop::Signals> signals;
@@ -105,6 +107,7 @@ struct Node::Parts {
   Status serve_http();
   Status write_ready_file() const;
   void answer(const http::Request& request, const http::Responder& respond);
+  void schedule_backups();
   void stop();
   void stop_when_idle();
 };
@@ -189,6 +192,19 @@ Status Node::Parts::write_ready_file() const {
   return write_atomically(config.ready_file, text + "}\n");
 }
 
+void Node::Parts::schedule_backups() {
+  if (config.backup_every_s == 0) return;
+  backup::Schedule::Options options;
+  options.request.data_dir = config.data_dir;
+  options.request.folder = backup::folder_for(config.data_dir, config.backup_folder);
+  options.request.bytes_per_s = static_cast<std::uint64_t>(config.backup_rate_mb) << 20U;
+  options.request.reserve_bytes = static_cast<std::uint64_t>(config.backup_reserve_mb) << 20U;
+  options.retention = {static_cast<std::uint64_t>(config.backup_keep),
+                       static_cast<std::uint64_t>(config.backup_keep_days)};
+  options.every = std::chrono::seconds(config.backup_every_s);
+  backups.emplace(std::move(options), metrics);
+}
+
 void Node::Parts::stop() {
   if (std::exchange(stopping, true)) return;
   service.stopping("commits and answers what is under way", 2 * kStopLimit);
@@ -222,6 +238,7 @@ Result<std::unique_ptr<Node>> Node::start(const Config& config) {
   p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT}, [&p](int) { p.stop(); });
   if (auto ok = p.write_ready_file(); !ok) return ok.error();
   p.service.ready("serves " + p.router->endpoint());
+  p.schedule_backups();
   log::info("the broker serves", {{"ingest", p.router->endpoint()}, {"cluster", p.folder.cluster_id()}});
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }

@@ -82,6 +82,10 @@ Statement& Statement::blob(int at, std::string_view v) {
   sqlite3_bind_blob64(stmt_.get(), at, v.data() == nullptr ? "" : v.data(), v.size(), nullptr);
   return *this;
 }
+Statement& Statement::null(int at) {
+  sqlite3_bind_null(stmt_.get(), at);
+  return *this;
+}
 
 Result<bool> Statement::step() {
   const int code = sqlite3_step(stmt_.get());
@@ -103,5 +107,18 @@ std::string_view Statement::bytes(int column) const {
   const auto* data = static_cast<const char*>(sqlite3_column_blob(stmt_.get(), column));
   return {data == nullptr ? "" : data, static_cast<std::size_t>(sqlite3_column_bytes(stmt_.get(), column))};
 }
+Statement::Kind Statement::kind(int column) const {
+  switch (sqlite3_column_type(stmt_.get(), column)) {
+    case SQLITE_INTEGER:
+      return Kind::integer;
+    case SQLITE_TEXT:
+      return Kind::text;
+    case SQLITE_NULL:
+      return Kind::null;
+    default:
+      return Kind::blob;
+  }
+}
+int Statement::columns() const { return sqlite3_column_count(stmt_.get()); }
 
 }  // namespace tocsin::broker

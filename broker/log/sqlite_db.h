@@ -45,6 +45,7 @@ class Statement {
   Statement& integer(int at, std::uint64_t v) { return integer(at, static_cast<std::int64_t>(v)); }
   Statement& text(int at, std::string_view v);
   Statement& blob(int at, std::string_view v);
+  Statement& null(int at);
 
   /// True when a row is there, false at the end.
   [[nodiscard]] Result<bool> step();
@@ -58,6 +59,9 @@ class Statement {
     return static_cast<std::uint64_t>(integer(column));
   }
   [[nodiscard]] std::string_view bytes(int column) const;
+  enum class Kind : std::uint8_t { null, integer, text, blob };
+  [[nodiscard]] Kind kind(int column) const;
+  [[nodiscard]] int columns() const;
 
  private:
   struct Finalize {

@@ -124,6 +124,8 @@ Status limit_size(Db& db, std::int64_t max_bytes) {
 
 }  // namespace
 
+Status create_schema(Db& db) { return db.run(kCreate); }
+
 Result<Db> open_database(DataFolder& folder, const std::function<std::uint64_t()>& random,
                          std::int64_t max_bytes) {
   const std::string path = folder.database();

@@ -14,6 +14,9 @@ inline constexpr std::int64_t kSchemaVersion = 1;
 /// of head.
 inline constexpr std::uint64_t kWalBytes = 4'000 * (8'192 + 24);
 
+/// The tables of kSchemaVersion in a database that has none yet: for a restore.
+[[nodiscard]] Status create_schema(Db& db);
+
 /// The writer's connection, ready: WAL, synchronous=FULL, schema in place, epochs settled.
 /// Fails with newer_schema, corrupt, disk_full or io, in a sentence that says what to do.
 [[nodiscard]] Result<Db> open_database(DataFolder& folder, const std::function<std::uint64_t()>& random,

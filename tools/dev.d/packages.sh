@@ -3,13 +3,14 @@ build_packages=(
   g++ ccache meson ninja-build pkg-config mold git xz-utils
   libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libzmq3-dev cppzmq-dev protobuf-compiler libprotobuf-dev
   rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
-  libssl-dev openssl zlib1g-dev doctest-dev
+  libssl-dev openssl zlib1g-dev libzstd-dev doctest-dev
   python3
 )
 packages=(
   "${build_packages[@]}"
   python3-pytest python3-websockets python3-aiohttp python3-zmq python3-protobuf
   nodejs spin
+  prometheus python3-yaml   # promtool tests the alerts; no server is started
 )
 command -v npm >/dev/null || packages+=(npm)   # other packages of Node bring it along, Debian's does not
 browser_packages=(chromium)   # the board's tests
