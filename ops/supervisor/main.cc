@@ -13,6 +13,7 @@
 #include "common/service_manager.h"
 #include "ops/cluster/file.h"
 #include "ops/supervisor/admin.h"
+#include "ops/supervisor/alerts/alert_watch.h"
 #include "ops/supervisor/cluster.h"
 #include "ops/supervisor/desk.h"
 #include "ops/supervisor/k8s/run.h"
@@ -95,6 +96,8 @@ class Run {
         http_, clock_, [&cluster] { return edge_targets(cluster); }, *token);
     Desk desk(loop_, clock_, metrics_, folder_, cluster, watch);
     admin.serve(desk);
+    AlertWatch alerts(loop_, http_, clock_, config_, metrics_, folder_, cluster, watch);
+    if (auto started = alerts.start(); !started) return complain(started.error().detail, kExitUsage);
     cluster.start();
     desk.start();
     loop_.run();

@@ -30,6 +30,13 @@ struct Metrics {
                                   "Changes that somebody else came before, and that were tried again."};
   metrics::Gauge kube_troubles{registry, "tocsin_supervisor_kubernetes_troubles",
                                "What the API server does not answer or permit now; /status says what."};
+  metrics::Gauge alerts_firing{registry, "tocsin_supervisor_alerts_firing",
+                               "Alerts of the webhook that are on, told or not."};
+  metrics::CounterFamily alert_posts{registry,
+                                     "tocsin_supervisor_alert_posts_total",
+                                     "Posts to the webhook, by outcome.",
+                                     "outcome",
+                                     {"taken", "failed"}};
   metrics::Counter refused{registry, "tocsin_supervisor_admin_refused_total",
                            "Admin requests without the right token."};
 };
