@@ -11,11 +11,13 @@ inline constexpr int kExitNotReady = 7;     ///< status: not every process is re
 inline constexpr int kExitDeadline = 8;     ///< a move: its deadline came, some clients were closed for it
 inline constexpr int kExitAborted = 9;      ///< a move that was waited for was called off
 inline constexpr int kExitConflict = 10;    ///< refused: another move is under way, or maintenance is on
+inline constexpr int kExitRemarks = 13;     ///< doctor: nothing is broken, but something will be
 
 inline constexpr const char* kExitHelp =
     "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 cannot start (port in use, folder unusable);\n"
     "4 no such incident, channel, edge or plan; 5 nobody answers, or no edge takes clients;\n"
     "6 partly done: some updates were refused; 7 not every process is ready (status);\n"
-    "8 a drain ended by its deadline; 9 it was called off; 10 refused: another one is under way, or maintenance is on.";
+    "8 a drain ended by its deadline; 9 it was called off; 10 refused: another one is under way, or maintenance is on;\n"
+    "13 the doctor has remarks.";
 
 }  // namespace tocsin::ops

@@ -6,7 +6,9 @@
 #include <map>
 
 #include "common/version.h"
+#include "ops/ctl/backup.h"
 #include "ops/ctl/commands.h"
+#include "ops/ctl/doctor.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/move_args.h"
 #include "ops/ctl/revoke.h"
@@ -35,6 +37,8 @@ struct Line {
   MoveLine moves;
   TokenLine token;
   RevokeLine revoke;
+  BackupLine backup;
+  DoctorLine doctor;
   std::string config_file;
   int exit_code = kExitOk;
 };
@@ -182,6 +186,12 @@ int run(int argc, char** argv) {
   line.revoke.common = &line.common;
   line.revoke.exit_code = &line.exit_code;
   add_revoke(app, line.revoke);
+  line.backup.common = &line.common;
+  line.backup.exit_code = &line.exit_code;
+  add_backup(app, line.backup);
+  line.doctor.common = &line.common;
+  line.doctor.exit_code = &line.exit_code;
+  add_doctor(app, line.doctor);
   auto* check = app.add_subcommand("check-config", "Would every program accept this file of settings?");
   check->add_option("file", line.config_file)->required()->check(CLI::ExistingFile);
   check->add_flag("--json", line.common.json, "JSON for machines");

@@ -1,0 +1,144 @@
+"""The supervisor's webhook and the doctor, with real processes that really die and a real HTTP server that listens."""
+import http.server
+import json
+import os
+import queue
+import signal
+import threading
+
+import pytest
+
+from support.cluster import Cluster
+from support.process import Pair
+from support.programs import run_program
+from support.wait import until
+
+CONFIG = """
+alerts:
+  webhook_url: http://127.0.0.1:{port}/hook
+  webhook_token_file: {token}
+  check_ms: 100
+  resolve_ms: 200
+  process_down_ms: 300
+  restarts: 0
+  disk_free_percent: 0
+  memory_mb: 0
+"""
+
+
+class Hook:
+    """An HTTP server that takes alerts; `answers` are the statuses it gives first, then 200."""
+
+    def __init__(self, answers=()):
+        self.posts, self.answers = queue.Queue(), list(answers)
+        hook = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = hook.answers.pop(0) if hook.answers else 200
+                hook.posts.put((status, self.path, self.headers.get("Authorization"), json.loads(body)))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def next(self, timeout=30):
+        return self.posts.get(timeout=timeout)
+
+    def about(self, key, status):
+        """The next post of this alert that was taken; others may come between."""
+        while True:
+            code, _, _, body = self.next()
+            if (body["key"], body["status"]) == (key, status) and code == 200:
+                return body
+
+
+@pytest.fixture
+def told(tmp_path):
+    token = tmp_path / "hook.token"
+    token.write_text("shh\n")
+    with Hook(answers=[503]) as hook:
+        with Cluster(tmp_path / "cluster", edges=1, config=CONFIG.format(port=hook.port, token=token)) as cluster:
+            yield cluster, hook
+
+
+def test_what_is_wrong_is_posted_until_it_is_taken_once_and_so_is_its_end(told):
+    cluster, hook = told
+    edge = cluster.pid_of("edge-0")
+    assert cluster.ctl("maintenance", "on").code == 0
+    os.kill(edge, signal.SIGSTOP)   # it hangs
+    try:
+        until(lambda: not json.loads(cluster.ctl("status", "--json").out)["ready"], "the edge to be missed")
+        assert hook.posts.empty(), "maintenance silences this"
+        assert cluster.ctl("maintenance", "off").code == 0
+        code, path, authorization, body = hook.next()
+        assert (code, path, authorization) == (503, "/hook", "Bearer shh")
+        again = hook.next()
+        assert again[0] == 200 and again[3]["key"] == body["key"] == "process_down/edge-0", "it was tried again"
+    finally:
+        os.kill(edge, signal.SIGCONT)
+    body = again[3]
+    assert body["status"] == "firing" and body["service"] == "tocsin" and body["hostname"] and body["timestamp"].endswith("Z")
+    alert = body["alert"]
+    assert alert["type"] == "process_down" and alert["subject"] == "edge-0" and "edge-0 has not been ready" in alert["message"]
+    assert alert["value"] >= 0.3 and alert["runbook"] == "ops/runbook/alerts/TocsinProcessDown.md"
+    assert hook.about("process_down/edge-0", "resolved")
+    cluster.wait_ready()
+    until(lambda: json.loads((cluster.dir / "alerts.json").read_text()) == {"alerts": []}, "the end to be remembered")
+    assert hook.posts.empty(), "once, and nothing else"
+
+
+def test_a_webhook_that_is_no_url_is_refused_at_start(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("alerts: {webhook_url: 'ftp://example.com'}\n")
+    done = run_program("tocsinctl", "up", "--dir", tmp_path / "c", "--port", "0", "--config", config)
+    assert done.code == 2 and "alerts.webhook_url" in done.err, done
+
+
+def levels(report):
+    return {(f["check"], f["level"]) for f in report["findings"]}
+
+
+def test_the_doctor_names_what_is_wrong_and_what_to_do(cluster):
+    well = cluster.ctl("doctor", "--json")
+    report = well.json()
+    assert {("processes", "ok"), ("versions", "ok"), ("lag", "ok")} <= levels(report), well
+    assert ("backup", "warning") in levels(report), "there is none"
+    assert well.code == {"ok": 0, "warning": 13, "problem": 1}[report["worst"]]
+    assert all(f.get("todo") for f in report["findings"] if f["level"] != "ok"), "each says what to do"
+    assert cluster.ctl("backup", "create", "--reserve", "0").code == 0
+    assert ("backup", "ok") in levels(cluster.ctl("doctor", "--json").json())
+
+    assert cluster.ctl("maintenance", "on").code == 0
+    cluster.kill("edge-1")
+
+    def missed():
+        text = cluster.ctl("doctor")
+        return text if "PROBLEM  processes    edge-1 does not answer" in text.out else None
+    text = until(missed, "the doctor to see it")
+    assert text.code == 1
+    assert "maintenance is on" in text.out and "-> tocsinctl maintenance off" in text.out, text
+
+
+def test_the_doctor_without_a_cluster_looks_at_what_there_is(tmp_path):
+    nothing = run_program("tocsinctl", "doctor", "--cluster", tmp_path / "none.json")
+    assert nothing.code == 1 and "PROBLEM  cluster" in nothing.out, nothing
+    with Pair(tmp_path) as p:
+        alone = run_program("tocsinctl", "doctor", "--data", p.broker.data, "--json", cwd=tmp_path)
+        assert ("disk", "ok") in levels(alone.json()) or ("disk", "warning") in levels(alone.json()), alone
