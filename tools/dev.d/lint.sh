@@ -13,7 +13,10 @@ sources() {
 
 format_changed() { install_missing "${lint_packages[@]}"; sources changed | xargs -r clang-format -i; }
 
-write_reference() { mkdir -p ops/reference tests/golden; build/tools/reference/tocsin-reference write .; }
+write_reference() {
+  mkdir -p ops/reference tests/golden
+  build/tools/reference/tocsin-reference write . && python -B ops/alerts/boards.py
+}
 
 run_lint() {
   install_missing "${lint_packages[@]}"
