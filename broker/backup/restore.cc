@@ -105,6 +105,8 @@ Result<std::string> set_aside(const std::string& data_dir) {
 Error explain(const Error& error, const std::string& path) {
   if (error.code == Errc::disk_full)
     return {Errc::disk_full, "no space left for " + path + " (" + error.detail + "); nothing was changed"};
+  if (error.code == Errc::io)
+    return {Errc::io, "cannot write " + path + " (" + error.detail + "); nothing was changed"};
   return error;
 }
 

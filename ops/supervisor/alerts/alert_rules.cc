@@ -75,9 +75,8 @@ consteval std::size_t rule(std::string_view type) {
 }
 
 /// 0 switches a rule off.
-void see(AlertBook& book, std::size_t which, const std::string& subject, double value,
-         std::int64_t threshold) {
-  if (threshold > 0) book.see(kRules[which], subject, value, static_cast<double>(threshold));
+void see(AlertBook& book, std::size_t which, const std::string& subject, double value, double threshold) {
+  if (threshold > 0) book.see(kRules[which], subject, value, threshold);
 }
 
 double number(const Numbers& numbers, std::string_view name) {
@@ -108,7 +107,7 @@ void AlertRules::judge_broker(const ProcessLook& process, const Before& before, 
   const Numbers& now = process.numbers;
   const Millis time = look.now - before.at;
   see(book, rule("lagging_edges"), process.name, number(now, "tocsin_broker_lagging_edges"),
-      config_.alert_lagging_edges);
+      static_cast<double>(config_.alert_lagging_edges));
   const double interval = number(now, "tocsin_broker_backup_interval_seconds");
   const double newest = number(now, "tocsin_broker_backup_newest_timestamp_seconds");
   const double age = static_cast<double>(look.wall_ms) / 1'000 - newest;
@@ -116,30 +115,32 @@ void AlertRules::judge_broker(const ProcessLook& process, const Before& before, 
   const double runs = static_cast<double>(look.wall_ms) / 1'000 - number(now, "process_start_time_seconds");
   if (interval > 0)
     see(book, rule("backup_old"), process.name, std::min(age, newest > 0 ? age : runs) / interval,
-        config_.alert_backup_intervals);
+        static_cast<double>(config_.alert_backup_intervals));
   see(book, rule("commit_failures"), process.name,
       per_minute(grown(now, before.numbers, {"tocsin_broker_commit_failures_total"}), time),
-      config_.alert_commit_failures);
+      static_cast<double>(config_.alert_commit_failures));
   const double commits = grown(now, before.numbers, {"tocsin_broker_commit_seconds_count"});
   const double took = grown(now, before.numbers, {"tocsin_broker_commit_seconds_sum"});
   if (commits > 0)
-    see(book, rule("response_time"), process.name, took / commits * 1'000, config_.alert_response_time);
+    see(book, rule("response_time"), process.name, took / commits * 1'000,
+        static_cast<double>(config_.alert_response_time));
 }
 
 void AlertRules::judge_edge(const ProcessLook& process, const Before& before, const ClusterLook& look,
                             AlertBook& book) const {
   const Numbers& now = process.numbers;
   const Millis time = look.now - before.at;
-  see(book, rule("load"), process.name, number(now, "tocsin_edge_load_permille") / 10, config_.alert_load);
+  see(book, rule("load"), process.name, number(now, "tocsin_edge_load_permille") / 10,
+      static_cast<double>(config_.alert_load));
   see(book, rule("connection_errors"), process.name,
       per_minute(grown(now, before.numbers,
                        {"tocsin_edge_net_refused_total", "tocsin_edge_net_turned_away_total",
                         "tocsin_edge_net_handshake_timeouts_total", "tocsin_edge_tokens_refused_total"}),
                  time),
-      config_.alert_connection_errors);
+      static_cast<double>(config_.alert_connection_errors));
   see(book, rule("message_errors"), process.name,
       per_minute(grown(now, before.numbers, {"tocsin_edge_bad_frames_total"}), time),
-      config_.alert_message_errors);
+      static_cast<double>(config_.alert_message_errors));
 }
 
 void AlertRules::judge_process(const ProcessLook& process, const ClusterLook& look, AlertBook& book) {
@@ -150,10 +151,11 @@ void AlertRules::judge_process(const ProcessLook& process, const ClusterLook& lo
   if (!process.ready)
     see(book, rule("process_down"), process.name,
         static_cast<double>((look.now - not_ready_[process.name]).count()) / 1'000,
-        config_.alert_down.count() / 1'000);
+        static_cast<double>(config_.alert_down.count()) / 1'000);
   if (process.numbers.empty()) return;
   see(book, rule("memory_usage"), process.name,
-      number(process.numbers, "process_resident_memory_bytes") / (1 << 20), config_.alert_memory);
+      number(process.numbers, "process_resident_memory_bytes") / (1 << 20),
+      static_cast<double>(config_.alert_memory));
   Before& before = before_[process.name];
   if (before.numbers.empty() || before.instance != process.instance)
     before = {process.instance, look.now, process.numbers};
@@ -167,15 +169,18 @@ void AlertRules::judge_cluster(const ClusterLook& look, AlertBook& book) {
   restarts_.emplace_back(look.now, look.restarts);
   while (look.now - restarts_.front().first > kWindow) restarts_.pop_front();
   const std::uint64_t then = std::min(restarts_.front().second, look.restarts);
-  see(book, rule("restarts"), "cluster", static_cast<double>(look.restarts - then), config_.alert_restarts);
-  see(book, rule("disk_free"), "cluster", look.disk_free_percent, config_.alert_disk_free);
+  see(book, rule("restarts"), "cluster", static_cast<double>(look.restarts - then),
+      static_cast<double>(config_.alert_restarts));
+  see(book, rule("disk_free"), "cluster", look.disk_free_percent,
+      static_cast<double>(config_.alert_disk_free));
   if (!look.maintenance)
     maintenance_since_.reset();
   else if (!maintenance_since_)
     maintenance_since_ = look.now;
   if (maintenance_since_)
     see(book, rule("maintenance"), "cluster",
-        static_cast<double>((look.now - *maintenance_since_).count()) / 60'000, config_.alert_maintenance);
+        static_cast<double>((look.now - *maintenance_since_).count()) / 60'000,
+        static_cast<double>(config_.alert_maintenance));
 }
 
 void AlertRules::judge(const ClusterLook& look, AlertBook& book) {
