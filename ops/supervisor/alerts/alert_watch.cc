@@ -84,7 +84,8 @@ void AlertWatch::look() {
     one.ready = serves;
     // A cordoned edge says that it is not ready, and is meant to.
     if (serves && one.name != "broker") {
-      const EdgeWatch::Seen said = edges_.of(*process);
+      const EdgeWatch::Seen said =
+          edges_.of(one.name, std::to_string(process->id() ? process->id()->pid : 0));
       one.ready =
           said.ready || !said.heard_at ||
           (edges_.heard(said) && said.state != "ready" && !said.state.empty() && said.state != "starting");
