@@ -57,6 +57,9 @@ struct Config {
   std::int64_t backup_rate_mb = 32;
   std::int64_t backup_reserve_mb = 512;
 
+  std::string admin_token_file;
+  std::string admin_roles_file;
+  bool admin_loopback = false;
   std::string curve_key_file;
   std::string curve_allow_dir;
   log::Level log_level = log::Level::info;
@@ -84,12 +87,14 @@ inline constexpr auto kOptions = std::to_array({
         "broker.cluster_id", "Cluster the folder must belong to; empty: take what it says, or make one up."),
     config::option<&Config::ready_file>("run.ready_file",
                                         "File written once the process serves, with its addresses as JSON."),
-    config::option<&Config::history_max_count>(
-        "log.history_max_count", "Updates kept per channel for catching up.", {.min = 1, .max = kNoLimit}),
+    config::option<&Config::history_max_count>("log.history_max_count",
+                                               "Updates kept per channel for catching up.",
+                                               {.min = 1, .max = kNoLimit}, config::Apply::live),
     config::option<&Config::history_max_bytes>("log.history_max_bytes", "Bytes of updates kept per channel.",
-                                               {.min = 1'024, .max = kNoLimit}),
-    config::option<&Config::history_max_age_s>(
-        "log.history_max_age_s", "Age in seconds up to which updates are kept.", {.min = 1, .max = kNoLimit}),
+                                               {.min = 1'024, .max = kNoLimit}, config::Apply::live),
+    config::option<&Config::history_max_age_s>("log.history_max_age_s",
+                                               "Age in seconds up to which updates are kept.",
+                                               {.min = 1, .max = kNoLimit}, config::Apply::live),
     config::option<&Config::dedup_window>(
         "log.dedup_window", "Newest updates of a channel among which an event_id is recognised again.",
         {.min = 1, .max = 10'000'000}),
@@ -99,16 +104,16 @@ inline constexpr auto kOptions = std::to_array({
         "log.memory_channels",
         "Patterns (* any text) of channels kept in memory only; their history ends with the process."),
     config::option<&Config::channels_max>("log.channels_max", "Channels that may exist.",
-                                          {.min = 1, .max = 10'000'000}),
+                                          {.min = 1, .max = 10'000'000}, config::Apply::live),
     config::option<&Config::update_max_bytes>("log.update_max_bytes",
                                               "Largest update, and largest incident after a change.",
-                                              {.min = 1'024, .max = 16'777'216}),
+                                              {.min = 1'024, .max = 16'777'216}, config::Apply::live),
     config::option<&Config::group_max_count>(
         "log.group_max_count", "Updates that may gather while a group is being committed; more are refused.",
-        {.min = 1, .max = 1'000'000}),
+        {.min = 1, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::group_max_bytes>("log.group_max_bytes",
                                              "Bytes that may gather while a group is being committed.",
-                                             {.min = 65'536, .max = kNoLimit}),
+                                             {.min = 65'536, .max = kNoLimit}, config::Apply::live),
     config::option<&Config::publish_window>("log.publish_window",
                                             "Unanswered updates one publisher may have; more are refused.",
                                             {.min = 1, .max = 1'000'000}),
@@ -119,34 +124,34 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::heartbeat>("link.heartbeat_ms", "Time between heartbeats to edges.",
                                        {.min = 100, .max = 60'000}),
     config::option<&Config::peer_silence>("link.peer_silence_ms", "Silence after which a peer is gone.",
-                                          {.min = 300, .max = 600'000}),
+                                          {.min = 300, .max = 600'000}, config::Apply::live),
     config::option<&Config::peers_max>("link.peers_max", "Edges and publishers that may be connected.",
-                                       {.min = 1, .max = 1'000'000}),
+                                       {.min = 1, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::lag_max_bytes>(
         "link.lag_max_bytes",
         "Updates sent to an edge and not yet received, in bytes, beyond which it catches up by reading.",
-        {.min = 65'536, .max = kNoLimit}),
+        {.min = 65'536, .max = kNoLimit}, config::Apply::live),
     config::option<&Config::read_max_count>("link.read_max_count", "Updates in one page of history.",
-                                            {.min = 1, .max = 100'000}),
+                                            {.min = 1, .max = 100'000}, config::Apply::live),
     config::option<&Config::read_max_bytes>("link.read_max_bytes", "Bytes in one page of history or state.",
-                                            {.min = 65'536, .max = 64LL << 20}),
+                                            {.min = 65'536, .max = 64LL << 20}, config::Apply::live),
     config::option<&Config::snapshots_max>("link.snapshots_max", "Snapshots that may be read at once.",
-                                           {.min = 1, .max = 1'000}),
+                                           {.min = 1, .max = 1'000}, config::Apply::live),
     config::option<&Config::snapshot_timeout>("link.snapshot_timeout_ms",
                                               "Idle time after which a snapshot is given up.",
-                                              {.min = 1'000, .max = 600'000}),
+                                              {.min = 1'000, .max = 600'000}, config::Apply::live),
     config::option<&Config::session_ttl_s>("session.ttl_s",
                                            "Seconds a session can be resumed after its socket is gone.",
-                                           {.min = 1, .max = 86'400}),
+                                           {.min = 1, .max = 86'400}, config::Apply::live),
     config::option<&Config::session_max_bytes>("session.record_max_bytes", "Largest resume record.",
-                                               {.min = 1'024, .max = 1LL << 20}),
+                                               {.min = 1'024, .max = 1LL << 20}, config::Apply::live),
     config::option<&Config::ticket_key_rotate_s>(
         "session.ticket_key_rotate_s", "Seconds after which tickets are signed with a new key; 0: never.",
-        {.min = 0, .max = 10 * 365 * 86'400}),
+        {.min = 0, .max = 10 * 365 * 86'400}, config::Apply::live),
     config::option<&Config::ticket_key_keep_s>(
         "session.ticket_key_keep_s",
         "Seconds a key that signs no more is still good, at least as long as the edges' session.ticket_ttl_ms.",
-        {.min = 1, .max = 10 * 365 * 86'400}),
+        {.min = 1, .max = 10 * 365 * 86'400}, config::Apply::live),
     config::option<&Config::revocations_max>(
         "auth.revocations_max",
         "Tokens and subjects that can be revoked at a time; each ends with the longest token that it is for.",
@@ -172,7 +177,20 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::curve_allow_dir>(
         "curve.allow_dir",
         "Folder of the public keys that may connect, each in <holder>.pub, read again while running; an edge's holder is its id. Empty: any."),
-    config::option<&Config::log_level>("log.level", "Least level of the lines written."),
+    config::option<&Config::admin_token_file>(
+        "admin.token_file",
+        "File with the token of the role admin, which /admin/ asks for; no token at all: none is good enough.",
+        {}, config::Apply::live),
+    config::option<&Config::admin_roles_file>(
+        "admin.roles_file",
+        "File with more tokens for /admin/, a line each: viewer, operator or admin, a name, sha256: and the token's hash; tocsinctl token admin writes them.",
+        {}, config::Apply::live),
+    config::option<&Config::admin_loopback>(
+        "admin.loopback",
+        "Whoever connects from this host, and not through a proxy or browser, is an operator of /admin/ without a token.",
+        {}, config::Apply::live),
+    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
+                                       config::Apply::live),
     config::option<&Config::log_file>("log.file", "File the lines are appended to; empty: stderr."),
 });
 

@@ -9,7 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace tocsin;
-  const auto start = config::start(
+  auto start = config::start(
       broker::kOptions, {.name = "tocsin-broker", .summary = "Orders, keeps and fans out incident updates."},
       argc, argv);
   if (!start.loaded) return start.exit_code;
@@ -24,8 +24,10 @@ int main(int argc, char** argv) {
       !ok)
     return fail(ok.error(), kExitCannotStart);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // until there is somebody to reload
+  config::Reload<broker::Config> reload(broker::kOptions, start.sources, start.loaded->value);
   try {
-    auto node = broker::Node::start(config);
+    auto node = broker::Node::start(reload);
     if (!node)
       return fail(node.error(), node.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
     (*node)->run();

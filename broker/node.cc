@@ -12,10 +12,12 @@
 #include "broker/log/memory_log_store.h"
 #include "broker/log/split_log_store.h"
 #include "broker/log/sqlite_log_store.h"
+#include "common/auth/admin_door.h"
 #include "common/file.h"
 #include "common/http/server.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
+#include "common/log/reloaded.h"
 #include "common/loop/handles.h"
 #include "common/mq/allow_list.h"
 #include "common/mq/router.h"
@@ -43,6 +45,10 @@ class RouterPort final : public PeerPort {
   mq::Router* router_ = nullptr;
 };
 
+auth::AdminSettings admin_settings(const Config& config) {
+  return {config.admin_token_file, config.admin_roles_file, config.admin_loopback};
+}
+
 struct Address {
   std::string host;
   std::uint16_t port = 0;
@@ -62,9 +68,10 @@ Result<Address> parse_address(const std::string& text) {
 }  // namespace
 
 struct Node::Parts {
-  explicit Parts(const Config& c, DataFolder f) : config(c), folder(std::move(f)) {}
+  Parts(config::Reload<Config>& r, DataFolder f) : reload(r), config(r.settings()), folder(std::move(f)) {}
 
-  const Config config;
+  config::Reload<Config>& reload;
+  const Config& config;
   ServiceManager service;
   SystemClock clock;
   SystemRandom random;
@@ -83,6 +90,7 @@ struct Node::Parts {
   http::Context http{loop};
   std::unique_ptr<http::Server> server;
   std::optional<backup::Schedule> backups;
+  auth::AdminDoor admin_door;
   loop::Timer ticker{loop};
   loop::Timer stopper{loop};
   std::optional<loop::Signals> signals;
@@ -108,6 +116,9 @@ struct Node::Parts {
   Status write_ready_file() const;
   void answer(const http::Request& request, const http::Responder& respond);
   void schedule_backups();
+  [[nodiscard]] http::Response administer(const http::Request& request);
+  Status join_reload();
+  Result<std::string> reload_now(std::string_view why);
   void stop();
   void stop_when_idle();
 };
@@ -163,11 +174,37 @@ void Node::Parts::answer(const http::Request& request, const http::Responder& re
                                  : R"({"status":"not_ready","reason":)" + json::quoted(reason) + "}";
     return respond({static_cast<std::uint16_t>(failing ? 503 : 200), "application/json", {}, body});
   }
+  if (request.path.starts_with("/admin/")) return respond(administer(request));
   respond(
-      {404,
-       "application/problem+json",
-       {},
-       R"({"code":"not_found","status":404,"detail":"see /health, /health/live, /health/ready, /metrics"})"});
+      http::problem({Errc::not_found, "see /health, /health/live, /health/ready, /metrics, /admin/reload"}));
+}
+
+http::Response Node::Parts::administer(const http::Request& request) {
+  const auto who =
+      admin_door.admit(http::find(request.headers, "authorization"), request.local, auth::Role::operate);
+  if (!who) return http::problem(who.error());
+  if (request.path != "/admin/reload")
+    return http::problem({Errc::not_found, "no such path; see /admin/reload"});
+  if (request.method != "POST") return http::problem({Errc::method_not_allowed, "the path takes POST"});
+  const auto done = reload_now("POST /admin/reload");
+  return done ? http::Response{200, "application/json", {}, *done} : http::problem(done.error());
+}
+
+/// Parts that hold more of the settings than a reference to them.
+Status Node::Parts::join_reload() {
+  if (auto ready = admin_door.prepare(admin_settings(config)); !ready) return ready;
+  admin_door.take();
+  reload.join({{}, [this] { log::set_level(config.log_level); }});
+  reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
+               [this] { admin_door.take(); }});
+  return Done{};
+}
+
+Result<std::string> Node::Parts::reload_now(std::string_view why) {
+  const auto done = reload();
+  log::reloaded(why, done);
+  if (!done) return done.error();
+  return config::to_json(*done);
 }
 
 Status Node::Parts::serve_http() {
@@ -222,12 +259,14 @@ void Node::Parts::stop_when_idle() {
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node() = default;
 
-Result<std::unique_ptr<Node>> Node::start(const Config& config) {
+Result<std::unique_ptr<Node>> Node::start(config::Reload<Config>& reload) {
+  const Config& config = reload.settings();
   SystemRandom random;
   auto folder = DataFolder::claim(config.data_dir, config.cluster_id, hex_id(random, 32));
   if (!folder) return folder.error();
-  auto parts = std::make_unique<Parts>(config, *std::move(folder));
+  auto parts = std::make_unique<Parts>(reload, *std::move(folder));
   Parts& p = *parts;
+  if (auto ok = p.join_reload(); !ok) return ok.error();
   if (auto ok = p.open_log(); !ok) return ok.error();
   if (auto ok = p.listen(); !ok) return ok.error();
   if (auto ok = p.serve_http(); !ok) return ok.error();
@@ -235,7 +274,10 @@ Result<std::unique_ptr<Node>> Node::start(const Config& config) {
     p.service.beat(p.clock.steady());
     p.core->tick();
   });
-  p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT}, [&p](int) { p.stop(); });
+  p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [&p](int number) {
+    if (number == SIGHUP) return (void)p.reload_now("SIGHUP");
+    p.stop();
+  });
   if (auto ok = p.write_ready_file(); !ok) return ok.error();
   p.service.ready("serves " + p.router->endpoint());
   p.schedule_backups();

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "broker/config.h"
+#include "common/config/reload.h"
 #include "common/result.h"
 
 namespace tocsin::broker {
@@ -13,11 +14,13 @@ class Node {
  public:
   /// Claims the data folder, recovers the log, listens. Fails with a sentence that says what to do; nothing
   /// is left running.
-  [[nodiscard]] static Result<std::unique_ptr<Node>> start(const Config& config);
+  /// `reload` outlives the node.
+  [[nodiscard]] static Result<std::unique_ptr<Node>> start(config::Reload<Config>& reload);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
+  /// SIGHUP, and POST /admin/reload, read the settings again (common/config/reload.h).
   /// Serves until SIGTERM or SIGINT; then takes nothing new, commits and answers what is under way, and
   /// returns.
   void run();

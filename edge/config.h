@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/config/option.h"
 #include "common/log/level.h"
@@ -11,12 +12,23 @@
 namespace tocsin::edge {
 
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
+enum class ClientCertificates : std::uint8_t { none, optional, required };
+/// What an edge that has limits.clients_max is called.
+enum class WhenFull : std::uint8_t { ready, not_ready, unhealthy };
 
 }  // namespace tocsin::edge
 
 template <>
 struct tocsin::config::EnumNames<tocsin::edge::TlsVersion> {
   static constexpr auto kNames = std::to_array<std::string_view>({"1.2", "1.3"});
+};
+template <>
+struct tocsin::config::EnumNames<tocsin::edge::WhenFull> {
+  static constexpr auto kNames = std::to_array<std::string_view>({"ready", "not_ready", "unhealthy"});
+};
+template <>
+struct tocsin::config::EnumNames<tocsin::edge::ClientCertificates> {
+  static constexpr auto kNames = std::to_array<std::string_view>({"none", "optional", "required"});
 };
 
 namespace tocsin::edge {
@@ -31,6 +43,12 @@ struct Config {
   bool listen_share = false;
   std::string tls_cert_file;
   std::string tls_key_file;
+  std::string tls_ca_file;
+  ClientCertificates tls_client_certs = ClientCertificates::none;
+  std::int64_t tls_redirect_port = 0;
+  std::string tls_redirect_to;
+  std::vector<std::string> tls_redirect_exempt;
+  std::string hsts = "max-age=31536000; includeSubDomains";
   TlsVersion tls_min_version = TlsVersion::v1_2;
   std::string tls_ciphers =
       "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -94,7 +112,10 @@ struct Config {
   std::string auth_permissions_claim = "permissions";
   std::string auth_row_policy;
 
+  WhenFull health_full = WhenFull::ready;
+  std::vector<std::string> health_paths;
   std::string admin_token_file;
+  std::string admin_roles_file;
   bool admin_loopback = false;
   std::chrono::milliseconds drain_deadline{30'000};
   std::chrono::milliseconds drain_lb_settle{1'000};
@@ -120,7 +141,7 @@ inline constexpr auto kOptions = std::to_array({
         "What this edge runs, for drains: clients are not sent to an older revision; empty: the version."),
     config::option<&Config::weight>("edge.weight",
                                     "Share of moved clients that this edge is given, among its equals.",
-                                    {.min = 0, .max = 10'000}),
+                                    {.min = 0, .max = 10'000}, config::Apply::live),
     config::option<&Config::listen_address>("listen.address",
                                             "Address to listen on; 0.0.0.0 for every interface."),
     config::option<&Config::listen_port>("listen.port",
@@ -131,56 +152,84 @@ inline constexpr auto kOptions = std::to_array({
         "Several edges may listen on the same port; the system spreads the clients over them."),
     config::option<&Config::tls_cert_file>(
         "tls.cert_file",
-        "PEM file with this edge's certificate and those up to its root; set, the listener speaks TLS only."),
+        "PEM file with this edge's certificate and those up to its root; set, the listener speaks TLS only.",
+        {}, config::Apply::live),
     config::option<&Config::tls_key_file>("tls.key_file",
-                                          "PEM file with the certificate's private key, without passphrase."),
-    config::option<&Config::tls_min_version>("tls.min_version", "Oldest TLS version a client may speak."),
+                                          "PEM file with the certificate's private key, without passphrase.",
+                                          {}, config::Apply::live),
+    config::option<&Config::tls_ca_file>(
+        "tls.ca_file", "PEM file with the authorities that clients' certificates may be from.", {},
+        config::Apply::live),
+    config::option<&Config::tls_client_certs>(
+        "tls.client_certs",
+        "Whether clients show a certificate from tls.ca_file: none are asked, optional ones are checked, or nobody comes in without.",
+        {}, config::Apply::live),
+    config::option<&Config::tls_redirect_port>(
+        "tls.redirect_port",
+        "TCP port without TLS, where health is answered and everything else is sent to https; 0: none.",
+        {.min = 0, .max = 65'535}),
+    config::option<&Config::tls_redirect_to>(
+        "tls.redirect_to",
+        "Where to, as https://host[:port]; empty: the host that was asked, and listen.port.", {},
+        config::Apply::live),
+    config::option<&Config::tls_redirect_exempt>(
+        "tls.redirect_exempt",
+        "Paths besides health that are answered without TLS on tls.redirect_port (/metrics).", {},
+        config::Apply::live),
+    config::option<&Config::hsts>(
+        "http.hsts",
+        "Strict-Transport-Security of answers over TLS, which makes browsers insist on https; empty: none.",
+        {}, config::Apply::live),
+    config::option<&Config::tls_min_version>("tls.min_version", "Oldest TLS version a client may speak.", {},
+                                             config::Apply::live),
     config::option<&Config::tls_ciphers>(
-        "tls.ciphers", "Ciphers for TLS 1.2, in OpenSSL's words; those of TLS 1.3 are fixed.", {.min = 1}),
+        "tls.ciphers", "Ciphers for TLS 1.2, in OpenSSL's words; those of TLS 1.3 are fixed.", {.min = 1},
+        config::Apply::live),
     config::option<&Config::broker_endpoint>("broker.endpoint",
                                              "Link endpoint of the broker, tcp://host:port."),
     config::option<&Config::broker_server_key_file>(
         "broker.server_key_file",
-        "File with the broker's public CURVE key; empty: the link is not encrypted."),
-    config::option<&Config::curve_key_file>("curve.key_file",
-                                            "File with this edge's own CURVE key pair, mode 0600."),
+        "File with the broker's public CURVE key; empty: the link is not encrypted.", {},
+        config::Apply::live),
+    config::option<&Config::curve_key_file>(
+        "curve.key_file", "File with this edge's own CURVE key pair, mode 0600.", {}, config::Apply::live),
     config::option<&Config::link_silence>("link.silence_ms", "Silence after which the broker counts as gone.",
-                                          {.min = 1'500, .max = 600'000}),
+                                          {.min = 1'500, .max = 600'000}, config::Apply::live),
     config::option<&Config::link_request_timeout>(
         "link.request_timeout_ms", "Time in which the broker answers a request, restarts included.",
         {.min = 100, .max = 600'000}),
     config::option<&Config::link_page_bytes>("link.page_bytes",
                                              "Size of a page when a gap is repaired from the log.",
-                                             {.min = 4'096, .max = 16'777'216}),
+                                             {.min = 4'096, .max = 16'777'216}, config::Apply::live),
     config::option<&Config::link_reorder_bytes>("link.reorder_bytes",
                                                 "Live updates kept behind gaps; what is above is read again.",
-                                                {.min = 4'096, .max = 1'073'741'824}),
+                                                {.min = 4'096, .max = 1'073'741'824}, config::Apply::live),
     config::option<&Config::link_publish_queue_bytes>(
         "link.publish_queue_bytes",
         "Bytes of unanswered publishes above which new ones are refused as overloaded.",
         {.min = 65'536, .max = 1'073'741'824}),
     config::option<&Config::frame_max_bytes>("limits.frame_max_bytes", "Largest message a client may send.",
-                                             {.min = 1'024, .max = 16'777'216}),
+                                             {.min = 1'024, .max = 16'777'216}, config::Apply::live),
     config::option<&Config::body_max_bytes>("limits.body_max_bytes",
                                             "Largest HTTP request body; of NDJSON, the largest line.",
-                                            {.min = 1'024, .max = 67'108'864}),
+                                            {.min = 1'024, .max = 67'108'864}, config::Apply::live),
     config::option<&Config::subscriptions_max>("limits.subscriptions_max", "Subscriptions of one client.",
-                                               {.min = 1, .max = 1'000'000}),
+                                               {.min = 1, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::client_publish_inflight>(
         "limits.client_publish_inflight", "Publishes of one client that may wait for their answer.",
-        {.min = 1, .max = 1'000'000}),
+        {.min = 1, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::deflate>(
         "websocket.deflate",
         "Agrees to permessage-deflate with clients that offer it: each message is compressed once for all of them."),
     config::option<&Config::private_max_bytes>("limits.private_max_bytes",
                                                "Unsent replies and replayed frames of one client.",
-                                               {.min = 65'536, .max = 1'073'741'824}),
+                                               {.min = 65'536, .max = 1'073'741'824}, config::Apply::live),
     config::option<&Config::clients_max>("limits.clients_max",
                                          "Open connections above which new ones are turned away.",
                                          {.min = 1, .max = 10'000'000}),
     config::option<&Config::handshake_timeout>("limits.handshake_ms",
                                                "Time in which a connection completes its request headers.",
-                                               {.min = 100, .max = 120'000}),
+                                               {.min = 100, .max = 120'000}, config::Apply::live),
     config::option<&Config::send_buffer_bytes>(
         "limits.send_buffer_bytes",
         "Kernel send buffer per connection: a stalled client holds no more than this.",
@@ -196,29 +245,29 @@ inline constexpr auto kOptions = std::to_array({
         {.min = 200, .max = 3'600'000}),
     config::option<&Config::connect_timeout>("session.connect_timeout_ms",
                                              "Time in which a client sends its first frame.",
-                                             {.min = 100, .max = 600'000}),
+                                             {.min = 100, .max = 600'000}, config::Apply::live),
     config::option<&Config::reconnects_per_s>(
         "session.reconnects_per_s",
         "How many clients a second come back when this edge dies: each is told its delay with its welcome. 0: at once, all of them.",
-        {.min = 0, .max = 1'000'000}),
+        {.min = 0, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::beacon>("session.beacon_ms",
                                     "Longest time between two heads told to a live subscription.",
-                                    {.min = 200, .max = 5'000}),
+                                    {.min = 200, .max = 5'000}, config::Apply::live),
     config::option<&Config::broker_wait>(
         "session.broker_wait_ms",
         "How long a subscription or resume waits for an absent broker before it is refused.",
-        {.min = 100, .max = 600'000}),
+        {.min = 100, .max = 600'000}, config::Apply::live),
     config::option<&Config::ticket_ttl>(
         "session.ticket_ttl_ms", "How long a ticket is accepted; the session behind it may end sooner.",
-        {.min = 1'000, .max = 31'536'000'000}),
+        {.min = 1'000, .max = 31'536'000'000}, config::Apply::live),
     config::option<&Config::audience_max_bytes>(
         "fanout.audience_max_bytes",
         "Unsent frames kept for the clients of one view; who is further behind is served from history, a snapshot, or closed.",
-        {.min = 65'536, .max = 1'073'741'824}),
+        {.min = 65'536, .max = 1'073'741'824}, config::Apply::live),
     config::option<&Config::audiences_max_bytes>(
         "fanout.total_max_bytes",
         "Unsent frames kept for all views together; divided among them when there are many.",
-        {.min = 1'048'576, .max = 68'719'476'736}),
+        {.min = 1'048'576, .max = 68'719'476'736}, config::Apply::live),
     config::option<&Config::hold_us>(
         "fanout.hold_us",
         "Microseconds that frames wait for others to share their write: less work per update under load, for that much delay.",
@@ -226,21 +275,21 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::conflate_bytes>(
         "fanout.conflate_bytes",
         "Unsent bytes above which a slow client is given the newest state per incident.",
-        {.min = 0, .max = 1'073'741'824}),
+        {.min = 0, .max = 1'073'741'824}, config::Apply::live),
     config::option<&Config::conflate_stalled>(
         "fanout.conflate_stalled_ms", "Time without taking a byte after which a client counts as slow.",
-        {.min = 0, .max = 600'000}),
+        {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::conflate_behind>(
         "fanout.conflate_behind_ms", "Time behind the newest update after which a client counts as slow.",
-        {.min = 0, .max = 600'000}),
+        {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::slow_close>(
         "fanout.slow_close_ms",
         "Time without taking a byte after which a client with unsent frames is closed as a slow consumer.",
-        {.min = 100, .max = 3'600'000}),
+        {.min = 100, .max = 3'600'000}, config::Apply::live),
     config::option<&Config::behind_close>(
         "fanout.behind_close_ms",
         "Time behind the newest update, conflated or not, after which a client is closed as a slow consumer.",
-        {.min = 1'000, .max = 86'400'000}),
+        {.min = 1'000, .max = 86'400'000}, config::Apply::live),
     config::option<&Config::recent_max_bytes>(
         "cache.recent_max_bytes", "Recent updates kept per channel, to serve resumes without the broker.",
         {.min = 65'536, .max = 17'179'869'184}),
@@ -250,7 +299,7 @@ inline constexpr auto kOptions = std::to_array({
         {.min = 0, .max = 17'179'869'184}),
     config::option<&Config::cache_linger>(
         "cache.linger_ms", "How long a channel without subscribers keeps its caches and interest.",
-        {.min = 0, .max = 3'600'000}),
+        {.min = 0, .max = 3'600'000}, config::Apply::live),
     config::option<&Config::auth_key_file>(
         "auth.key_file",
         "File with what tokens are verified with: public keys in PEM, or in its first line the secret of HS256; read again when it changes. No key at all: no token is asked for."),
@@ -284,7 +333,7 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::auth_grace>(
         "auth.grace_ms",
         "Time that a client has to refresh its token after its end, given no updates; then it is closed.",
-        {.min = 0, .max = 600'000}),
+        {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::auth_subject_claim>("auth.subject_claim",
                                                 "Claim that says who a token's holder is.", {.min = 1}),
     config::option<&Config::auth_permissions_claim>(
@@ -293,37 +342,53 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::auth_row_policy>(
         "auth.row_policy",
         "Which claims say what rows of a channel a client may see, as claim=member: tenant=label.tenant team=team. Members are label.NAME, severity, category, source, environment and team. A claim is a text, a number or a list of them; \"*\": all. A token without the claim is not valid."),
+    config::option<&Config::health_full>(
+        "health.full",
+        "What an edge with limits.clients_max is called: ready, since it answers new clients with 503 and when to come back; not_ready (503 at /health/ready); or unhealthy (at /health too).",
+        {}, config::Apply::live),
+    config::option<&Config::health_paths>(
+        "health.paths",
+        "More paths for health: /healthz answers like /health, with /healthz/live and /healthz/ready below it; /alive=live, =ready or =health is that answer alone.",
+        {}, config::Apply::live),
     config::option<&Config::admin_token_file>(
-        "admin.token_file", "File with the token that /admin/ asks for; empty: no token is good enough."),
+        "admin.token_file",
+        "File with the token of the role admin, which /admin/ asks for; no token at all: none is good enough.",
+        {}, config::Apply::live),
+    config::option<&Config::admin_roles_file>(
+        "admin.roles_file",
+        "File with more tokens for /admin/, a line each: viewer, operator or admin, a name, sha256: and the token's hash; tocsinctl token admin writes them.",
+        {}, config::Apply::live),
     config::option<&Config::admin_loopback>(
-        "admin.loopback", "Whoever connects from this host may use /admin/ without a token."),
+        "admin.loopback",
+        "Whoever connects from this host, and not through a proxy or browser, is an operator of /admin/ without a token.",
+        {}, config::Apply::live),
     config::option<&Config::drain_deadline>("drain.deadline_ms",
                                             "Time for a drain that says none, SIGTERM's among them.",
-                                            {.min = 1'000, .max = 86'400'000}),
+                                            {.min = 1'000, .max = 86'400'000}, config::Apply::live),
     config::option<&Config::drain_lb_settle>(
         "drain.lb_settle_ms",
         "How long a cordoned edge still takes new clients, and a drain waits: load balancers need to see it.",
-        {.min = 0, .max = 600'000}),
+        {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::drain_offer>(
         "drain.offer_ms", "Time that a client has to follow an offer; then it is closed with 1012.",
-        {.min = 100, .max = 600'000}),
+        {.min = 100, .max = 600'000}, config::Apply::live),
     config::option<&Config::drain_bye_wait>(
         "drain.bye_wait_ms", "Time that a client's old socket stays open after its new one has taken over.",
-        {.min = 0, .max = 60'000}),
+        {.min = 0, .max = 60'000}, config::Apply::live),
     config::option<&Config::drain_start_per_s>(
         "drain.start_per_s", "Clients a second that a move begins with, for each edge that takes them.",
-        {.min = 1, .max = 100'000}),
+        {.min = 1, .max = 100'000}, config::Apply::live),
     config::option<&Config::drain_step_per_s>(
         "drain.step_per_s",
         "What the rate of a move grows by each second while the edges that take them have room.",
-        {.min = 0, .max = 100'000}),
+        {.min = 0, .max = 100'000}, config::Apply::live),
     config::option<&Config::ready_file>(
         "run.ready_file",
         "Written atomically once the edge listens and its link is ready: JSON with pid, port, http and ws."),
     config::option<&Config::stop_timeout>("run.stop_timeout_ms",
                                           "Longest time between SIGTERM and exit while clients are told.",
-                                          {.min = 0, .max = 600'000}),
-    config::option<&Config::log_level>("log.level", "How much is logged."),
+                                          {.min = 0, .max = 600'000}, config::Apply::live),
+    config::option<&Config::log_level>("log.level", "How much is logged.", {}, config::Apply::live),
     config::option<&Config::log_file>("log.file", "Where the JSON log lines go; empty: standard error."),
 });
 

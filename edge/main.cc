@@ -24,8 +24,8 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-int serve(const tocsin::edge::Config& config) {
-  tocsin::edge::Node node(config);
+int serve(tocsin::config::Reload<tocsin::edge::Config>& reload) {
+  tocsin::edge::Node node(reload);
   if (const auto started = node.start(); !started) {
     const bool usage = started.error().code == tocsin::Errc::invalid_argument;
     return fail(usage ? tocsin::kExitUsage : tocsin::kExitCannotStart, started.error().detail);
@@ -38,21 +38,26 @@ int serve(const tocsin::edge::Config& config) {
 
 int main(int argc, char** argv) {
   using namespace tocsin;
-  const auto start = config::start<edge::Config>(
+  auto start = config::start<edge::Config>(
       edge::kOptions,
       {.name = "tocsin-edge", .summary = "Serves clients over WebSocket, HTTP and Server-Sent Events."}, argc,
       argv);
   if (!start.loaded) return start.exit_code;
-  edge::Config config = start.loaded->value;
-  if (config.id.empty()) config.id = host_name();
+  edge::Config& config = start.loaded->value;
+  const auto name_it = [](edge::Config& c) {
+    if (c.id.empty()) c.id = host_name();
+  };
+  name_it(config);
   if (config.id.empty()) return fail(kExitUsage, "edge.id is empty and this host has no name; set edge.id");
   if (auto logging =
           log::configure({.component = config.id, .level = config.log_level, .file = config.log_file});
       !logging)
     return fail(kExitCannotStart, logging.error().detail);
   (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGHUP, SIG_IGN);  // until there is somebody to reload
+  config::Reload<edge::Config> reload(edge::kOptions, start.sources, config, name_it);
   try {
-    return serve(config);
+    return serve(reload);
   } catch (const std::exception& broken) {  // of libraries at start-up only
     return fail(kExitCannotStart, broken.what());
   }

@@ -1,6 +1,10 @@
 #pragma once
 // What an edge counts. Declaring a member is the whole change: see common/metrics/metrics.h. Any thread may
 // count; the edge has one.
+#include <chrono>
+#include <limits>
+#include <optional>
+
 #include "common/metrics/metrics.h"
 
 namespace tocsin::edge {
@@ -147,6 +151,20 @@ struct Metrics {
                               "Writes of frames: one per client and turn of the loop at most."};
   metrics::Counter net_partial_writes{registry, "tocsin_edge_net_partial_writes_total",
                                       "Writes that the kernel took only in part."};
+  std::optional<std::int64_t> tls_not_after_s;  ///< end of the certificate, seconds since 1970
+  [[nodiscard]] double tls_days_left() const {
+    using std::chrono::system_clock;
+    if (!tls_not_after_s) return std::numeric_limits<double>::quiet_NaN();
+    const std::chrono::duration<double> now = system_clock::now().time_since_epoch();
+    return (static_cast<double>(*tls_not_after_s) - now.count()) / 86'400;
+  }
+  metrics::Sampled tls_days{registry, metrics::Kind::gauge, "tocsin_edge_tls_days_left",
+                            "Days until the first certificate of the served chain ends; NaN without TLS.",
+                            [this] { return tls_days_left(); }};
+  metrics::Counter tls_reloads{registry, "tocsin_edge_tls_reloads_total",
+                               "Times new handshakes got a certificate that was read again."};
+  metrics::Counter net_redirected{registry, "tocsin_edge_net_redirected_total",
+                                  "Requests without TLS that were sent to https."};
   metrics::Counter net_requests{registry, "tocsin_edge_net_requests_total",
                                 "HTTP requests answered, upgrades not counted."};
 };

@@ -17,6 +17,7 @@
 #include "common/http/client.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
+#include "common/log/reloaded.h"
 #include "common/loop/alarm.h"
 #include "common/loop/handles.h"
 #include "common/loop/loop.h"
@@ -27,6 +28,7 @@
 #include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
 #include "edge/drain/load.h"
+#include "edge/http_api/health.h"
 #include "edge/http_api/http_api.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
@@ -55,6 +57,10 @@ std::string own_host(const std::string& address) {
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
+auth::AdminSettings admin_settings(const Config& config) {
+  return {config.admin_token_file, config.admin_roles_file, config.admin_loopback};
+}
+
 /// CPU time of the calling thread, which is the loop's.
 std::int64_t thread_cpu_us() {
   rusage used{};
@@ -66,7 +72,7 @@ std::int64_t thread_cpu_us() {
 }  // namespace
 
 struct Node::State {
-  explicit State(const Config& config_in);
+  explicit State(config::Reload<Config>& reload_in);
 
   Status connect();
   void tick();
@@ -74,6 +80,8 @@ struct Node::State {
   void report_self();
   Status attach_admin();
   Status fetch_keys();
+  void join_reload();
+  Result<std::string> reload_now(std::string_view why);
   void write_ready_file();
   void present();
   void on_signal(int number);
@@ -88,19 +96,23 @@ struct Node::State {
     const EdgeState state = gateway.drain().state();
     return state == EdgeState::ready && !link.ready() ? name_of(EdgeState::starting) : name_of(state);
   }
+  [[nodiscard]] Millis uptime() const { return std::chrono::duration_cast<Millis>(clock.steady() - started); }
   [[nodiscard]] std::string revision() const {
     return config.revision.empty() ? std::string(version()) : config.revision;
   }
 
+  config::Reload<Config>& reload;
   const Config& config;
   ServiceManager service;
   SystemClock clock;
+  const Instant started = clock.steady();
   loop::Loop loop;
   mq::Context zmq{loop};
   metrics::Registry registry;
   metrics::ProcessMetrics process{registry};
   Metrics metrics{registry};
 
+  auth::AdminDoor admin_door;
   Gate gate{config, clock, metrics};
   DealerWire wire;
   EdgeLink link;
@@ -130,8 +142,9 @@ struct Node::State {
   std::optional<http::Client> http_client;
 };
 
-Node::State::State(const Config& config_in)
-    : config(config_in),
+Node::State::State(config::Reload<Config>& reload_in)
+    : reload(reload_in),
+      config(reload_in.settings()),
       link(config, clock, wire, crypto::random_u64, metrics),
       server(config, clock, loop, metrics),
       gateway(config, clock, link, server, crypto::random_u64, metrics),
@@ -139,10 +152,14 @@ Node::State::State(const Config& config_in)
           {.not_ready_reason = [this] { return not_ready_reason(); },
            .metrics_text = [this] { return registry.prometheus_text(); },
            .clients = [this] { return gateway.clients(); },
-           .state = [this] { return state_name(); }}),
+           .state = [this] { return state_name(); },
+           .figures =
+               [this] {
+                 return HttpApi::Sources::Figures{version(), uptime(), load.load(), metrics.tls_days_left()};
+               }}),
       load({config.handshakes_per_s, config.clients_max}),
       turn_end(loop, [this] { turn(); }),
-      signals(loop, {SIGTERM, SIGINT}, [this](int number) { on_signal(number); }) {
+      signals(loop, {SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); }) {
   link.attach_sink(gateway.feed());
   server.send_elsewhere_while([this] { return gateway.drain().refusing(); });
   if (config.hold_us > 0)
@@ -249,20 +266,33 @@ Status Node::State::fetch_keys() {
 }
 
 Status Node::State::attach_admin() {
-  std::string token;
-  if (!config.admin_token_file.empty()) {
-    auto secret = read_secret(config.admin_token_file);
-    if (!secret) return Error{Errc::invalid_argument, "admin.token_file: " + secret.error().detail};
-    token = *std::move(secret);
-  }
-  api.attach({gateway.drain(), std::move(token),
+  if (auto ready = admin_door.prepare(admin_settings(config)); !ready) return ready;
+  admin_door.take();
+  api.attach({gateway.drain(), admin_door,
               [this]() -> HttpApi::Facts {
                 return {state_name(), revision_text,
                         ws_url,       gateway.clients(),
                         load.load(),  state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0};
               },
+              [this] { return reload_now("POST /admin/reload"); },
               [this] { return gate.revocations(); }});
   return Done{};
+}
+
+/// Parts that hold more of the settings than a reference to them.
+void Node::State::join_reload() {
+  reload.join({{}, [this] { log::set_level(config.log_level); }});
+  reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
+               [this] { admin_door.take(); }});
+  reload.join({[](const Config& next) { return Health::check(next); }, {}});
+  reload.join({[this](const Config& next) { return server.check(next); }, [this] { server.apply(); }});
+}
+
+Result<std::string> Node::State::reload_now(std::string_view why) {
+  const auto done = reload();
+  log::reloaded(why, done);
+  if (!done) return done.error();
+  return config::to_json(*done);
 }
 
 void Node::State::write_ready_file() {
@@ -293,6 +323,7 @@ void Node::State::present() {
 
 /// SIGTERM asks for a drain; a second one, or SIGINT, for haste; another then for the end.
 void Node::State::on_signal(int number) {
+  if (number == SIGHUP) return (void)reload_now("SIGHUP");
   if (stopping) return loop.stop();
   if (number == SIGTERM && !leaving && gateway.clients() > 0) return begin_leaving();
   begin_stop();
@@ -326,7 +357,7 @@ void Node::State::begin_stop() {
 
 bool Node::State::stopped() const { return server.connections() == 0 || clock.steady() >= stop_by; }
 
-Node::Node(const Config& config) : state_(std::make_unique<State>(config)) {}
+Node::Node(config::Reload<Config>& reload) : state_(std::make_unique<State>(reload)) {}
 Node::~Node() = default;
 
 Status Node::start() {
@@ -339,9 +370,11 @@ Status Node::start() {
   s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;
   if (auto connected = s.connect(); !connected) return connected;
+  if (auto paths = Health::check(s.config); !paths) return paths;
+  s.join_reload();
   if (auto listening = s.server.start(s.gateway, s.api); !listening) return listening;
   const std::string place = own_host(s.config.listen_address) + ":" + std::to_string(s.server.port());
-  const std::string secure = tls::wanted(s.config) ? "s" : "";
+  const std::string secure = Tls::wanted(s.config) ? "s" : "";
   s.http_url = "http" + secure + "://" + place;
   s.ws_url = s.config.endpoint.empty() ? "ws" + secure + "://" + place + "/v1/stream" : s.config.endpoint;
   s.link.describe_self(s.revision(), s.ws_url);

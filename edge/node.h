@@ -8,10 +8,12 @@
 //          stopping: no new clients, all told `restart` --(all gone | run.stop_timeout_ms | one more
 //          signal)--> returns
 //
+// SIGHUP, and POST /admin/reload, read the settings again (common/config/reload.h).
 // An edge without its broker keeps its clients, says so at /health/ready, and takes new ones, who wait.
 // Thread: the main one, which is the loop's.
 #include <memory>
 
+#include "common/config/reload.h"
 #include "common/result.h"
 #include "edge/config.h"
 
@@ -19,7 +21,8 @@ namespace tocsin::edge {
 
 class Node {
  public:
-  explicit Node(const Config& config);
+  /// `reload` outlives the node.
+  explicit Node(config::Reload<Config>& reload);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

@@ -3,7 +3,7 @@
 // its origin. A key nobody knows, a value of the wrong type or out of range, and a key given twice in the
 // file are errors that name the place ("tocsin.yaml:12") and the nearest known key. One file and one
 // environment serve all programs: a key that only other programs have (`known_keys`) is accepted and skipped;
-// a key that several have applies to each. Used once at start-up, by the main thread.
+// a key that several have applies to each. Used at start-up, and by a reload (reload.h). Main thread.
 #include <array>
 #include <cstdint>
 #include <span>

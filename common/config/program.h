@@ -22,6 +22,7 @@ template <typename C>
 struct Start {
   std::optional<Loaded<C>> loaded;  ///< absent: leave main() with exit_code, everything has been said
   int exit_code = kExitOk;
+  Sources sources = {};  ///< where they came from: for a reload
 };
 
 /// The keys of every program's rows. Defined by ops/settings, which is linked into each program: here it is
@@ -52,14 +53,15 @@ template <typename C>
                              const char* const* argv) {
   using Action = CommandLine::Action;
   const auto line = read_command_line(argc, argv);
-  if (!line) return {std::nullopt, complain(program, line.error())};
+  if (!line) return {std::nullopt, complain(program, line.error()), {}};
   if (line->action == Action::help) return say(help_text(program, with_defaults(rows))), Start<C>{};
   if (line->action == Action::version) return say(version_text(program)), Start<C>{};
-  auto loaded = load(rows, Sources{line->file, process_environment(), line->flags, known_keys()});
-  if (!loaded) return {std::nullopt, complain(program, loaded.error())};
+  Sources sources{line->file, process_environment(), line->flags, known_keys()};
+  auto loaded = load(rows, sources);
+  if (!loaded) return {std::nullopt, complain(program, loaded.error()), {}};
   if (line->action == Action::check) return say("the settings are valid\n"), Start<C>{};
   if (line->action == Action::dump) return say(dump_text(with_defaults(rows), loaded->settings)), Start<C>{};
-  return {*std::move(loaded), kExitOk};
+  return {*std::move(loaded), kExitOk, std::move(sources)};
 }
 template <typename C, std::size_t N>
 [[nodiscard]] Start<C> start(const std::array<Option<C>, N>& rows, const Program& program, int argc,

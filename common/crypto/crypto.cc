@@ -65,6 +65,12 @@ std::string hmac_sha256(std::string_view key, std::string_view text) {
   return mac;
 }
 
+std::string sha256(std::string_view text) {
+  std::string out(32, '\0');
+  if (EVP_Digest(text.data(), text.size(), raw(out), nullptr, EVP_sha256(), nullptr) != 1) die("hash");
+  return out;
+}
+
 bool constant_time_equal(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

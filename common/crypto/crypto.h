@@ -13,6 +13,9 @@ namespace tocsin::crypto {
 /// The 32 raw bytes of HMAC-SHA256. `key` may have any length; an empty one is allowed but protects nothing.
 [[nodiscard]] std::string hmac_sha256(std::string_view key, std::string_view text);
 
+/// The 32 raw bytes of SHA-256.
+[[nodiscard]] std::string sha256(std::string_view text);
+
 /// Equal or not, in a time that depends on the lengths only.
 [[nodiscard]] bool constant_time_equal(std::string_view a, std::string_view b) noexcept;
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/result.h"
+
 namespace tocsin::http {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  ///< names in lower case
@@ -20,6 +22,7 @@ struct Request {
   std::string query;  ///< after '?', raw
   Headers headers;    ///< authorization, content-type, accept, host and x-forwarded-for, where sent
   std::string body;
+  bool local = false;  ///< from this host, neither through a proxy nor by a browser on behalf of another site
 };
 
 struct Response {
@@ -28,5 +31,8 @@ struct Response {
   Headers headers;
   std::string body;
 };
+
+/// A refusal as problem+json: code, status, detail, retry.
+[[nodiscard]] Response problem(const Error& error);
 
 }  // namespace tocsin::http

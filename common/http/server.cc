@@ -75,6 +75,14 @@ Headers headers_of(lws* wsi) {
   return out;
 }
 
+bool is_local(lws* wsi) {
+  std::array<char, 64> peer{};
+  lws_get_peer_simple(wsi, peer.data(), peer.size());
+  const std::string_view from(peer.data());
+  return (from.starts_with("127.") || from == "::1") && lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0 &&
+         lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) <= 0;
+}
+
 /// Whether the port can be bound, said in words: libwebsockets itself only says that it failed.
 Status probe(const std::string& address, std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -230,6 +238,7 @@ int on_request(lws* wsi, Slot& slot, std::string_view path) {
   request.path = path;
   request.query = query_of(wsi);
   request.headers = headers_of(wsi);
+  request.local = is_local(wsi);
   const std::string length = header_text(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
   if (std::strtoull(length.c_str(), nullptr, 10) > Server::kMaxBody) {
     (*slot)->answer({413, "application/json", {{"connection", "close"}}, R"({"code":"too_large"})"});
@@ -287,7 +296,8 @@ Result<std::unique_ptr<Server>> Server::listen(Context& context, const std::stri
   info.vhost_name = "admin";
   info.retry_and_idle_policy = &kNoRetry;
   info.keepalive_timeout = 60;
-  info.options = LWS_SERVER_OPTION_DISABLE_IPV6;
+  info.options =
+      LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_HTTP_HEADERS_SECURITY_BEST_PRACTICES_ENFORCE;
   info.user = server->door_.get();
   context.keep(server->door_);
   server->vhost_ = lws_create_vhost(context.native(), &info);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/json/members.h"
 #include "edge/codec/query.h"
@@ -21,7 +20,6 @@ constexpr std::uint64_t kMaxRate = 1'000'000;
 constexpr std::uint64_t kMaxCount = 100'000'000;
 constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxNames = 1'000;
-constexpr std::string_view kBearer = "Bearer ";
 
 HttpReply reply_of(std::uint16_t status, std::string body) {
   HttpReply reply;
@@ -141,27 +139,18 @@ Result<MoveOrder> parse_order(MoveKind kind, std::string_view body) {
   return order;
 }
 
-Status AdminApi::allowed(const HttpRequest& request) const {
-  if (!admin_.token.empty() && request.authorization.starts_with(kBearer) &&
-      crypto::constant_time_equal(std::string_view(request.authorization).substr(kBearer.size()),
-                                  admin_.token))
-    return Done{};
-  if (config_.admin_loopback && request.authorization.empty() && request.local) return Done{};
-  if (admin_.token.empty() && !config_.admin_loopback)
-    return Error{Errc::forbidden, "neither admin.token_file nor admin.loopback is set"};
-  if (admin_.token.empty()) return Error{Errc::forbidden, "only from this host, and by no browser"};
-  return Error{Errc::unauthorized, "send Authorization: Bearer with the token of admin.token_file"};
-}
-
 HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
-  if (auto ok = allowed(request); !ok) return problem(ok.error());
-  constexpr std::array<std::string_view, 5> kPosts{"cordon", "uncordon", "abort", "drain", "migrate"};
+  const auth::Role needed = request.method == "GET" ? auth::Role::viewer : auth::Role::operate;
+  if (auto who = admin_.door.admit(request.authorization, request.local, needed); !who)
+    return problem(who.error());
+  constexpr std::array<std::string_view, 6> kPosts{"cordon", "uncordon", "abort",
+                                                   "drain",  "migrate",  "reload"};
   constexpr std::array<std::string_view, 4> kGets{"plan", "status", "report", "revocations"};
   const bool posts = std::find(kPosts.begin(), kPosts.end(), path) != kPosts.end();
   if (!posts && std::find(kGets.begin(), kGets.end(), path) == kGets.end())
     return problem(
         {Errc::not_found,
-         "no such path; see /admin/cordon, uncordon, drain, migrate, abort, plan, status, report, revoke, revocations"});
+         "no such path; see /admin/cordon, uncordon, drain, migrate, abort, reload, plan, status, report, revoke, revocations"});
   if ((request.method == "POST") != posts || (!posts && request.method != "GET")) {
     HttpReply refused =
         problem({Errc::method_not_allowed, std::string("the path takes ") + (posts ? "POST" : "GET")});
@@ -176,7 +165,8 @@ HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) co
 }
 
 void AdminApi::revoke(const HttpRequest& request, HttpApi::Reply reply) const {
-  if (auto ok = allowed(request); !ok) return reply(problem(ok.error()));
+  if (auto who = admin_.door.admit(request.authorization, request.local, auth::Role::operate); !who)
+    return reply(problem(who.error()));
   if (request.method != "POST") {
     HttpReply refused = problem({Errc::method_not_allowed, "the path takes POST"});
     refused.headers.emplace_back("allow", "POST");
@@ -200,6 +190,10 @@ HttpReply AdminApi::post(const HttpRequest& request, std::string_view path) cons
     if (!doc) return problem(doc.error());
     if (!doc->IsObject() || doc->MemberCount() > 0)
       return problem({Errc::invalid_argument, "this order has no members"});
+  }
+  if (path == "reload") {
+    const auto done = admin_.reload();
+    return done ? reply_of(200, *done) : problem(done.error());
   }
   Drain& drain = admin_.drain;
   const auto done = path == "cordon" ? drain.cordon() : path == "uncordon" ? drain.uncordon() : drain.abort();

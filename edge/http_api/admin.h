@@ -1,7 +1,7 @@
 #pragma once
-// AdminApi: /admin/ of an edge - cordon, drain, migrate, plan, status, report (ops/reference and README say
-// how). Only who has the token of admin.token_file, or comes from this host when admin.loopback is set, is
-// heard.
+// AdminApi: /admin/ of an edge - cordon, drain, migrate, plan, status, report reload (ops/reference and
+// README say how). Only whom the AdminDoor lets in is heard: viewers for what is read, operators for what is
+// ordered.
 //
 // Invariant: nothing changes before the caller is known and the whole order understood. Thread: the loop.
 #include <cstdint>
@@ -27,7 +27,6 @@ class AdminApi {
   void revoke(const HttpRequest& request, HttpApi::Reply reply) const;
 
  private:
-  [[nodiscard]] Status allowed(const HttpRequest& request) const;
   [[nodiscard]] HttpReply post(const HttpRequest& request, std::string_view path) const;
   [[nodiscard]] HttpReply start(const HttpRequest& request, MoveKind kind) const;
   [[nodiscard]] HttpReply plan(const HttpRequest& request) const;

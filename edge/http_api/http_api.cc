@@ -8,6 +8,7 @@
 #include "edge/codec/query.h"
 #include "edge/http_api/admin.h"
 #include "edge/http_api/board.h"
+#include "edge/http_api/health.h"
 #include "edge/http_api/publishing.h"
 
 namespace tocsin::edge {
@@ -83,6 +84,12 @@ Answer<T> answering(HttpApi::Reply reply, Make make) {
   };
 }
 
+bool wants_details(std::string_view text) {
+  const auto query = parse_query(text);
+  const std::string* detailed = query ? find(*query, "detailed") : nullptr;
+  return detailed != nullptr && *detailed != "false" && *detailed != "0";
+}
+
 /// Cuts `prefix` off `path`; false and untouched when it does not start with it.
 bool cut(std::string_view& path, std::string_view prefix) {
   if (!path.starts_with(prefix)) return false;
@@ -153,27 +160,19 @@ struct HttpApi::State {
     bool reads;  ///< GET and HEAD; otherwise POST
     Handler handler;
   };
-  static const std::array<Route, 10> kRoutes;
+  static const std::array<Route, 7> kRoutes;
 
   const Config& config;
   const Clock& clock;
   BrokerPort& broker;
   Sources sources;
-  std::unique_ptr<AdminApi> admin;
+  Health health{config, sources};
+  std::unique_ptr<AdminApi> admin{};
   const Gate* gate = nullptr;  ///< null: no token is asked for
 
   void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
   void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
     reply(board_file(rest));
-  }
-  void health(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
-    reply(health_reply(false));
-  }
-  void live(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
-    reply(json_reply(R"({"status":"live"})"));
-  }
-  void ready(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
-    reply(health_reply(true));
   }
   void metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply);
   void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
@@ -189,16 +188,12 @@ struct HttpApi::State {
     if (!holder) return holder.error();
     return (*holder)->rows;
   }
-  [[nodiscard]] HttpReply health_reply(bool status_matters) const;
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
   [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query,
                                                        Reply reply) const;
 };
 
-const std::array<HttpApi::State::Route, 10> HttpApi::State::kRoutes{{
-    {"/health/live", true, true, &State::live},
-    {"/health/ready", true, true, &State::ready},
-    {"/health", true, true, &State::health},
+const std::array<HttpApi::State::Route, 7> HttpApi::State::kRoutes{{
     {"/metrics", true, true, &State::metrics},
     {"/v1/updates", true, false, &State::publish},
     {"/v1/incidents", true, true, &State::incidents},
@@ -207,27 +202,6 @@ const std::array<HttpApi::State::Route, 10> HttpApi::State::kRoutes{{
     {"/", true, true, &State::board},
     {"/board/", false, true, &State::board_part},
 }};
-
-HttpReply HttpApi::State::health_reply(bool status_matters) const {
-  const std::string_view state = sources.state();
-  const bool leaving = state != "ready" && state != "starting";
-  const std::string reason = leaving ? std::string("the edge is ").append(state) : sources.not_ready_reason();
-  std::string out = R"({"status":")" +
-                    std::string(leaving          ? state
-                                : reason.empty() ? "ready"
-                                                 : "not_ready") +
-                    R"(","edge":)";
-  json::append_quoted(out, config.id);
-  out.append(",\"clients\":").append(std::to_string(sources.clients()));
-  if (!reason.empty()) {
-    out.append(",\"reason\":");
-    json::append_quoted(out, reason);
-  }
-  HttpReply reply = json_reply(out + "}");
-  if (leaving || (status_matters && !reason.empty())) reply.status = 503;
-  reply.headers.emplace_back("cache-control", "no-store");
-  return reply;
-}
 
 Result<std::string> HttpApi::State::channel_of(const Query& query) const {
   const std::string* name = find(query, "channel");
@@ -374,7 +348,7 @@ void HttpApi::State::updates(const std::string& name, const Query& query, Constr
 }
 
 HttpApi::HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, Sources sources)
-    : state_(new State{config, clock, broker, std::move(sources), nullptr, nullptr}) {}
+    : state_(new State{.config = config, .clock = clock, .broker = broker, .sources = std::move(sources)}) {}
 HttpApi::~HttpApi() = default;
 
 void HttpApi::guard(const Gate& gate) noexcept { state_->gate = gate.open() ? nullptr : &gate; }
@@ -388,6 +362,12 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
     return path == "revoke" ? state_->admin->revoke(request, std::move(reply))
                             : reply(state_->admin->handle(request, path));
   const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (const auto kind = state_->health.kind_of(request.path); kind != Health::Kind::none) {
+    if (reads) return reply(state_->health.reply(kind, wants_details(request.query)));
+    HttpReply refused = problem({Errc::method_not_allowed, "the path takes GET, HEAD"});
+    refused.headers.emplace_back("allow", "GET, HEAD");
+    return reply(std::move(refused));
+  }
   for (const auto& route : State::kRoutes) {
     std::string_view rest = request.path;
     if (!cut(rest, route.prefix) || (route.exact && !rest.empty())) continue;
@@ -406,6 +386,10 @@ void HttpApi::handle(const HttpRequest& request, Reply reply) {
   reply(problem(
       {Errc::not_found,
        "no such path; see / (a board), /v1/incidents, /v1/updates, /v1/channels/NAME, /v1/stream, /v1/events, /health, /metrics"}));
+}
+
+bool HttpApi::is_health(std::string_view path) const {
+  return state_->health.kind_of(path) != Health::Kind::none;
 }
 
 bool HttpApi::takes_upload(const HttpRequest& request) const {

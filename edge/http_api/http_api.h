@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/auth/admin_door.h"
 #include "common/clock.h"
 #include "edge/broker_port.h"
 #include "edge/config.h"
@@ -69,6 +70,14 @@ class HttpApi {
     std::function<std::size_t()> clients;
     /// ready | cordoned | ...: how the edge stands to new clients; anything but ready is told to everybody.
     std::function<std::string_view()> state = [] { return std::string_view("ready"); };
+    /// For ?detailed=true.
+    struct Figures {
+      std::string_view version;
+      Millis uptime{0};
+      std::uint32_t load = 0;    ///< permille
+      double tls_days_left = 0;  ///< NaN without TLS
+    };
+    std::function<Figures()> figures = {};
   };
   /// What /admin/status says of the process.
   struct Facts {
@@ -78,8 +87,10 @@ class HttpApi {
   };
   struct Admin {
     Drain& drain;
-    std::string token;  ///< empty: none is good enough
+    const auth::AdminDoor& door;
     std::function<Facts()> facts;
+    /// Reads the settings again: what that did, as JSON, or why nothing was changed.
+    std::function<Result<std::string>()> reload;
     std::function<std::vector<link::Revocation>()> revocations = [] {
       return std::vector<link::Revocation>();
     };
@@ -96,6 +107,8 @@ class HttpApi {
   void attach(Admin admin);
   /// Answers a request whose body is in `request.body`.
   void handle(const HttpRequest& request, Reply reply);
+  /// A path of health: answered whatever else is refused, and without TLS where all else is redirected.
+  [[nodiscard]] bool is_health(std::string_view path) const;
   /// True when the request's body should come through upload() instead (POST /v1/updates).
   [[nodiscard]] bool takes_upload(const HttpRequest& request) const;
   /// Starts a publish whose body follows.

@@ -37,9 +37,10 @@ struct Connection {
   int fd = -1;  ///< of wsi, while it is plain: written to directly; -1 with TLS
   ClientId client{};
   Kind kind = Kind::fresh;
-  bool known = false;    ///< the Gateway has it; Gateway::closed is owed
-  bool mute = false;     ///< a close has begun, by whichever side: not a byte more
-  bool closing = false;  ///< we close once what is queued is out
+  bool known = false;       ///< the Gateway has it; Gateway::closed is owed
+  bool redirected = false;  ///< came to tls.redirect_port
+  bool mute = false;        ///< a close has begun, by whichever side: not a byte more
+  bool closing = false;     ///< we close once what is queued is out
   bool close_sent = false;
   bool receiving = false;  ///< in the list of those that sent something in this turn
   bool deflate = false;    ///< permessage-deflate was agreed on

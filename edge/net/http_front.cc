@@ -21,10 +21,13 @@ int write_raw(lws* wsi, const std::string& text) {
 
 }  // namespace
 
+bool HttpFront::is_secure(const Connection& connection) { return lws_is_ssl(connection.wsi) != 0; }
+
 int HttpFront::on_request(Connection& connection, Result<RequestHead> head) {
   if (!head) return refuse(connection, problem(head.error()));
   auto exchange = std::make_shared<Exchange>();
   exchange->wsi = connection.wsi;
+  exchange->secure = is_secure(connection);
   exchange->keep_alive = head->keep_alive;
   exchange->request = std::move(head->request);
   connection.exchange = exchange;
@@ -113,11 +116,12 @@ int HttpFront::hand_over(Connection& connection) {
 }
 
 HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) {
-  return [weak = std::weak_ptr(exchange)](const HttpReply& reply) {
+  return [this, weak = std::weak_ptr(exchange)](const HttpReply& reply) {
     const auto alive = weak.lock();
     if (!alive || alive->answered) return;
     const bool keep = alive->keep_alive && (alive->body_done || !alive->upload);
-    alive->output = response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body);
+    alive->output =
+        response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body, hsts(alive->secure));
     alive->answered = true;
     if (alive->wsi == nullptr) return;
     lws_rx_flow_control(alive->wsi,
@@ -135,7 +139,8 @@ int HttpFront::refuse(Connection& connection, const HttpReply& reply) {
     connection.exchange = std::make_shared<Exchange>();
     connection.exchange->wsi = connection.wsi;
   }
-  connection.exchange->output = response_text(reply, KeepAlive::no, connection.exchange->body);
+  connection.exchange->output =
+      response_text(reply, KeepAlive::no, connection.exchange->body, hsts(is_secure(connection)));
   connection.exchange->answered = true;
   return send(connection);
 }

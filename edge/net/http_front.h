@@ -25,6 +25,7 @@ struct Exchange {
   HttpRequest request;
   std::unique_ptr<Upload> upload;
   Body body = Body::send;
+  bool secure = false;
   bool keep_alive = true;
   bool body_done = false;
   bool answered = false;
@@ -44,8 +45,15 @@ class HttpFront {
   void on_closed(Connection& connection);
   /// Answers at once with an error, for requests that never get to HttpApi.
   int refuse(Connection& connection, const HttpReply& reply);
+  [[nodiscard]] bool is_health(std::string_view path) const { return api_->is_health(path); }
   /// Each turn: uploads that were full read on when there is room again.
   void resume();
+
+  [[nodiscard]] static bool is_secure(const Connection& connection);
+  /// Strict-Transport-Security for an answer over TLS; empty for others, where it counts for nothing.
+  [[nodiscard]] std::string_view hsts(bool secure) const {
+    return secure ? std::string_view(config_.hsts) : std::string_view();
+  }
 
  private:
   int start_body(Connection& connection, const RequestHead& head);

@@ -1,9 +1,21 @@
 #include "edge/net/http_text.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 namespace tocsin::edge {
 namespace {
 
 constexpr std::string_view kCors = "access-control-allow-origin: *\r\n";
+
+/// For answers that are data: nothing in them is to be run, framed or guessed at. The board brings its own
+/// policy.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kSafety{
+    {{"x-content-type-options", "nosniff"},
+     {"x-frame-options", "DENY"},
+     {"referrer-policy", "no-referrer"},
+     {"content-security-policy", "default-src 'none'; frame-ancestors 'none'"}}};
 
 bool unreserved(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
@@ -12,6 +24,11 @@ bool unreserved(char c) noexcept {
 
 bool fits_a_header(std::string_view text) noexcept {
   return text.find_first_of(std::string_view{"\r\n\0", 3}) == std::string_view::npos;
+}
+
+void append_hsts(std::string& out, std::string_view hsts) {
+  if (!hsts.empty() && fits_a_header(hsts))
+    out.append("strict-transport-security: ").append(hsts).append("\r\n");
 }
 
 std::string_view connection_line(KeepAlive keep_alive) noexcept {
@@ -28,6 +45,10 @@ std::string_view status_text(unsigned status) noexcept {
       return "Created";
     case 204:
       return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
     case 401:
@@ -65,7 +86,7 @@ std::string_view status_text(unsigned status) noexcept {
   }
 }
 
-std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body) {
+std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body, std::string_view hsts) {
   std::string out = "HTTP/1.1 " + std::to_string(reply.status);
   out.append(" ").append(status_text(reply.status)).append("\r\n");
   if (!reply.content_type.empty() && reply.status != 204)
@@ -75,14 +96,22 @@ std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body bod
   for (const auto& [name, value] : reply.headers)
     if (fits_a_header(name) && fits_a_header(value))
       out.append(name).append(": ").append(value).append("\r\n");
+  for (const auto& [name, value] : kSafety)
+    if (std::none_of(reply.headers.begin(), reply.headers.end(),
+                     [&n = name](const auto& h) { return h.first == n; }))
+      out.append(name).append(": ").append(value).append("\r\n");
+  append_hsts(out, hsts);
   out.append(kCors).append(connection_line(keep_alive)).append("\r\n");
   if (body == Body::send && reply.status != 204) out.append(reply.body);
   return out;
 }
 
-std::string event_stream_head() {
-  return "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\n" +
-         std::string(kCors) + "connection: close\r\n\r\n";
+std::string event_stream_head(std::string_view hsts) {
+  std::string out =
+      "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\n"
+      "x-content-type-options: nosniff\r\n";
+  append_hsts(out, hsts);
+  return out.append(kCors).append("connection: close\r\n\r\n");
 }
 
 std::string preflight_text(KeepAlive keep_alive) {

@@ -125,6 +125,7 @@ Result<RequestHead> read_request(lws* wsi) {
   head.request.accept = header(wsi, WSI_TOKEN_HTTP_ACCEPT);
   if (head.request.path.starts_with("/admin/"))
     head.request.local = from_this_host(wsi) && lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0;
+  head.host = header(wsi, WSI_TOKEN_HOST);
   head.last_event_id = custom_header(wsi, "last-event-id:");
   head.expects_continue = contains_word(header(wsi, WSI_TOKEN_HTTP_EXPECT), "100-continue");
   const std::string connection = header(wsi, WSI_TOKEN_CONNECTION);

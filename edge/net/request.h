@@ -18,6 +18,7 @@ enum class Framing : std::uint8_t { none, length, unsupported };
 struct RequestHead {
   HttpRequest request;
   std::string last_event_id;
+  std::string host;
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
   bool keep_alive = true;

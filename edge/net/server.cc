@@ -89,6 +89,7 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
       clock(clock_in),
       loop(loop_in),
       metrics(metrics_in),
+      tls(metrics_in),
       http(config_in, metrics_in),
       admission(clock_in, config_in.handshakes_per_s),
       listener(
@@ -97,12 +98,12 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
            config.listen_share ? PortSharing::shared : PortSharing::alone,
            static_cast<int>(config.send_buffer_bytes), static_cast<int>(config.accepts_per_turn)},
           metrics_in, [this] { return admission.open(); },
-          [this](int fd, const sockaddr_storage& from) { accept(fd, from); }) {}
+          [this](int fd, const sockaddr_storage& from) { accept(fd, from, vhost); }) {}
 
 Status Server::State::open_context() {
-  const bool with_tls = tls::wanted(config);
-  if (with_tls)
-    if (auto usable = tls::check(config); !usable) return usable;
+  const bool with_tls = Tls::wanted(config);
+  if (auto usable = tls.prepare(config); !usable) return usable;
+  tls.take(config);
   lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
   void* loops[] = {loop.native()};
   lws_context_creation_info info{};
@@ -127,20 +128,35 @@ Status Server::State::open_context() {
   if (context == nullptr)
     return Error{Errc::io, "libwebsockets could not start; is the package libwebsockets-evlib-uv installed?"};
   vhost = lws_get_vhost_by_name(context, "edge");
-  return vhost != nullptr ? Status{Done{}} : Status{Error{Errc::internal, "no virtual host"}};
+  if (vhost == nullptr) return Error{Errc::internal, "no virtual host"};
+  tls.steer();
+  return open_redirect();
 }
 
-void Server::State::accept(int fd, const sockaddr_storage&) {
+lws_context_creation_info Server::State::plain_vhost_info() {
+  lws_context_creation_info info{};
+  info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+  info.protocols = kProtocols;
+  info.user = this;
+  info.retry_and_idle_policy = &kNoRetry;
+  info.timeout_secs = kHandshakeSeconds;
+  info.keepalive_timeout = kIdleSeconds;
+  info.vhost_name = "plain";
+  return info;
+}
+
+void Server::State::accept(int fd, const sockaddr_storage&, lws_vhost* to) {
   if (count >= room + kRefusalRoom) {
     metrics.net_turned_away.add();
     ::close(fd);
     return;
   }
-  lws* wsi = lws_adopt_socket_vhost(vhost, fd);
+  lws* wsi = lws_adopt_socket_vhost(to, fd);
   if (wsi == nullptr) return metrics.net_turned_away.add();  // the library has closed it
   auto* c = new Connection;
   c->wsi = wsi;
-  if (!tls::wanted(config)) c->fd = fd;
+  c->redirected = to == plain_vhost;
+  if (!Tls::wanted(config)) c->fd = fd;
   c->retry_after = refusal();
   lws_set_opaque_user_data(wsi, c);
   lws_set_wsi_user(wsi, c);  // without user data the library does not say when it begins to close
@@ -220,11 +236,17 @@ Status Server::start(Gateway& gateway, HttpApi& api) {
   state_->http.attach(api);
   state_->room = room_for(state_->config);
   if (auto opened = state_->open_context(); !opened) return opened;
-  return state_->listener.listen();
+  if (auto listening = state_->listener.listen(); !listening) return listening;
+  return state_->plain_listener ? state_->plain_listener->listen() : Status{Done{}};
 }
 std::uint16_t Server::port() const { return state_->listener.port(); }
 void Server::send_elsewhere_while(std::function<bool()> refusing) { state_->elsewhere = std::move(refusing); }
-void Server::stop_accepting() { state_->listener.close(); }
+void Server::stop_accepting() {
+  state_->listener.close();
+  if (state_->plain_listener) state_->plain_listener->close();
+}
+Status Server::check(const Config& next) { return state_->tls.prepare(next); }
+void Server::apply() { state_->tls.take(state_->config); }
 
 void Server::shut_down() {
   stop_accepting();
@@ -241,6 +263,7 @@ void Server::tick() {
   state_->expire(state_->closes);
   state_->give_back();
   state_->listener.go_on();
+  if (state_->plain_listener) state_->plain_listener->go_on();
 }
 void Server::turn() {
   state_->read_on();
@@ -289,6 +312,6 @@ void Server::close(Socket socket, CloseReason reason, std::string_view detail) {
   lws_callback_on_writable(c.wsi);
 }
 
-std::size_t Server::max_batch(Socket) const { return tls::wanted(state_->config) ? kRecord : kBatch; }
+std::size_t Server::max_batch(Socket) const { return Tls::wanted(state_->config) ? kRecord : kBatch; }
 
 }  // namespace tocsin::edge

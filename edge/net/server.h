@@ -38,6 +38,10 @@ class Server final : public Outlet {
   /// outlive the last connection.
   Status start(Gateway& gateway, HttpApi& api);
   [[nodiscard]] std::uint16_t port() const;
+  /// A reload: whether `next` can be followed; certificates are read. Fails with invalid_argument.
+  [[nodiscard]] Status check(const Config& next);
+  /// New connections follow the settings as they are now.
+  void apply();
   /// New clients are told 503, those that are here stay; health, metrics and /admin/ are answered.
   void send_elsewhere_while(std::function<bool()> refusing);
   /// No new connections; those there stay.

@@ -7,7 +7,6 @@
 #include "edge/codec/client_command.h"
 #include "edge/net/deflate_offer.h"
 #include "edge/net/server_state.h"
-#include "edge/net/tls.h"
 #include "edge/net/utf8.h"
 #include "edge/session/gateway.h"
 
@@ -63,7 +62,7 @@ int Server::State::on_event(lws* wsi, lws_callback_reasons reason, void* user, v
       return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:  // the one moment at which the library shows
                                                                // its SSL_CTX
-      return tls::set_up(static_cast<ssl_ctx_st*>(user), state->config) ? 0 : -1;
+      return state->tls.adopt(static_cast<ssl_ctx_st*>(user), state->config) ? 0 : -1;
     case LWS_CALLBACK_RAW_ADOPT:
     case LWS_CALLBACK_RAW_RX:
       return -1;  // CONNECT would turn a connection into a bare pipe
@@ -125,6 +124,8 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   const std::string extensions = config.deflate ? offered_extensions(c.wsi) : std::string{};
   if (!head)
     reply = problem(head.error());
+  else if (c.redirected)
+    return redirect(c, *head), -1;
   else if (c.retry_after != 0 || elsewhere())
     return refuse_new(c), -1;
   else if (lower != "websocket")
@@ -213,8 +214,9 @@ int Server::State::on_http(Connection& c) {
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));
   const HttpRequest& request = head->request;
-  const bool always = request.path.starts_with("/health") || request.path.starts_with("/admin/") ||
-                      request.path == "/metrics";
+  if (c.redirected && !answered_in_plain(request.path)) return redirect(c, *head);
+  const bool always =
+      http.is_health(request.path) || request.path.starts_with("/admin/") || request.path == "/metrics";
   const bool events = request.path == kEventsPath && request.method == "GET";
   if (c.retry_after != 0 ? !always : events && elsewhere()) return refuse_new(c);
   if (events) return on_events_request(c, *head);
@@ -249,7 +251,7 @@ int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   c.known = true;
   c.kind = Connection::Kind::events;
   lws_set_timeout(c.wsi, NO_PENDING_TIMEOUT, 0);
-  std::string text = event_stream_head();
+  std::string text = event_stream_head(http.hsts(HttpFront::is_secure(c)));
   if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0)
     return -1;
   hold_input(c);

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "edge/net/http_front.h"
 #include "edge/net/listener.h"
 #include "edge/net/server.h"
+#include "edge/net/tls.h"
 
 namespace tocsin::edge {
 
@@ -31,9 +33,14 @@ struct Server::State {
                           lws_extension_callback_reasons reason, void* user, void* in, std::size_t size);
 
   Status open_context();
-  void accept(int fd, const sockaddr_storage& from);
+  Status open_redirect();
+  /// A virtual host like the first, without TLS.
+  [[nodiscard]] lws_context_creation_info plain_vhost_info();
+  void accept(int fd, const sockaddr_storage& from, lws_vhost* to);
   [[nodiscard]] std::uint8_t refusal();
   int refuse_new(Connection& c);
+  int redirect(Connection& c, const RequestHead& head);
+  [[nodiscard]] bool answered_in_plain(std::string_view path) const;
   void expire(DueList& list);
   void give_back();
 
@@ -61,6 +68,7 @@ struct Server::State {
   loop::Loop& loop;
   Metrics& metrics;
   Gateway* gateway = nullptr;
+  Tls tls;
   HttpFront http;
   Admission admission;
   Listener listener;
@@ -77,6 +85,8 @@ struct Server::State {
       0;  ///< connections that are served at once: limits.clients_max, or fewer by the limit of descriptors
   lws_context* context = nullptr;
   lws_vhost* vhost = nullptr;
+  lws_vhost* plain_vhost = nullptr;          ///< of tls.redirect_port
+  std::unique_ptr<Listener> plain_listener;  ///< null: there is none
 };
 
 }  // namespace tocsin::edge

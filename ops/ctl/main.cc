@@ -7,10 +7,12 @@
 
 #include "common/version.h"
 #include "ops/ctl/backup.h"
+#include "ops/ctl/cert.h"
 #include "ops/ctl/commands.h"
 #include "ops/ctl/doctor.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/move_args.h"
+#include "ops/ctl/reload.h"
 #include "ops/ctl/revoke.h"
 #include "ops/ctl/token.h"
 #include "ops/ctl/up.h"
@@ -36,6 +38,8 @@ struct Line {
   DemoOptions demo;
   MoveLine moves;
   TokenLine token;
+  ReloadLine reload;
+  CertLine cert;
   RevokeLine revoke;
   BackupLine backup;
   DoctorLine doctor;
@@ -183,6 +187,12 @@ int run(int argc, char** argv) {
   line.token.common = &line.common;
   line.token.exit_code = &line.exit_code;
   add_token(app, line.token);
+  line.reload.common = &line.common;
+  line.reload.exit_code = &line.exit_code;
+  add_reload(app, line.reload);
+  line.cert.common = &line.common;
+  line.cert.exit_code = &line.exit_code;
+  add_cert(app, line.cert);
   line.revoke.common = &line.common;
   line.revoke.exit_code = &line.exit_code;
   add_revoke(app, line.revoke);

@@ -1,13 +1,19 @@
 #include "ops/ctl/token.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 
+#include "common/auth/admin_door.h"
 #include "common/auth/token.h"
 #include "common/clock.h"
+#include "common/crypto/crypto.h"
 #include "common/file.h"
 #include "common/json/json.h"
+#include "ops/cluster/file.h"
 #include "ops/ctl/api.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/filter_args.h"
@@ -85,8 +91,31 @@ int run_token_mint(const MintOptions& options) {
   return kExitOk;
 }
 
+int run_token_admin(const AdminTokenOptions& options) {
+  const bool plain = std::all_of(options.name.begin(), options.name.end(),
+                                 [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (!plain || options.name.size() > 64)
+    return complain("--name has 1 to 64 printable characters without spaces or #", kExitUsage);
+  std::string text;
+  if (::access(options.file.c_str(), F_OK) == 0) {
+    auto before = read_file(options.file, std::size_t{1} << 20U);
+    if (!before) return complain(before.error());
+    text = *std::move(before);
+    if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  }
+  const std::string token = crypto::random_hex(48);
+  text += auth::roles_line(*auth::role_named(options.role), options.name, token);
+  if (auto written = write_atomically(options.file, text, 0600); !written) return complain(written.error());
+  if (options.json)
+    std::printf("{\"token\":\"%s\",\"role\":\"%s\",\"name\":%s}\n", token.c_str(), options.role.c_str(),
+                json::quoted(options.name).c_str());
+  else
+    std::puts(token.c_str());
+  return kExitOk;
+}
+
 void add_token(CLI::App& app, TokenLine& line) {
-  auto* token = app.add_subcommand("token", "Tokens for development");
+  auto* token = app.add_subcommand("token", "Tokens for development, and for the admin API");
   token->require_subcommand(1);
   MintOptions& o = line.mint;
   auto* mint = token->add_subcommand("mint", "Make a token, signed with your key");
@@ -110,6 +139,19 @@ void add_token(CLI::App& app, TokenLine& line) {
   mint->add_option("--expires", o.expires, "90s, 5m, 2h")->capture_default_str();
   mint->add_option("--permissions-claim", o.permissions_claim, "The edges' auth.permissions_claim")
       ->capture_default_str();
+  auto* admin = token->add_subcommand(
+      "admin", "Make a token for the admin API; its hash is added to the file that admin.roles_file names");
+  AdminTokenOptions& a = line.admin;
+  admin->add_option("--file", a.file, "The roles file")->required();
+  admin->add_option("--name", a.name, "Who it is for; the audit log says it")->required();
+  admin->add_option("--role", a.role, "viewer looks, operator drains and reloads, admin may do all")
+      ->check(CLI::IsMember({"viewer", "operator", "admin"}))
+      ->capture_default_str();
+  admin->add_flag("--json", a.json, "JSON for machines");
+  admin->callback([&line] {
+    line.admin.json = line.admin.json || line.common->json;
+    *line.exit_code = run_token_admin(line.admin);
+  });
   mint->add_flag("--json", o.json, "JSON for machines");
   mint->callback([&line] {
     line.mint.json = line.mint.json || line.common->json;

@@ -23,10 +23,19 @@ struct MintOptions : Common {
 };
 [[nodiscard]] int run_token_mint(const MintOptions& options);
 
+/// Makes a token for the admin API and appends its hash to the file; prints the token, this once.
+struct AdminTokenOptions : Common {
+  std::string file;
+  std::string role = "viewer";
+  std::string name;
+};
+[[nodiscard]] int run_token_admin(const AdminTokenOptions& options);
+
 struct TokenLine {
   Common* common = nullptr;  ///< what was given before the command
   int* exit_code = nullptr;
   MintOptions mint;
+  AdminTokenOptions admin;
 };
 
 /// `line` must outlive `app`'s parsing.

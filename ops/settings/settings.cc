@@ -52,7 +52,13 @@ std::string reference() {
       "dotted (`log.level: debug`) or nested. One file may serve all programs: a key of several programs "
       "applies to\n"
       "each, a key that no program has is an error naming its line. `tocsinctl check-config FILE` asks all "
-      "of them.\n";
+      "of them.\n\n"
+      "Rows that apply `on reload` follow the file while the program runs: after SIGHUP, `tocsinctl reload "
+      "[PROGRAM]` or\n"
+      "`POST /admin/reload`, all of them or, when anything in the file is wrong, none. Files that a row names "
+      "(certificates,\n"
+      "keys, tokens) are read again as well. Rows that apply `on restart` keep their value, and are named when "
+      "it differs.\n";
   for (const auto& program : programs())
     out.append("\n## ").append(program.program).append("\n\n").append(config::markdown(program.rows));
   return out;

@@ -2,20 +2,12 @@
 
 #include <algorithm>
 
-#include "common/crypto/crypto.h"
 #include "common/json/json.h"
 
 namespace tocsin::ops {
 
 http::Response problem(Errc code, std::string_view detail) {
-  const ErrcInfo& info = describe(code);
-  http::Response response;
-  response.status = info.wire_code;
-  response.content_type = "application/problem+json";
-  response.body = "{\"code\":" + json::quoted(info.name) + ",\"status\":" + std::to_string(info.wire_code) +
-                  ",\"detail\":" + json::quoted(detail) +
-                  ",\"retry\":" + (info.retry == Retry::never ? "\"never\"" : "\"backoff\"") + "}";
-  return response;
+  return http::problem({code, std::string(detail)});
 }
 
 namespace {
@@ -40,9 +32,6 @@ http::Response json_of(std::string body, std::uint16_t code = 200) {
 
 }  // namespace
 
-Admin::Admin(http::Context& context, Metrics& metrics, std::string token)
-    : context_(context), metrics_(metrics), token_(std::move(token)) {}
-
 Status Admin::listen(const std::string& address, std::uint16_t port) {
   auto server = http::Server::listen(
       context_, address, port,
@@ -52,9 +41,11 @@ Status Admin::listen(const std::string& address, std::uint16_t port) {
   return Done{};
 }
 
-bool Admin::allowed(const http::Request& request) const {
-  const auto given = http::find(request.headers, "authorization");
-  return given.starts_with("Bearer ") && crypto::constant_time_equal(given.substr(7), token_);
+Status Admin::allowed(const http::Request& request, auth::Role needed) {
+  auto who = door_.admit(http::find(request.headers, "authorization"), request.local, needed);
+  if (who) return Done{};
+  metrics_.refused.add();
+  return who.error();
 }
 
 void Admin::answer(const http::Request& request, const http::Responder& respond) {
@@ -72,12 +63,8 @@ void Admin::answer(const http::Request& request, const http::Responder& respond)
     return respond(std::move(response));
   }
   if (!reads && request.method != "POST") return respond(problem(Errc::method_not_allowed, request.method));
-  if (!allowed(request)) {
-    metrics_.refused.add();
-    return respond(
-        problem(Errc::unauthorized,
-                "send Authorization: Bearer with the token of admin.token in the cluster's folder"));
-  }
+  if (auto ok = allowed(request, reads ? auth::Role::viewer : auth::Role::operate); !ok)
+    return respond(http::problem(ok.error()));
   if (site_ == nullptr) return respond(problem(Errc::unavailable, "the supervisor is starting"));
   if (const auto takes = site_->takes_orders(); !takes)
     return respond(problem(takes.error().code, takes.error().detail));

@@ -22,6 +22,11 @@ Result<json::Document> body_of(const http::Request& request) {
   return document;
 }
 
+bool scales_to_nothing(const json::Value& body) {
+  const auto edges = json::uint_member(body, "edges");
+  return edges && edges->value_or(0) == 0;
+}
+
 }  // namespace
 
 std::string Admin::report_of(const Move& move) const {
@@ -110,10 +115,25 @@ http::Response Admin::order(const Path& path, const json::Value& body) {
   return start(std::move(order));
 }
 
+void Admin::reload(const json::Value& body, const http::Responder& respond) {
+  if (reloads_ == nullptr)
+    return respond(problem(Errc::not_found, "the processes are not run from here: send each a SIGHUP, or POST /admin/reload"));
+  const auto process = json::string_member(body, "process");
+  if (!process) return respond(refusal(process.error()));
+  const auto started =
+      reloads_->start("POST /reload", std::string(process->value_or("")),
+                      [respond](std::string said) { respond(json_of(std::move(said), 200)); });
+  if (!started) respond(refusal(started.error()));
+}
+
 void Admin::change(const http::Request& request, const Path& path, const http::Responder& respond) {
   const auto body = body_of(request);
   if (!body) return respond(refusal(body.error()));
   if (path.size() == 3 && path[0] == "plans" && path[2] == "abort") return respond(abort(path[1]));
+  const bool grave = path == Path{"restart"} || (path == Path{"scale"} && scales_to_nothing(*body));
+  if (grave)
+    if (auto ok = allowed(request, auth::Role::admin); !ok) return respond(http::problem(ok.error()));
+  if (path == Path{"reload"}) return reload(*body, respond);
   if (path == Path{"maintenance"}) return respond(maintenance(*body));
   const bool cordons =
       path.size() == 3 && path[0] == "edges" && (path[2] == "cordon" || path[2] == "uncordon");

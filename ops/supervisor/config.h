@@ -62,6 +62,8 @@ struct Config {
   std::int64_t alert_memory = 4'096;
   std::int64_t alert_disk_free = 10;
   std::int64_t alert_maintenance = 240;
+  std::string admin_roles_file;
+  bool admin_loopback = false;
   log::Level log_level = log::Level::info;
 };
 
@@ -207,6 +209,14 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::alert_maintenance>("alerts.maintenance_minutes",
                                                "Alert: maintenance has been on for so long.",
                                                {.min = 0, .max = 1'000'000}),
+    config::option<&Config::admin_roles_file>(
+        "admin.roles_file",
+        "File with more tokens for the admin API, a line each: viewer, operator or admin, a name, sha256: and the token's hash; tocsinctl token admin writes them.",
+        {}, config::Apply::live),
+    config::option<&Config::admin_loopback>(
+        "admin.loopback",
+        "Whoever connects from this host, and not through a proxy or browser, is an operator of the admin API without a token.",
+        {}, config::Apply::live),
     config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
                                        config::Apply::live),
 });

@@ -18,6 +18,12 @@ std::string text_of(const json::Value& object, std::string_view name) {
   return text ? std::string(text->value_or("")) : std::string();
 }
 
+/// As ready as it can be: with health.full: not_ready it says 503 to load balancers.
+bool is_full(const http::Response& response) {
+  const auto document = json::parse(response.body);
+  return document && document->IsObject() && text_of(*document, "status") == "full";
+}
+
 }  // namespace
 
 void EdgeWatch::poll(Millis every) {
@@ -57,7 +63,7 @@ void EdgeWatch::ask(const Target& target) {
   asking_[name].open += 3;
   client_.get(target.http + "/health/ready", kPatience,
               take([](Seen& seen, const Result<http::Response>& got) {
-                seen.ready = got && got->status == 200;
+                seen.ready = got && (got->status == 200 || is_full(*got));
                 seen.detail = !got ? got.error().detail : seen.ready ? "" : got->body;
               }));
   client_.request("GET", target.http + "/admin/status", headers, {}, kPatience,

@@ -9,6 +9,7 @@
 
 #include "common/config/program.h"
 #include "common/log/log.h"
+#include "common/log/reloaded.h"
 #include "common/loop/handles.h"
 #include "common/service_manager.h"
 #include "ops/cluster/file.h"
@@ -18,6 +19,7 @@
 #include "ops/supervisor/desk.h"
 #include "ops/supervisor/k8s/run.h"
 #include "ops/supervisor/keys.h"
+#include "ops/supervisor/reloads.h"
 
 namespace tocsin::ops {
 namespace {
@@ -34,6 +36,15 @@ int complain(const std::string& sentence, int code) {
 void say(const std::string& text) {
   std::fputs((text + "\n").c_str(), stdout);
   std::fflush(stdout);
+}
+
+/// What the processes said of a reload that a signal asked for: nobody waits for an answer.
+void note(const std::string& said) {
+  const auto document = json::parse(said);
+  const auto ok =
+      document ? json::bool_member(*document, "ok") : Result<std::optional<bool>>(std::optional<bool>());
+  if (ok && ok->value_or(false)) return log::info("every process was reloaded");
+  log::error("not every process was reloaded", {{"said", said}});
 }
 
 void announce(const Config& config, const ClusterFile& file, bool adopted) {
@@ -55,8 +66,9 @@ void announce(const Config& config, const ClusterFile& file, bool adopted) {
 /// Everything with a life on the loop, in order of construction.
 class Run {
  public:
-  Run(const Config& config, std::string config_file, Folder folder)
-      : config_(config),
+  Run(config::Reload<Config>& reload, std::string config_file, Folder folder)
+      : reload_(reload),
+        config_(reload.settings()),
         config_file_(std::move(config_file)),
         folder_(std::move(folder)),
         metrics_(registry_),
@@ -74,14 +86,21 @@ class Run {
                       plan.error().code == Errc::invalid_argument ? kExitUsage : kExitCannotStart);
     const auto token = ensure_token(folder_);
     if (!token) return complain(token.error().detail, kExitCannotStart);
-    Admin admin(http_, metrics_, *token);
+    if (auto ready = door_.prepare(admin_settings(config_)); !ready)
+      return complain(ready.error().detail, kExitUsage);
+    door_.take();
+    join_reload();
+    Admin admin(http_, metrics_, door_);
     const std::string address = config_.listen.substr(0, config_.listen.rfind(':'));
     if (auto up = admin.listen(address, plan->admin_port); !up)
       return complain(up.error().detail, kExitCannotStart);
 
     Cluster cluster(loop_, clock_, random_, config_, folder_, *std::move(plan), *std::move(saved),
                     "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
-    loop::Signals signals(loop_, {SIGTERM, SIGINT}, [&](int) {
+    Reloads reloads(http_, cluster, *token, [this](std::string_view why) { return reload_now(why); });
+    loop::Signals signals(loop_, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
+      if (number == SIGHUP)
+        return (void)reloads.start("SIGHUP", {}, [](const std::string& said) { note(said); });
       service_.stopping("stopping the cluster's processes", 2 * config_.stop_timeout);
       cluster.stop();
     });
@@ -95,7 +114,7 @@ class Run {
     EdgeWatch watch(
         http_, clock_, [&cluster] { return edge_targets(cluster); }, *token);
     Desk desk(loop_, clock_, metrics_, folder_, cluster, watch);
-    admin.serve(desk);
+    admin.serve(desk, &reloads);
     AlertWatch alerts(loop_, http_, clock_, config_, metrics_, folder_, cluster, watch);
     if (auto started = alerts.start(); !started) return complain(started.error().detail, kExitUsage);
     cluster.start();
@@ -105,6 +124,23 @@ class Run {
   }
 
  private:
+  [[nodiscard]] auth::AdminSettings admin_settings(const Config& config) const {
+    return {folder_.token_file(), config.admin_roles_file, config.admin_loopback};
+  }
+
+  void join_reload() {
+    reload_.join({{}, [this] { log::set_level(config_.log_level); }});
+    reload_.join({[this](const Config& next) { return door_.prepare(admin_settings(next)); },
+                  [this] { door_.take(); }});
+  }
+
+  Result<std::string> reload_now(std::string_view why) {
+    const auto done = reload_();
+    log::reloaded(why, done);
+    if (!done) return done.error();
+    return config::to_json(*done);
+  }
+
   Cluster::Events events(bool adopting) {
     return {.on_ready =
                 [this, adopting](const ClusterFile& file) {
@@ -125,6 +161,7 @@ class Run {
             .on_stopped = [this] { loop_.stop(); }};
   }
 
+  config::Reload<Config>& reload_;
   const Config& config_;
   ServiceManager service_;
   std::string config_file_;
@@ -135,13 +172,15 @@ class Run {
   metrics::Registry registry_;
   Metrics metrics_;
   http::Context http_;
+  auth::AdminDoor door_;
   Cluster* cluster_ = nullptr;
   int exit_code_ = kExitOk;
 };
 
 int run(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);  // the terminal that started us may be gone
-  const auto start = config::start(
+  ::signal(SIGHUP, SIG_IGN);   // until there is somebody to reload
+  auto start = config::start(
       kOptions,
       {.name = "tocsin-supervisor", .summary = "Runs a local cluster and keeps its processes running."}, argc,
       argv);
@@ -160,7 +199,8 @@ int run(int argc, char** argv) {
     return complain(
         "another supervisor works in " + folder->root + " (" + lock.error().detail + "); stop it first",
         kExitCannotStart);
-  return Run(config, line ? line->file : std::string(), *folder)();
+  config::Reload<Config> reload(kOptions, start.sources, start.loaded->value);
+  return Run(reload, line ? line->file : std::string(), *folder)();
 }
 
 }  // namespace

@@ -90,10 +90,11 @@ Result<SupervisedProcess::Spec> plan_broker(const Folder& folder, SavedState& sa
   const auto link = ports.kept("broker", "broker");
   const auto http = ports.kept("broker-http", "broker");
   if (!link || !http) return link ? http.error() : link.error();
-  return spec_of(folder, release, "broker", "tocsin-broker",
-                 {"--broker-listen", link_of(*link), "--broker-data-dir", folder.data(),
-                  "--broker-http-listen", std::string(kLoopback) + ":" + std::to_string(*http),
-                  "--curve-key-file", folder.key_file("broker"), "--curve-allow-dir", folder.allowed_keys()});
+  return spec_of(
+      folder, release, "broker", "tocsin-broker",
+      {"--broker-listen", link_of(*link), "--broker-data-dir", folder.data(), "--broker-http-listen",
+       std::string(kLoopback) + ":" + std::to_string(*http), "--curve-key-file", folder.key_file("broker"),
+       "--curve-allow-dir", folder.allowed_keys(), "--admin-token-file", folder.token_file()});
 }
 
 Result<SupervisedProcess::Spec> plan_edge(const Config& config, const Folder& folder, SavedState& saved,

@@ -159,7 +159,9 @@ std::string errors_page() {
       "| 7 | `tocsinctl status`: not every process is ready; `tocsinctl health`: this one is not |\n"
       "| 8 | `tocsinctl drain --wait` and its like: ended by its deadline, some clients were closed for it |\n"
       "| 9 | the same: it was called off |\n"
-      "| 10 | `tocsinctl`: refused, another move is under way or maintenance is on |\n");
+      "| 10 | `tocsinctl`: refused, another move is under way or maintenance is on |\n"
+      "| 11 | `tocsinctl cert check`: clients will not believe the certificate |\n"
+      "| 12 | the same: it is good, but ends soon |\n");
   return out;
 }
 

@@ -81,7 +81,11 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
   http::Context local(loop, edges_trust(config));
   http::Context remote(loop, {http::Trust::In::authorities, config.kube_ca_file});
   Api api(remote, {config.kube_api, config.kube_token_file});
-  Admin admin(local, metrics, names.admin_token);
+  auth::AdminDoor door;
+  if (auto ready = door.prepare({names.admin_token_file, config.admin_roles_file, config.admin_loopback}); !ready)
+    return complain(ready.error().detail, kExitUsage);
+  door.take();
+  Admin admin(local, metrics, door);
   if (auto up = admin.listen(address.host, address.port); !up)
     return complain(up.error().detail, kExitCannotStart);
   const bool everywhere = address.host == "0.0.0.0" || address.host == "*";
@@ -94,7 +98,7 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
     loop.stop();
   });
   loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { desk.stop([&loop] { loop.stop(); }); });
-  admin.serve(desk);
+  admin.serve(desk, nullptr);
   desk.start();
   loop.run();
   return code;

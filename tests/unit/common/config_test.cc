@@ -222,7 +222,7 @@ TEST_SUITE("common.config") {
     }
     CHECK(markdown(rows).find(
               "| `session.ping_ms` | `TOCSIN_SESSION_PING_MS` | `--session-ping-ms` | milliseconds | "
-              "at least 10 | `25000` | live | Silence. |\n") != std::string::npos);
+              "at least 10 | `25000` | on reload | Silence. |\n") != std::string::npos);
   }
 
   TEST_CASE("the command line is split into action, file and settings") {

@@ -1,0 +1,164 @@
+#include "edge/http_api/health.h"
+
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "common/json/json.h"
+
+namespace tocsin::edge {
+namespace {
+
+using Kind = Health::Kind;
+
+constexpr std::array<std::string_view, 4> kKinds{"", "health", "live", "ready"};
+
+/// An item of health.paths: "/healthz" with /healthz/live and /healthz/ready below it, or "/alive=live", just
+/// that.
+struct Item {
+  std::string_view path;
+  std::optional<Kind> only;  ///< none when it is not one of the words
+  bool family = false;
+};
+
+Item parse(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return {text, Kind::health, true};
+  Item item{text.substr(0, equals), std::nullopt, false};
+  for (std::size_t i = 1; i < kKinds.size(); ++i)
+    if (text.substr(equals + 1) == kKinds[i]) item.only = static_cast<Kind>(i);
+  return item;
+}
+
+Kind below(std::string_view path, std::string_view base) {
+  if (!path.starts_with(base)) return Kind::none;
+  path.remove_prefix(base.size());
+  if (path.empty()) return Kind::health;
+  if (path == "/live") return Kind::live;
+  return path == "/ready" ? Kind::ready : Kind::none;
+}
+
+void member(std::string& out, std::string_view name, std::string_view value) {
+  out.append(",\"").append(name).append("\":");
+  json::append_quoted(out, value);
+}
+
+void number(std::string& out, std::string_view name, double value) {
+  out.append(",\"").append(name).append("\":").append(std::to_string(std::llround(value)));
+}
+
+}  // namespace
+
+Kind Health::kind_of(std::string_view path) const {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (const Kind own = below(path, "/health"); own != Kind::none) return own;
+  for (const auto& text : config_.health_paths) {
+    const Item item = parse(text);
+    if (!item.family && path == item.path) return item.only.value_or(Kind::none);
+    if (!item.family) continue;
+    if (const Kind kind = below(path, item.path); kind != Kind::none) return kind;
+  }
+  return Kind::none;
+}
+
+Status Health::check(const Config& config) {
+  for (const auto& text : config.health_paths) {
+    const Item item = parse(text);
+    const bool fits = item.only && item.path.size() > 1 && item.path.starts_with('/') &&
+                      !item.path.ends_with('/') && item.path.find_first_of("?# ") == std::string_view::npos;
+    const bool taken =
+        item.path.starts_with("/v1/") || item.path.starts_with("/admin") || item.path == "/metrics";
+    if (!fits || taken)
+      return Error{
+          Errc::invalid_argument,
+          "health.paths: \"" + text +
+              "\" must be a path of its own, /healthz, with what it answers, =health, =live or =ready, or without"};
+  }
+  return Done{};
+}
+
+std::vector<Health::Check> Health::checks() const {
+  const std::string_view state = sources_.state();
+  const bool leaving = state != "ready" && state != "starting";
+  const auto clients = sources_.clients();
+  const bool full = clients >= static_cast<std::size_t>(config_.clients_max);
+  std::vector<Check> out;
+  out.push_back({"state", leaving ? "the edge is " + std::string(state) : "", true, true});
+  // Not ready for want of a broker is no reason to be taken out by who only looks at /health.
+  out.push_back({"broker", leaving ? "" : sources_.not_ready_reason(), true, false});
+  out.push_back({"capacity",
+                 full ? "the edge is full: " + std::to_string(clients) + " of " +
+                            std::to_string(config_.clients_max) + " clients"
+                      : "",
+                 config_.health_full != WhenFull::ready, config_.health_full == WhenFull::unhealthy});
+  const double days = sources_.figures ? sources_.figures().tls_days_left : std::nan("");
+  out.push_back({"certificate", days < 0 ? "the certificate has ended" : "", false, false});
+  return out;
+}
+
+HttpReply Health::reply(Kind kind, bool detailed) const {
+  HttpReply reply;
+  reply.headers.emplace_back("cache-control", "no-store");
+  if (kind == Kind::live) {
+    reply.body = R"({"status":"live"})";
+    return reply;
+  }
+  const auto list = checks();
+  std::vector<std::string_view> reasons;
+  bool healthy = true;
+  for (const Check& check : list) {
+    if (check.trouble.empty() || !check.counts_for_ready) continue;
+    reasons.push_back(check.trouble);
+    healthy = healthy && !check.counts_for_health;
+  }
+  const std::string_view state = sources_.state();
+  const bool leaving = state != "ready" && state != "starting";
+  const bool only_full = reasons.size() == 1 && !list[2].trouble.empty();
+  std::string& out = reply.body;
+  out = R"({"status":")" +
+        std::string(reasons.empty() ? "ready"
+                    : leaving       ? state
+                    : only_full     ? "full"
+                                    : "not_ready") +
+        "\"";
+  member(out, "edge", config_.id);
+  number(out, "clients", static_cast<double>(sources_.clients()));
+  if (!reasons.empty()) {
+    member(out, "reason", reasons.front());
+    out.append(",\"reasons\":[");
+    for (const auto reason : reasons) {
+      if (out.back() != '[') out.push_back(',');
+      json::append_quoted(out, reason);
+    }
+    out.push_back(']');
+  }
+  if (detailed) out.append(details(list));
+  out.push_back('}');
+  if (!healthy || (kind == Kind::ready && !reasons.empty())) reply.status = 503;
+  return reply;
+}
+
+std::string Health::details(const std::vector<Check>& checks) const {
+  std::string out;
+  member(out, "state", sources_.state());
+  number(out, "clients_max", static_cast<double>(config_.clients_max));
+  if (sources_.figures) {
+    const auto figures = sources_.figures();
+    member(out, "version", figures.version);
+    number(out, "uptime_seconds", static_cast<double>(figures.uptime.count()) / 1'000);
+    number(out, "load_permille", figures.load);
+    if (!std::isnan(figures.tls_days_left)) number(out, "tls_days_left", std::floor(figures.tls_days_left));
+  }
+  out.append(",\"checks\":[");
+  for (const Check& check : checks) {
+    if (out.back() != '[') out.push_back(',');
+    out.append("{\"check\":\"")
+        .append(check.name)
+        .append(check.trouble.empty() ? "\",\"ok\":true" : "\",\"ok\":false");
+    if (!check.trouble.empty()) member(out, "detail", check.trouble);
+    out.push_back('}');
+  }
+  return out.append("]");
+}
+
+}  // namespace tocsin::edge
