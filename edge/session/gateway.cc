@@ -91,19 +91,22 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
     subscribe = *std::move(parsed);
   }
   Gate::Holder principal;
+  std::optional<Error> refusal;
   const bool events = opening.encoding.door == Door::sse;
   if (state_->gate != nullptr && (events || !opening.token.empty())) {
     auto admitted = state_->gate->admit(opening.token);
-    if (!admitted) return admitted.error();
+    if (!admitted && events) return admitted.error();
+    if (!admitted) refusal = admitted.error();
     if (events && !(*admitted)->permissions.allow(auth::Action::subscribe, subscribe.channel))
       return state_->gate->forbidden(auth::Action::subscribe, subscribe.channel);
-    principal = *std::move(admitted);
+    if (admitted) principal = *std::move(admitted);
   }
   Client& client = state_->hub.add_client(socket, opening.encoding);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
   state_->sessions.opened(client);
   if (principal) state_->sessions.admit(client, std::move(principal));
+  if (refusal) state_->sessions.turn_away(client, *std::move(refusal));
   if (events) {
     std::string retry;
     sse::append_retry(retry, kSseRetryMs);

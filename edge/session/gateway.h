@@ -53,8 +53,9 @@ class Gateway {
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
-  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded;
-  /// unauthorized: a bad token, for SSE also none; forbidden) before anything is kept.
+  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded; for
+  /// SSE also unauthorized: a token that is bad or missing, and forbidden) before anything is kept. A
+  /// WebSocket with a bad token is told so and closed on the next turn.
   Result<ClientId> open(Socket socket, const Opening& opening);
   /// One whole message of the client.
   void message(ClientId client, std::string_view bytes);

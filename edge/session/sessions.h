@@ -58,6 +58,8 @@ class Sessions final : public MovePort {
   void opened(Client& client);
   /// The client has shown a token that is good. After opened(), before opened_events().
   void admit(Client& client, Gate::Holder principal);
+  /// The client has shown a token that is not: it is closed on the next turn, whatever it says until then.
+  void turn_away(Client& client, Error error);
   /// An event stream, after opened().
   void opened_events(Client& client, Subscribe subscribe);
   /// Closes whoever speaks under a token that was taken back.
@@ -136,6 +138,7 @@ class Sessions final : public MovePort {
   /// What the client may see at all; none: everything.
   [[nodiscard]] const Constraints& rows_of(const Client& client) const noexcept;
   void forget_access(const Client& client);
+  void close_turned_away();
   void expire();
   [[nodiscard]] std::string ticket(const Client& client) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
@@ -176,6 +179,12 @@ class Sessions final : public MovePort {
   std::vector<Draft> drafts_;                            ///< published in this turn
   std::vector<Asker> askers_;                            ///< one for each
   std::size_t draft_bytes_ = 0;
+  struct Away {
+    std::uint32_t slot;
+    std::uint64_t serial;
+    Error error;
+  };
+  std::vector<Away> turned_away_;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
 };

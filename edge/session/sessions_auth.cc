@@ -56,6 +56,17 @@ bool Sessions::introduced(Client& client, std::string_view token) {
   return false;
 }
 
+void Sessions::turn_away(Client& client, Error error) {
+  hub_.pause(client);
+  turned_away_.push_back({client.slot, client.serial, std::move(error)});
+}
+
+void Sessions::close_turned_away() {
+  for (const auto& away : std::exchange(turned_away_, {}))
+    if (Client* client = find(away.slot, away.serial))
+      close(*client, reason_of(away.error), away.error.detail);
+}
+
 Status Sessions::may(const Client& client, auth::Action action, std::string_view channel) const {
   if (gate_ == nullptr) return Done{};
   const Access* access = client.slot < access_.size() ? &access_[client.slot] : nullptr;

@@ -178,6 +178,7 @@ link::SessionRecord Sessions::record(Client& client) {
 }
 
 void Sessions::turn() {
+  close_turned_away();
   flush_publishes();
   std::vector<link::SessionRecord> records;  // of a storm's clients: many
   for (Client* client : hub_.take_changed()) {
