@@ -274,8 +274,7 @@ Status Node::State::attach_admin() {
                         ws_url,       gateway.clients(),
                         load.load(),  state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0};
               },
-              [this] { return reload_now("POST /admin/reload"); },
-              [this] { return gate.revocations(); }});
+              [this] { return reload_now("POST /admin/reload"); }, [this] { return gate.revocations(); }});
   return Done{};
 }
 
@@ -284,6 +283,7 @@ void Node::State::join_reload() {
   reload.join({{}, [this] { log::set_level(config.log_level); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
+  reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
   reload.join({[](const Config& next) { return Health::check(next); }, {}});
   reload.join({[this](const Config& next) { return server.check(next); }, [this] { server.apply(); }});
 }
