@@ -61,6 +61,7 @@ struct Config {
   std::int64_t alert_load = 90;
   std::int64_t alert_memory = 4'096;
   std::int64_t alert_disk_free = 10;
+  std::int64_t alert_certificate = 14;
   std::int64_t alert_maintenance = 240;
   std::string admin_roles_file;
   bool admin_loopback = false;
@@ -206,6 +207,9 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::alert_disk_free>("alerts.disk_free_percent",
                                              "Alert: no more is free of the disk of the broker's log.",
                                              {.min = 0, .max = 100}),
+    config::option<&Config::alert_certificate>("alerts.certificate_days",
+                                               "Alert: an edge's certificate ends in so many days.",
+                                               {.min = 0, .max = 3'650}),
     config::option<&Config::alert_maintenance>("alerts.maintenance_minutes",
                                                "Alert: maintenance has been on for so long.",
                                                {.min = 0, .max = 1'000'000}),
