@@ -30,6 +30,7 @@
 #include "edge/drain/load.h"
 #include "edge/http_api/health.h"
 #include "edge/http_api/http_api.h"
+#include "edge/limits/limits.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
 #include "edge/net/server.h"
@@ -114,6 +115,7 @@ struct Node::State {
 
   auth::AdminDoor admin_door;
   Gate gate{config, clock, metrics};
+  Limits limits{config, clock, crypto::random_u64(), metrics};
   DealerWire wire;
   EdgeLink link;
   Server server;
@@ -285,6 +287,7 @@ void Node::State::join_reload() {
                [this] { admin_door.take(); }});
   reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
   reload.join({[](const Config& next) { return Health::check(next); }, {}});
+  reload.join({[](const Config& next) { return Limits::check(next); }, [this] { (void)limits.configure(); }});
   reload.join({[this](const Config& next) { return server.check(next); }, [this] { server.apply(); }});
 }
 
@@ -366,6 +369,10 @@ Status Node::start() {
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
   if (auto loaded = s.gate.load(); !loaded) return Error{Errc::invalid_argument, loaded.error().detail};
   if (auto fetches = s.fetch_keys(); !fetches) return fetches;
+  if (auto usable = s.limits.configure(); !usable) return usable;
+  s.server.limit(s.limits);
+  s.gateway.limit(s.limits);
+  s.api.limit(s.limits);
   s.gateway.guard(s.gate);
   s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;

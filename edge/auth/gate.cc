@@ -63,6 +63,7 @@ Result<Gate::Prepared> Gate::prepare(const Config& config) {
   out.rules.audience = config.auth_audience;
   out.rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(config.auth_leeway);
   out.rules.subject_claim = config.auth_subject_claim;
+  out.rules.tenant_claim = config.auth_tenant_claim;
   out.rules.permissions_claim = config.auth_permissions_claim;
   out.rules.row_policy = *std::move(policy);
   if (!sources_of(config).empty())

@@ -42,6 +42,7 @@ void Sessions::admit(Client& client, Gate::Holder principal) {
   // Told in wall time, waited for in steady time: a clock that is set lets nobody stay or go.
   const Millis left{principal->expires_ms - clock_.wall_ms()};
   access.due = clock_.steady() + std::max(left, Millis{0});
+  if (limits_ != nullptr) limits_->introduce(client.slot, principal->subject, principal->tenant);
   access.principal = std::move(principal);
   if (std::exchange(access.paused, false)) hub_.resume(client);
 }
@@ -52,6 +53,8 @@ bool Sessions::introduced(Client& client, std::string_view token) {
   if (known && token.empty()) return true;
   auto principal = gate_->admit(token);
   if (principal) return admit(client, *std::move(principal)), true;
+  if (limits_ != nullptr && principal.error().code == Errc::unauthorized)
+    limits_->offend(limits_->address_of(client.slot), "no good token");
   close(client, reason_of(principal.error()), principal.error().detail);
   return false;
 }
