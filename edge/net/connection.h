@@ -50,6 +50,7 @@ struct Connection {
   bool deflate = false;    ///< permessage-deflate was agreed on
   bool inflate = false;    ///< the message under way is compressed
   bool charged = false;    ///< Limits counts it, as a socket of `from`
+  bool spent = false;      ///< its last answer is given: what it sends after that is no request
   bool secure = false;     ///< the peer speaks TLS, or its PROXY header says that the client does
   std::uint8_t offer = 0;  ///< offers of permessage-deflate to pass over, and then the one to take; 0: none
   std::uint8_t retry_after = 0;  ///< seconds; not 0: only told to come back then

@@ -128,6 +128,7 @@ HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) co
     alive->output = response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body,
                                   hsts(alive->secure), alive->allow_origin);
     alive->answered = true;
+    alive->last = !keep;
     if (alive->wsi == nullptr) return;
     lws_rx_flow_control(alive->wsi,
                         1);  // first: the library does not look at writability while reading is held
@@ -148,12 +149,14 @@ int HttpFront::refuse(Connection& connection, const HttpReply& reply) {
   connection.exchange->output = response_text(reply, KeepAlive::no, connection.exchange->body,
                                               hsts(is_secure(connection)), connection.exchange->allow_origin);
   connection.exchange->answered = true;
+  connection.exchange->last = true;
   return send(connection);
 }
 
 int HttpFront::send(Connection& connection) {
   const auto exchange = std::exchange(connection.exchange, nullptr);
   exchange->wsi = nullptr;
+  connection.spent = exchange->last;
   lws* wsi = connection.wsi;
   metrics_.net_requests.add();
   if (write_raw(wsi, exchange->output) < 0) return -1;

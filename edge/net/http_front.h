@@ -31,6 +31,7 @@ struct Exchange {
   bool keep_alive = true;
   bool body_done = false;
   bool answered = false;
+  bool last = false;  ///< the connection ends with this answer
   bool paused = false;
   std::string allow_origin;
   std::string output;

@@ -116,6 +116,7 @@ int Server::State::on_connection_event(Connection& c, lws_callback_reasons reaso
 }
 
 int Server::State::on_upgrade(Connection& c, std::string_view to) {
+  if (c.spent) return -1;
   c.done_in_time();
   auto head = read_request(c.wsi);
   HttpReply reply;
@@ -230,6 +231,9 @@ Status Server::State::may_open(const Connection& c, const RequestHead& head) {
 }
 
 int Server::State::on_http(Connection& c) {
+  // The library goes on reading after an answer that says `close`: where the body of a request that was refused
+  // ends is not known, and what follows may be somebody else's words.
+  if (c.spent) return -1;
   c.done_in_time();
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));

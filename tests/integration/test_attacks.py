@@ -21,7 +21,7 @@ from support.wait import run, until
 EVIL = "127.0.0.66"
 FLAGS = ["--limits-connections-per-ip", "64", "--limits-attempts-per-ip", "400", "--limits-attempts-window-ms", "10000", "--limits-client-messages-per-s", "100",
          "--limits-client-bytes-per-s", "1000000", "--limits-client-publishes-per-s", "50", "--limits-handshake-ms", "1000",
-         "--session-connect-timeout-ms", "2000", "--limits-frame-max-bytes", "65536", "--session-keepalive-ms", "1000",
+         "--session-connect-timeout-ms", "2000", "--limits-frame-max-bytes", "65536", "--session-keepalive-ms", "3000",
          "--limits-exempt", "127.0.0.1"]
 GROWTH = 24 << 20   # bytes of memory that an attack may cost at most; most cost a tenth of it
 
@@ -58,6 +58,18 @@ def answer(s):
             out += piece
     except (ConnectionResetError, BrokenPipeError):
         pass
+    return out
+
+
+def closing(s):
+    """All that comes until the close frame or the end; then the socket is closed."""
+    out = b""
+    try:
+        while b"\x88" not in out and (piece := s.recv(65536)):
+            out += piece
+    except (ConnectionResetError, BrokenPipeError):
+        pass
+    s.close()
     return out
 
 
@@ -177,7 +189,7 @@ def test_frame_floods(pair):
             while time.monotonic() < deadline:
                 try:
                     s.send(burst)
-                    while s.recv(65536):
+                    while (piece := s.recv(65536)) and b'"closing"' not in piece:
                         pass
                     ends += 1
                     break
@@ -206,7 +218,7 @@ def test_ping_floods_and_replies_that_are_not_read(pair):
                 try:
                     s.send(burst)
                 except OSError:
-                    pass
+                    time.sleep(0.001)   # for the honest client, whose Python this is as well
         for s in crowd:
             s.close()
         return 1
@@ -220,9 +232,8 @@ def test_control_frames_that_no_rfc_allows(pair):
                      b"\x81\xff" + struct.pack("!Q", 1 << 63) + b"\0\0\0\0", b"\x81\xff" + struct.pack("!Q", 1 << 40) + b"\0\0\0\0", masked(b"x", first=0x80),
                      masked(b"\x03", first=0x88), masked(struct.pack("!H", 1005), first=0x88)):
             s = evil(pair, data, shake=True, timeout=15)
-            answer(s)   # ends
+            closing(s)   # ends
             left += 1
-            s.close()
         return left
     assert under(pair, attack) == 10
 
@@ -238,18 +249,17 @@ def test_inflate_bombs(pair):
 
     def attack():
         codes = []
-        for _ in range(10):
+        for _ in range(5):
             s = evil(pair, shake)
             head = b""
             while b"\r\n\r\n" not in head:
                 head += s.recv(1)
             assert b"permessage-deflate" in head
             s.sendall(masked(bomb[:60_000], first=0xc1))
-            data = answer(s)
+            data = closing(s)
             codes += [int.from_bytes(data[i + 2:i + 4], "big") for i in range(len(data) - 3) if data[i] == 0x88]
-            s.close()
         return codes
-    assert under(pair, attack) == [1009] * 10
+    assert under(pair, attack) == [1009] * 5
 
 
 def test_half_open_connections(pair):

@@ -134,7 +134,7 @@ class TestRates:
 
 
 class TestCluster:
-    FLAGS = ["--limits-cluster-connections-per-ip", "3", "--admin-loopback", "true"]
+    FLAGS = ["--limits-cluster-connections-per-ip", "3", "--admin-loopback"]
 
     def test_an_address_is_counted_over_all_edges_and_a_broker_that_restarts_knows_it_again(self, tmp_path):
         with Pair(tmp_path, edge_flags=self.FLAGS, edges=2) as p:

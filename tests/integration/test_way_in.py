@@ -44,7 +44,7 @@ class TestForwarded:
     """/admin/ with admin.loopback shows whose address counts: only a caller on this host is let in."""
 
     def test_a_trusted_proxy_says_who_the_client_is_and_nobody_else(self, tmp_path):
-        with Pair(tmp_path, edge_flags=["--admin-loopback", "true"]) as p:
+        with Pair(tmp_path, edge_flags=["--admin-loopback"]) as p:
             def ask(port, *lines):
                 return status_of(raw("127.0.0.1", port, ADMIN + "".join(f"{x}\r\n" for x in lines).encode() + b"\r\n"))
             assert ask(p.edge.port) == 200
@@ -53,7 +53,7 @@ class TestForwarded:
             assert ask(p.edge.port, "X-Real-IP: 127.0.0.1") == 403
             assert ask(p.edge.port, "Forwarded: for=127.0.0.1") == 403
             assert ask(p.edge.port, "Via: 1.1 x") == 403
-            trusting = Edge(tmp_path / "two", p.broker.endpoint, "--admin-loopback", "true", "--proxy-trusted", "127.0.0.0/8", name="edge-1").start()
+            trusting = Edge(tmp_path / "two", p.broker.endpoint, "--admin-loopback", "--proxy-trusted", "127.0.0.0/8", name="edge-1").start()
             try:
                 assert ask(trusting.port) == 200
                 assert ask(trusting.port, "X-Forwarded-For: 192.0.2.1") == 403
@@ -64,7 +64,7 @@ class TestForwarded:
 
 class TestProxyProtocol:
     def test_both_versions_in_pieces_and_whole(self, tmp_path):
-        with Pair(tmp_path, edge_flags=["--proxy-trusted", "127.0.0.1", "--proxy-protocol", "required", "--admin-loopback", "true"]) as p:
+        with Pair(tmp_path, edge_flags=["--proxy-trusted", "127.0.0.1", "--proxy-protocol", "required", "--admin-loopback"]) as p:
             port = p.edge.port
             for header in (b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2\r\n", v2("192.0.2.1")):
                 assert upgrade(port, header)[0] == 101
@@ -95,11 +95,11 @@ class TestProxyProtocol:
                 edge.kill()
 
     def test_a_header_from_somebody_else_is_no_header(self, tmp_path):
-        flags = ["--proxy-trusted", "192.0.2.0/24", "--proxy-protocol", "required"]
+        flags = ["--proxy-trusted", "192.0.2.0/24", "--proxy-protocol", "required", "--admin-loopback"]
         with Pair(tmp_path, edge_flags=flags) as p:
             assert upgrade(p.edge.port)[0] == 101, "others connect as ever"
-            answer = raw("127.0.0.1", p.edge.port, b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2\r\nGET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert not answer.startswith(b"HTTP/1.1 200"), answer
+            answer = raw("127.0.0.1", p.edge.port, b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2\r\n" + ADMIN + b"\r\n")
+            assert status_of(answer) != 403, "from this host all the same, if it is answered at all"
 
 
 class TestOrigin:
@@ -122,7 +122,7 @@ class TestOrigin:
             assert get(url + "/health/live").status == 200
 
     def test_missing_origins_can_be_refused_and_hosts_named(self, tmp_path):
-        with Pair(tmp_path, edge_flags=["--origin-missing", "false", "--listen-hosts", "stream.example.com,*.example.org"]) as p:
+        with Pair(tmp_path, edge_flags=["--origin-missing=false", "--listen-hosts", "stream.example.com,*.example.org"]) as p:
             port = p.edge.port
             assert upgrade(port, host="stream.example.com", Origin="https://any.net")[0] == 101
             assert upgrade(port, host="x.example.org:8443", Origin="https://any.net")[0] == 101
