@@ -8,33 +8,7 @@
 
 #include "common/config/option.h"
 #include "common/log/level.h"
-
-namespace tocsin::edge {
-
-enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
-enum class ClientCertificates : std::uint8_t { none, optional, required };
-/// What an edge that has limits.clients_max is called.
-enum class WhenFull : std::uint8_t { ready, not_ready, unhealthy };
-enum class ProxyProtocol : std::uint8_t { off, required };
-
-}  // namespace tocsin::edge
-
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::TlsVersion> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"1.2", "1.3"});
-};
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::WhenFull> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"ready", "not_ready", "unhealthy"});
-};
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::ClientCertificates> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"none", "optional", "required"});
-};
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::ProxyProtocol> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"off", "required"});
-};
+#include "edge/config_names.h"
 
 namespace tocsin::edge {
 
@@ -85,22 +59,13 @@ struct Config {
   std::int64_t accepts_per_turn = 64;
   std::int64_t handshakes_per_s = 10'000;
 
-  std::int64_t connections_per_ip = 0;
-  std::int64_t connections_per_subject = 0;
-  std::int64_t cluster_connections = 0;
-  std::int64_t cluster_connections_per_ip = 0;
-  std::int64_t cluster_connections_per_subject = 0;
+  std::int64_t connections_per_ip = 0, connections_per_subject = 0;
+  std::int64_t cluster_connections = 0, cluster_connections_per_ip = 0, cluster_connections_per_subject = 0;
   std::int64_t attempts_per_ip = 0;
   std::chrono::milliseconds attempts_window{60'000};
-  std::int64_t client_messages_per_s = 0;
-  std::int64_t client_publishes_per_s = 0;
-  std::int64_t client_bytes_per_s = 0;
-  std::int64_t subject_messages_per_s = 0;
-  std::int64_t subject_publishes_per_s = 0;
-  std::int64_t subject_bytes_per_s = 0;
-  std::int64_t tenant_messages_per_s = 0;
-  std::int64_t tenant_publishes_per_s = 0;
-  std::int64_t tenant_bytes_per_s = 0;
+  std::int64_t client_messages_per_s = 0, client_publishes_per_s = 0, client_bytes_per_s = 0;
+  std::int64_t subject_messages_per_s = 0, subject_publishes_per_s = 0, subject_bytes_per_s = 0;
+  std::int64_t tenant_messages_per_s = 0, tenant_publishes_per_s = 0, tenant_bytes_per_s = 0;
   std::chrono::milliseconds rate_burst{2'000};
   std::int64_t ban_after = 0;
   std::chrono::milliseconds ban_window{60'000};
