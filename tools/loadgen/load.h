@@ -70,7 +70,7 @@ class Load {
   }
   /// Its token ends while it is measured.
   [[nodiscard]] bool expires(std::uint32_t id) const noexcept {
-    return plan_.expiry_after > 0 && !refreshes(id);
+    return plan_.expires_at > 0 && !refreshes(id);
   }
   [[nodiscard]] std::string path_of(const Dialect& dialect, std::uint32_t id) const;
   void publish_away(Clock::time_point end);

@@ -87,6 +87,9 @@ bool Load::open_one(std::uint32_t id) {
 
 std::string Load::path_of(const Dialect& dialect, std::uint32_t id) const {
   if (plan_.tokens.empty()) return dialect.path();
+  // The publisher's lasts.
+  if (id >= plan_.work.connections && !plan_.refreshes.empty())
+    return dialect.path() + "?access_token=" + plan_.refreshes.front();
   return dialect.path() + "?access_token=" + plan_.tokens[id % plan_.tokens.size()];
 }
 
@@ -114,8 +117,9 @@ bool Load::start_publisher() {
                                               PublisherSink sink(*this, c);
                                               publisher_dialect_->take(message, sink);
                                             });
-  if (!publisher_->start(plan_.targets[0],
-                         {path_of(*publisher_dialect_, 0), publisher_dialect_->subprotocol()}, ""))
+  if (!publisher_->start(
+          plan_.targets[0],
+          {path_of(*publisher_dialect_, plan_.work.connections), publisher_dialect_->subprotocol()}, ""))
     return false;
   publisher_dialect_->greet(*publisher_, Dialect::Role::publisher, 0);
   watch(*publisher_);
@@ -206,8 +210,8 @@ void Load::on_delivery(Listener& listener, std::uint32_t id, std::string_view pa
     last_update_ = now_;
     if (first_update_ == Clock::time_point{}) first_update_ = now_;
   }
-  if (measuring_ && expires(id) && duration<double>(now_ - publish_start_).count() > plan_.expiry_after + 1)
-    report_.late += told;
+  const std::chrono::duration<double> wall = std::chrono::system_clock::now().time_since_epoch();
+  if (expires(id) && wall.count() > plan_.expires_at + 1) report_.late += told;
   if (measuring_ && publishes() && !stalls(id)) {
     const std::uint64_t due = number_member(payload, "\"t\"", 0);
     const std::uint64_t now = micros(last_update_);

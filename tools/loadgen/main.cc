@@ -118,9 +118,9 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingFile);
   app.add_option("--refresh-after", plan.refresh_after, "seconds after the first publish");
   app.add_option(
-      "--expiry-after", plan.expiry_after,
-      "when the first tokens end, seconds after the first publish: the others must be told nothing "
-      "a second later, and be closed with 4401");
+      "--expires-at", plan.expires_at,
+      "when the first tokens end, in seconds since 1970: who does not refresh must be told nothing a "
+      "second later, and be closed with 4401");
   app.add_flag("--gate", plan.gate, "print each phase and wait for a line on stdin");
   CLI11_PARSE(app, argc, argv);
   for (const auto& text : targets) {

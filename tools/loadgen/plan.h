@@ -36,7 +36,7 @@ struct Plan {
   std::vector<std::string> tokens;     ///< client i shows the i-th, and begins anew behind the last
   std::vector<std::string> refreshes;  ///< so are these said, by every second client
   double refresh_after = 0;            ///< seconds after the first publish
-  double expiry_after = 0;             ///< when `tokens` end, seconds after the first publish; 0: they do not
+  double expires_at = 0;               ///< when `tokens` end, in seconds since 1970; 0: they do not
   bool gate = false;                   ///< say each phase on stdout and wait for a line on stdin
 };
 
