@@ -173,10 +173,12 @@ inline constexpr auto kOptions = std::to_array({
                                                "MiB that a backup leaves free on its disk, or else fails.",
                                                {.min = 0, .max = 1LL << 40}),
     config::option<&Config::curve_key_file>(
-        "curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption."),
+        "curve.key_file", "This process's key pair (JSON, mode 0600); empty: no encryption.", {},
+        config::Apply::live),
     config::option<&Config::curve_allow_dir>(
         "curve.allow_dir",
-        "Folder of the public keys that may connect, each in <holder>.pub, read again while running; an edge's holder is its id. Empty: any."),
+        "Folder of the public keys that may connect, each in <holder>.pub, read again while running; an edge's holder is its id. Empty: any.",
+        {}, config::Apply::live),
     config::option<&Config::admin_token_file>(
         "admin.token_file",
         "File with the token of the role admin, which /admin/ asks for; no token at all: none is good enough.",

@@ -45,6 +45,8 @@ struct Metrics {
   metrics::Gauge ticket_keys{registry, "tocsin_broker_ticket_keys", "Keys that are good for tickets."};
   metrics::Gauge revocations{registry, "tocsin_broker_revocations",
                              "Tokens and subjects that are revoked at the moment."};
+  metrics::Counter keys_dropped{registry, "tocsin_broker_keys_dropped_total",
+                                "Connections cut because their CURVE key was taken off the allow-list."};
   metrics::Counter bad_messages{registry, "tocsin_broker_bad_messages_total",
                                 "Messages of peers that could not be understood."};
   metrics::Counter send_failures{registry, "tocsin_broker_send_failures_total",

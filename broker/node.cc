@@ -28,6 +28,7 @@ namespace tocsin::broker {
 namespace {
 
 constexpr Millis kTick{100};
+constexpr Millis kKeysEvery{1'000};
 constexpr Millis kStopCheck{5};
 constexpr Millis kStopLimit{10'000};
 constexpr Millis kLinger{100};  // for the last answers to leave the socket
@@ -86,6 +87,11 @@ struct Node::Parts {
   RouterPort port;
   std::optional<Core> core;
   mq::Context mq{loop};
+  std::optional<mq::AllowList> allowed;  ///< whom the router lets in; none: anyone
+  std::string public_key;                ///< that handshakes are made with; empty: no encryption
+  std::optional<mq::CurveKeys> next_keys;
+  std::optional<mq::AllowList> next_allowed;
+  Instant keys_looked_at{};
   std::unique_ptr<mq::Router> router;
   http::Context http{loop};
   std::unique_ptr<http::Server> server;
@@ -118,6 +124,9 @@ struct Node::Parts {
   void schedule_backups();
   [[nodiscard]] http::Response administer(const http::Request& request);
   Status join_reload();
+  Status check_keys(const Config& next);
+  void apply_keys();
+  void look_at_keys();
   Result<std::string> reload_now(std::string_view why);
   void stop();
   void stop_when_idle();
@@ -142,13 +151,18 @@ Status Node::Parts::listen() {
     auto keys = mq::load_keys(config.curve_key_file);
     if (!keys) return keys.error();
     options.keys = *std::move(keys);
-    if (config.curve_allow_dir.empty()) {
-      mq.admit([](std::string_view) { return std::optional<std::string>(""); });  // encryption, and anyone
-    } else {
+    if (!config.curve_allow_dir.empty()) {
       auto list = mq::AllowList::open(config.curve_allow_dir, clock);
       if (!list) return list.error();
-      mq.admit([list = *std::move(list)](std::string_view key) mutable { return list.holder(key); });
+      allowed = *std::move(list);
     }
+    public_key = options.keys->public_key;
+    mq.admit([this](std::string_view key) -> std::optional<std::string> {
+      if (!allowed) return "";  // encryption, and anyone
+      auto holder = allowed->holder(key);
+      if (holder && router != nullptr) router->welcome_back(key);
+      return holder;
+    });
   }
   auto bound = mq::Router::bind(
       mq, options, [this](std::string_view peer, std::string_view bytes, std::string_view holder) {
@@ -190,6 +204,44 @@ http::Response Node::Parts::administer(const http::Request& request) {
   return done ? http::Response{200, "application/json", {}, *done} : http::problem(done.error());
 }
 
+Status Node::Parts::check_keys(const Config& next) {
+  next_keys.reset();
+  next_allowed.reset();
+  if (next.curve_key_file.empty() != public_key.empty())
+    return Error{Errc::invalid_argument,
+                 "curve.key_file: encryption is switched on and off by a restart, not by a reload"};
+  if (public_key.empty()) return Done{};
+  auto keys = mq::load_keys(next.curve_key_file);
+  if (!keys) return Error{keys.error().code, "curve.key_file: " + keys.error().detail};
+  if (!next.curve_allow_dir.empty()) {
+    auto list = mq::AllowList::open(next.curve_allow_dir, clock);
+    if (!list) return Error{list.error().code, "curve.allow_dir: " + list.error().detail};
+    next_allowed = *std::move(list);
+  }
+  next_keys = *std::move(keys);
+  return Done{};
+}
+
+void Node::Parts::apply_keys() {
+  if (!next_keys) return;
+  allowed = std::move(next_allowed);
+  const auto keys = *std::exchange(next_keys, std::nullopt);
+  if (std::exchange(public_key, keys.public_key) == keys.public_key) return;
+  log::info("the link has a new key; edges come back with it", {{"public_key", public_key}});
+  router->rekey(keys);
+}
+
+/// Once a second: who was taken off the list is cut off.
+void Node::Parts::look_at_keys() {
+  if (!allowed || clock.steady() - keys_looked_at < kKeysEvery) return;
+  keys_looked_at = clock.steady();
+  allowed->refresh();
+  const auto cut = router->drop_unless([this](std::string_view key) { return allowed->allows(key); });
+  if (cut == 0) return;
+  metrics.keys_dropped.add(static_cast<std::int64_t>(cut));
+  log::warn("connections were cut: their keys are not on the allow-list any more", {{"connections", cut}});
+}
+
 /// Parts that hold more of the settings than a reference to them.
 Status Node::Parts::join_reload() {
   if (auto ready = admin_door.prepare(admin_settings(config)); !ready) return ready;
@@ -197,6 +249,7 @@ Status Node::Parts::join_reload() {
   reload.join({{}, [this] { log::set_level(config.log_level); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
+  reload.join({[this](const Config& next) { return check_keys(next); }, [this] { apply_keys(); }});
   return Done{};
 }
 
@@ -273,6 +326,7 @@ Result<std::unique_ptr<Node>> Node::start(config::Reload<Config>& reload) {
   p.ticker.start(kTick, kTick, [&p] {
     p.service.beat(p.clock.steady());
     p.core->tick();
+    p.look_at_keys();
   });
   p.signals.emplace(p.loop, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [&p](int number) {
     if (number == SIGHUP) return (void)p.reload_now("SIGHUP");

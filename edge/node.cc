@@ -30,7 +30,6 @@
 #include "edge/drain/load.h"
 #include "edge/http_api/health.h"
 #include "edge/http_api/http_api.h"
-#include "edge/limits/limits.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
 #include "edge/net/server.h"
@@ -75,7 +74,11 @@ std::int64_t thread_cpu_us() {
 struct Node::State {
   explicit State(config::Reload<Config>& reload_in);
 
+  static Result<std::optional<mq::Dealer::Security>> read_keys(const Config& from);
+  Status check_keys(const Config& next);
   Status connect();
+  void on_refused(std::string_view why);
+  void follow_keys();
   void tick();
   void turn();
   void report_self();
@@ -115,14 +118,18 @@ struct Node::State {
 
   auth::AdminDoor admin_door;
   Gate gate{config, clock, metrics};
-  Limits limits{config, clock, crypto::random_u64(), metrics};
   DealerWire wire;
+  /// Nobody can guess this name: at the broker's socket whoever connects under a name takes it over.
+  const std::string link_identity = config.id + "/" + crypto::random_hex(16);
+  std::optional<mq::Dealer::Security> link_keys;  ///< that the link was connected with
+  std::optional<mq::Dealer::Security> next_keys;  ///< that it is to be connected with
   EdgeLink link;
   Server server;
   Gateway gateway;
   HttpApi api;
   LoadMeter load;
 
+  loop::Timer rekey{loop};
   loop::Timer ticker{loop};
   loop::Timer due_timer{loop};  ///< updates that a max_rate holds back
   loop::TurnHook turn_end;
@@ -171,28 +178,53 @@ Node::State::State(config::Reload<Config>& reload_in)
     });
 }
 
+/// What the key files hold; nothing when the link is not encrypted.
+Result<std::optional<mq::Dealer::Security>> Node::State::read_keys(const Config& from) {
+  if (from.broker_server_key_file.empty()) return std::optional<mq::Dealer::Security>();
+  auto server_key = mq::load_public_key(from.broker_server_key_file);
+  if (!server_key)
+    return Error{Errc::invalid_argument, "broker.server_key_file: " + server_key.error().detail};
+  auto keys = mq::load_keys(from.curve_key_file);
+  if (!keys) return Error{Errc::invalid_argument, "curve.key_file: " + keys.error().detail};
+  return std::optional(mq::Dealer::Security{*keys, *server_key});
+}
+
+/// Connects with `next_keys`; a connection that there was is given up, and the link repairs what it loses
+/// with it.
 Status Node::State::connect() {
-  // Nobody can guess this name: at the broker's socket whoever connects under a name takes it over.
-  mq::Dealer::Options options{config.broker_endpoint, config.id + "/" + crypto::random_hex(16)};
-  if (!config.broker_server_key_file.empty()) {
-    auto server_key = mq::load_public_key(config.broker_server_key_file);
-    if (!server_key)
-      return Error{Errc::invalid_argument, "broker.server_key_file: " + server_key.error().detail};
-    auto keys = mq::load_keys(config.curve_key_file);
-    if (!keys) return Error{Errc::invalid_argument, "curve.key_file: " + keys.error().detail};
-    options.security = mq::Dealer::Security{*keys, *server_key};
+  mq::Dealer::Options options{config.broker_endpoint, link_identity};
+  options.security = next_keys;
+  if (wire.dealer != nullptr) {
+    wire.dealer.reset();
+    link.on_disconnected();
   }
   auto dealer = mq::Dealer::connect(zmq, options,
                                     {.on_connected = [this] { link.on_connected(); },
                                      .on_disconnected = [this] { link.on_disconnected(); },
-                                     .on_refused =
-                                         [](std::string_view why) {
-                                           log::warn("the broker refused the connection", {{"why", why}});
-                                         },
+                                     .on_refused = [this](std::string_view why) { on_refused(why); },
                                      .on_message = [this](std::string_view bytes) { link.on_bytes(bytes); }});
   if (!dealer) return dealer.error();
   wire.dealer = *std::move(dealer);
+  link_keys = next_keys;
   return Done{};
+}
+
+/// The broker, or this edge, may have been given another key meanwhile.
+void Node::State::on_refused(std::string_view why) {
+  log::warn("the broker refused the connection", {{"why", why}});
+  rekey.start(Millis{0}, [this] {  // not inside the dealer's own callback
+    if (auto keys = read_keys(config); keys && *keys) next_keys = *std::move(keys);
+    follow_keys();
+  });
+}
+
+void Node::State::follow_keys() {
+  if (!next_keys || !link_keys) return;
+  if (next_keys->server_key == link_keys->server_key &&
+      next_keys->keys.public_key == link_keys->keys.public_key)
+    return;
+  log::info("the link has new keys, connecting with them", {{"public_key", next_keys->keys.public_key}});
+  if (auto connected = connect(); !connected) log::error(connected.error().detail);
 }
 
 /// The end of a turn: whatever it brought, from the broker or from clients, goes out; after fanout.hold_us
@@ -272,11 +304,17 @@ Status Node::State::attach_admin() {
   admin_door.take();
   api.attach({gateway.drain(), admin_door,
               [this]() -> HttpApi::Facts {
-                return {state_name(), revision_text,
-                        ws_url,       gateway.clients(),
-                        load.load(),  state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0};
+                return {state_name(),
+                        revision_text,
+                        ws_url,
+                        gateway.clients(),
+                        load.load(),
+                        state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0,
+                        link.ready() && link_keys ? link_keys->keys.public_key : std::string(),
+                        link.ready() && link_keys ? link_keys->server_key : std::string()};
               },
-              [this] { return reload_now("POST /admin/reload"); }, [this] { return gate.revocations(); }});
+              [this] { return reload_now("POST /admin/reload"); },
+              [this] { return gate.revocations(); }});
   return Done{};
 }
 
@@ -285,10 +323,19 @@ void Node::State::join_reload() {
   reload.join({{}, [this] { log::set_level(config.log_level); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
-  reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
+  reload.join({[this](const Config& next) { return check_keys(next); }, [this] { follow_keys(); }});
   reload.join({[](const Config& next) { return Health::check(next); }, {}});
-  reload.join({[](const Config& next) { return Limits::check(next); }, [this] { (void)limits.configure(); }});
   reload.join({[this](const Config& next) { return server.check(next); }, [this] { server.apply(); }});
+}
+
+Status Node::State::check_keys(const Config& next) {
+  auto keys = read_keys(next);
+  if (!keys) return keys.error();
+  if (keys->has_value() != link_keys.has_value())
+    return Error{Errc::invalid_argument,
+                 "broker.server_key_file: encryption is switched on and off by a restart, not by a reload"};
+  next_keys = *std::move(keys);
+  return Done{};
 }
 
 Result<std::string> Node::State::reload_now(std::string_view why) {
@@ -369,13 +416,12 @@ Status Node::start() {
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
   if (auto loaded = s.gate.load(); !loaded) return Error{Errc::invalid_argument, loaded.error().detail};
   if (auto fetches = s.fetch_keys(); !fetches) return fetches;
-  if (auto usable = s.limits.configure(); !usable) return usable;
-  s.server.limit(s.limits);
-  s.gateway.limit(s.limits);
-  s.api.limit(s.limits);
   s.gateway.guard(s.gate);
   s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;
+  auto keys = State::read_keys(s.config);
+  if (!keys) return keys.error();
+  s.next_keys = *std::move(keys);
   if (auto connected = s.connect(); !connected) return connected;
   if (auto paths = Health::check(s.config); !paths) return paths;
   s.join_reload();
@@ -396,6 +442,7 @@ void Node::run() {
   s.loop.run();
   s.ticker.stop();
   s.due_timer.stop();
+  s.rekey.stop();
   s.server.shut_down();
   log::info("stopped");
 }

@@ -27,14 +27,15 @@ struct Context::State {
     }
     const bool curve =
         request.size() >= 7 && request[5].to_string_view() == "CURVE" && request[6].size() == 32;
-    const auto holder = curve && admission ? admission(z85(request[6])) : std::nullopt;
+    const std::string key = curve ? z85(request[6]) : std::string();
+    const auto holder = curve && admission ? admission(key) : std::nullopt;
     const std::string id = request.size() > 1 ? request[1].to_string() : "";
-    // The holder's name becomes the User-Id of every message of this connection.
+    // Key and holder's name become the User-Id of every message of this connection: see Router.
     const std::array<std::string, 6> reply{"1.0",
                                            id,
                                            holder ? "200" : "400",
                                            holder ? "OK" : "this key is not on the allow-list",
-                                           holder.value_or(""),
+                                           holder ? key + *holder : "",
                                            ""};
     for (std::size_t i = 0; i < reply.size(); ++i) {
       zmq::message_t part(reply[i].data(), reply[i].size());

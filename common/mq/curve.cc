@@ -75,15 +75,29 @@ Result<CurveKeys> load_keys(const std::string& path) {
   return keys;
 }
 
-Result<std::string> load_public_key(const std::string& path) {
-  auto text = read_file(path);
+Result<std::vector<std::string>> load_public_keys(const std::string& path) {
+  const auto text = read_file(path);
   if (!text) return text.error();
-  while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' '))
-    text->pop_back();
-  if (is_key(*text)) return *text;
-  const auto keys = parse_keys(path, *text);
+  std::vector<std::string> keys;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (line.empty()) continue;
+    if (!is_key(line)) {
+      const auto pair = parse_keys(path, *text);
+      if (!pair) return pair.error();
+      return std::vector<std::string>{pair->public_key};
+    }
+    keys.push_back(std::move(line));
+  }
+  if (keys.empty()) return Error{Errc::invalid_argument, path + " holds no CURVE key"};
+  return keys;
+}
+
+Result<std::string> load_public_key(const std::string& path) {
+  const auto keys = load_public_keys(path);
   if (!keys) return keys.error();
-  return keys->public_key;
+  return keys->front();
 }
 
 }  // namespace tocsin::mq

@@ -3,6 +3,8 @@
 // the same identity takes its place over, whoever it is: the holder of its key, which cannot be chosen, is
 // told with each message.
 //
+// A link lives as long as its key is on the list: drop_unless() cuts those whose key was taken off.
+//
 // Nothing here is reliable: a message may be lost when a connection breaks. The link above repairs (LINK.md).
 // Thread: the loop's.
 #include <functional>
@@ -41,6 +43,16 @@ class Router {
   /// Queues `bytes` for a peer without copying them. False when the peer is not connected or its queue is
   /// full.
   bool send(std::string_view peer, std::shared_ptr<const std::string> bytes);
+
+  /// Cuts the connections whose key (Z85) is not `allowed`, and takes no message more that came over them.
+  /// Not often: once a second. Without keys nothing is cut. How many were.
+  std::size_t drop_unless(const std::function<bool(std::string_view key)>& allowed);
+  /// A key that was dropped has come back to the list: what is said under it counts again.
+  void welcome_back(std::string_view key);
+  /// Handshakes from now on are made with these keys. Every connection breaks (ZeroMQ ends them with their
+  /// listener) and comes back to the same port some milliseconds later. Only for a router that was bound with
+  /// keys.
+  void rekey(const CurveKeys& keys);
 
  private:
   struct State;

@@ -261,6 +261,10 @@ std::string AdminApi::status() const {
   number(out, "active_connections", facts.clients);
   number(out, "load", facts.load);
   number(out, "take_per_s", facts.take_per_s);
+  if (!facts.link_key.empty()) {
+    member(out, "link_key", facts.link_key);
+    member(out, "broker_key", facts.broker_key);
+  }
   out.append(",\"edges\":[");
   for (bool first = true; const auto& edge : broker_.edges()) {
     if (!std::exchange(first, false)) out.push_back(',');

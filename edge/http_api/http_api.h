@@ -14,7 +14,6 @@
 
 #include "common/auth/admin_door.h"
 #include "common/clock.h"
-#include "common/net/ip.h"
 #include "edge/broker_port.h"
 #include "edge/config.h"
 
@@ -22,7 +21,6 @@ namespace tocsin::edge {
 
 class Drain;
 class Gate;
-class Limits;
 
 struct HttpRequest {
   std::string method;
@@ -32,10 +30,8 @@ struct HttpRequest {
   std::string authorization;
   std::string token;  ///< from it, or from the query, which is then without it
   std::string accept;
-  std::string body;     ///< empty when the body comes through an Upload
-  net::IpAddress from;  ///< the client's, behind whatever proxies are trusted
-  bool secure = false;  ///< the client speaks TLS, with this edge or its proxy
-  bool local = false;   ///< for /admin/: from this host, and not a browser's on behalf of another site
+  std::string body;    ///< empty when the body comes through an Upload
+  bool local = false;  ///< for /admin/: from this host, and not a browser's on behalf of another site
 };
 
 struct HttpReply {
@@ -88,6 +84,7 @@ class HttpApi {
     std::string_view state, revision, endpoint;
     std::size_t clients = 0;
     std::uint32_t load = 0, take_per_s = 0;
+    std::string link_key{}, broker_key{};  ///< public CURVE keys of the link, while it is up
   };
   struct Admin {
     Drain& drain;
@@ -107,8 +104,6 @@ class HttpApi {
 
   /// From now on /v1/ asks for tokens, unless the gate is open.
   void guard(const Gate& gate) noexcept;
-  /// From now on publishes are metered.
-  void limit(Limits& limits) noexcept;
   /// From now on /admin/ is answered.
   void attach(Admin admin);
   /// Answers a request whose body is in `request.body`.

@@ -11,6 +11,7 @@
 #include "ops/ctl/commands.h"
 #include "ops/ctl/doctor.h"
 #include "ops/ctl/exit_codes.h"
+#include "ops/ctl/keys.h"
 #include "ops/ctl/move_args.h"
 #include "ops/ctl/reload.h"
 #include "ops/ctl/revoke.h"
@@ -43,6 +44,7 @@ struct Line {
   RevokeLine revoke;
   BackupLine backup;
   DoctorLine doctor;
+  KeysLine keys;
   std::string config_file;
   int exit_code = kExitOk;
 };
@@ -202,6 +204,9 @@ int run(int argc, char** argv) {
   line.doctor.common = &line.common;
   line.doctor.exit_code = &line.exit_code;
   add_doctor(app, line.doctor);
+  line.keys.common = &line.common;
+  line.keys.exit_code = &line.exit_code;
+  add_keys(app, line.keys);
   auto* check = app.add_subcommand("check-config", "Would every program accept this file of settings?");
   check->add_option("file", line.config_file)->required()->check(CLI::ExistingFile);
   check->add_flag("--json", line.common.json, "JSON for machines");

@@ -53,6 +53,8 @@ class Cluster {
   [[nodiscard]] Status set_release(const Release& release);
   [[nodiscard]] Status set_cordoned(const std::string& edge, bool on);
   [[nodiscard]] Status set_maintenance(bool on);
+  /// The broker's key may have been replaced: cluster.json tells publishers of it.
+  void look_at_keys();
   [[nodiscard]] const Fleet& fleet() const noexcept { return saved_.fleet; }
 
   [[nodiscard]] bool all_ready() const;

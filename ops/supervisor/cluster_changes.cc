@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/log/log.h"
+#include "common/mq/curve.h"
 #include "ops/supervisor/cluster.h"
 
 namespace tocsin::ops {
@@ -135,6 +136,14 @@ std::vector<const SupervisedProcess*> Cluster::retiring() const {
   std::vector<const SupervisedProcess*> out;
   for (const auto& process : retiring_) out.push_back(process.get());
   return out;
+}
+
+void Cluster::look_at_keys() {
+  const auto key = mq::load_public_key(folder_.broker_public_key_file());
+  if (!key) return log::warn("the broker's key does not read well", {{"detail", key.error().detail}});
+  if (*key == plan_.broker_public_key) return;
+  plan_.broker_public_key = *key;
+  if (announced_ && !stopping_) write_cluster_file();
 }
 
 }  // namespace tocsin::ops

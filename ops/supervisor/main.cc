@@ -132,6 +132,9 @@ class Run {
     reload_.join({{}, [this] { log::set_level(config_.log_level); }});
     reload_.join({[this](const Config& next) { return door_.prepare(admin_settings(next)); },
                   [this] { door_.take(); }});
+    reload_.join({{}, [this] {
+                    if (cluster_ != nullptr) cluster_->look_at_keys();
+                  }});
   }
 
   Result<std::string> reload_now(std::string_view why) {

@@ -170,6 +170,64 @@ TEST_SUITE("mq") {
     REQUIRE(until([&] { return connected == 1; }));
   }
 
+  TEST_CASE_FIXTURE(
+      Fixture,
+      "a link whose key is dropped is cut, its messages count no more, and the others notice nothing") {
+    const auto server = curve_keypair();
+    const auto one = curve_keypair();
+    const auto two = curve_keypair();
+    std::string banned;
+    context.admit([&](std::string_view key) {
+      return key == banned ? std::optional<std::string>() : std::optional<std::string>("holder");
+    });
+    const auto allowed = [&](std::string_view key) { return key != banned; };
+    const auto r = router("tcp://127.0.0.1:0", *server);
+    const auto a = dealer(r->endpoint(), "a", Dealer::Security{*one, server->public_key});
+    const auto b = dealer(r->endpoint(), "b", Dealer::Security{*two, server->public_key});
+    REQUIRE(until([&] { return connected == 2; }));
+    CHECK(a->send("1"));
+    CHECK(b->send("1"));
+    REQUIRE(until([&] { return at_router.size() == 2; }));
+    CHECK(r->drop_unless(allowed) == 0);
+    CHECK(a->send("2"));  // seen anew in each generation
+    REQUIRE(until([&] { return at_router.size() == 3; }));
+    banned = one->public_key;
+    (void)a->send("late");  // may be under way when its key goes
+    CHECK(r->drop_unless(allowed) == 1);
+    REQUIRE(until([&] { return refused > 0; }));  // it was cut, came back, and got no
+    CHECK(at_router.size() == 3);
+    CHECK_FALSE(a->send("x"));
+    CHECK(b->send("2"));
+    REQUIRE(until([&] { return at_router.size() == 4; }));
+    CHECK(at_router.back() == "b:2 of holder");
+    CHECK(r->drop_unless(allowed) == 0);
+    // On the list again, what it says counts at once.
+    r->welcome_back(std::exchange(banned, ""));
+    REQUIRE(until([&] { return connected == 3; }));
+    CHECK(a->send("back"));
+    REQUIRE(until([&] { return at_router.size() == 5; }));
+    CHECK(at_router.back() == "a:back of holder");
+  }
+
+  TEST_CASE_FIXTURE(Fixture,
+                    "a router gets another key on its port: who knows only the old one stays outside") {
+    const auto before = curve_keypair();
+    const auto after = curve_keypair();
+    const auto own = curve_keypair();
+    context.admit([](std::string_view) { return "holder"; });
+    const auto r = router("tcp://127.0.0.1:0", *before);
+    auto old = dealer(r->endpoint(), "old", Dealer::Security{*own, before->public_key});
+    REQUIRE(until([&] { return connected == 1; }));
+    r->rekey(*after);
+    REQUIRE(until([&] { return disconnected == 1 && refused > 0; }));
+    CHECK(connected == 1);
+    const auto fresh = dealer(r->endpoint(), "fresh", Dealer::Security{*own, after->public_key});
+    REQUIRE(until([&] { return connected == 2; }));
+    CHECK(fresh->send("1"));
+    REQUIRE(until([&] { return at_router.size() == 1; }));
+    CHECK(at_router.back() == "fresh:1 of holder");
+  }
+
   TEST_CASE_FIXTURE(Fixture, "the first send on_connected is taken, every time") {
     auto r = router();
     const std::string endpoint = r->endpoint();
@@ -233,6 +291,32 @@ TEST_SUITE("mq") {
     CHECK(*load_public_key(dir / "edge.pub") == keys->public_key);
     CHECK(load_keys(dir / "none").error().code == Errc::io);
     std::filesystem::remove_all(dir);
+  }
+
+  TEST_CASE(
+      "a holder may have two keys while one replaces the other, and a change of the folder is noticed") {
+    const auto dir = std::filesystem::temp_directory_path() / ("tocsin-two-" + std::to_string(::getpid()));
+    std::filesystem::create_directory(dir);
+    const auto one = curve_keypair();
+    const auto two = curve_keypair();
+    const auto write = [&](const std::string& text) {
+      std::ofstream(dir / "edge-0.new") << text;
+      std::filesystem::rename(dir / "edge-0.new", dir / "edge-0.pub");
+    };
+    write(one->public_key + "\n" + two->public_key + "\n");
+    const SystemClock clock;
+    auto list = AllowList::open(dir.string(), clock);
+    REQUIRE(list);
+    CHECK(list->holder(one->public_key) == "edge-0");
+    CHECK(list->holder(two->public_key) == "edge-0");
+    write(two->public_key + "\n");
+    list->refresh();
+    CHECK_FALSE(list->allows(one->public_key));
+    CHECK(list->allows(two->public_key));
+    std::filesystem::rename(dir, dir.string() + ".away");
+    list->refresh();
+    CHECK(list->allows(two->public_key));  // nobody is thrown out for a folder that cannot be read
+    std::filesystem::remove_all(dir.string() + ".away");
   }
 
   TEST_CASE("the allow-list names the holder of a key, and follows its folder") {
