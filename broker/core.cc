@@ -5,6 +5,7 @@
 
 #include "broker/fanout/answers.h"
 #include "broker/fanout/peers.h"
+#include "broker/link/census.h"
 #include "broker/link/handover.h"
 #include "broker/link/queries.h"
 #include "broker/link/revocations.h"
@@ -42,6 +43,7 @@ struct Core::Parts {
         snapshots(c, s, sequencer.channels(), k, m, random() >> 1),
         sessions(c, s, sequencer, peers, k, m),
         handover(sessions, peers, m),
+        census(peers, m),
         ticket_keys(c, s, sequencer, k, random),
         revocations(c, s, sequencer, peers, k, m, random) {}
 
@@ -58,6 +60,7 @@ struct Core::Parts {
   Snapshots snapshots;
   Sessions sessions;
   Handover handover;
+  Census census;
   TicketKeys ticket_keys;
   Revocations revocations;
   std::uint64_t instance = 0;
@@ -93,6 +96,7 @@ struct Core::Parts {
   void on(Peer& peer, const link::StageAnswer& m) { handover.staged(peer, m); }
   void on(Peer& peer, const link::Revoke& m) { revocations.revoke(peer, m); }
   void on(Peer& peer, const link::RevocationsAsk& m) { revocations.asked(peer, m); }
+  void on(Peer& peer, const link::CountsReport& m) { census.report(peer, m); }
   void on(Peer& peer, link::SessionMoved& m) { handover.moved(peer, std::move(m)); }
   template <typename T>
   void on(Peer&, const T&) {
@@ -138,9 +142,11 @@ void Core::Parts::hello(std::string_view name, std::string_view holder, const li
     return refuse(name, ok.error());
   }
   snapshots.peer_gone(name);
+  census.forget(name);
   if (hello.role == "edge")  // its earlier life, under another name
     if (const Peer* old = peers.find_edge(hello.id); old != nullptr && old->name != name) {
       snapshots.peer_gone(old->name);
+      census.forget(old->name);
       peers.forget(std::string(old->name));
     }
   if (hello.version != link::kVersion)
@@ -244,7 +250,11 @@ void Core::on_bytes(std::string_view name, std::string_view bytes, std::string_v
 
 void Core::tick() {
   Parts& p = *parts_;
-  for (const Peer& gone : p.peers.drop_silent()) p.snapshots.peer_gone(gone.name);
+  for (const Peer& gone : p.peers.drop_silent()) {
+    p.snapshots.peer_gone(gone.name);
+    p.census.forget(gone.name);
+  }
+  p.census.tick();
   p.answers.release();
   p.sequencer.tick();
   p.snapshots.tick();

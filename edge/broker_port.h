@@ -67,6 +67,8 @@ class BrokerPort {
   virtual void revoke(std::vector<link::Revocation>, Answer<link::RevokeAnswer> answer) {
     answer(Error{Errc::unavailable, "this edge revokes nothing"});
   }
+  /// Tells how many sessions addresses and subjects have here. False: it did not get away.
+  virtual bool report_counts(const link::CountsReport&) { return false; }
   /// The broker is reached and takes updates.
   [[nodiscard]] virtual bool ready() const { return true; }
   /// All edges the broker knows, this one too, as of its last heartbeat; empty until it was reached once.
@@ -102,6 +104,10 @@ class FeedSink {
   }
   /// Tokens and subjects that were taken back, maybe known already.
   virtual void on_revocations(const std::vector<link::Revocation>&) {}
+  /// The broker begins anew with this edge: it knows nothing of what it was told before.
+  virtual void on_welcomed() {}
+  /// How many sessions addresses and subjects have on other edges.
+  virtual void on_counts(const link::CountsTold&) {}
   /// A session that was here was resumed elsewhere.
   virtual void on_session_moved(const link::SessionMoved&) {}
 

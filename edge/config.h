@@ -8,28 +8,7 @@
 
 #include "common/config/option.h"
 #include "common/log/level.h"
-
-namespace tocsin::edge {
-
-enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
-enum class ClientCertificates : std::uint8_t { none, optional, required };
-/// What an edge that has limits.clients_max is called.
-enum class WhenFull : std::uint8_t { ready, not_ready, unhealthy };
-
-}  // namespace tocsin::edge
-
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::TlsVersion> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"1.2", "1.3"});
-};
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::WhenFull> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"ready", "not_ready", "unhealthy"});
-};
-template <>
-struct tocsin::config::EnumNames<tocsin::edge::ClientCertificates> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"none", "optional", "required"});
-};
+#include "edge/config_names.h"
 
 namespace tocsin::edge {
 
@@ -41,6 +20,11 @@ struct Config {
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 8080;
   bool listen_share = false;
+  std::vector<std::string> listen_hosts;
+  std::vector<std::string> proxy_trusted;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
+  std::vector<std::string> origin_allowed;
+  bool origin_missing = true;
   std::string tls_cert_file;
   std::string tls_key_file;
   std::string tls_ca_file;
@@ -74,6 +58,21 @@ struct Config {
   std::int64_t send_buffer_bytes = 131'072;
   std::int64_t accepts_per_turn = 64;
   std::int64_t handshakes_per_s = 10'000;
+
+  std::int64_t connections_per_ip = 0, connections_per_subject = 0;
+  std::int64_t cluster_connections = 0, cluster_connections_per_ip = 0, cluster_connections_per_subject = 0;
+  std::int64_t attempts_per_ip = 0;
+  std::chrono::milliseconds attempts_window{60'000};
+  std::int64_t client_messages_per_s = 0, client_publishes_per_s = 0, client_bytes_per_s = 0;
+  std::int64_t subject_messages_per_s = 0, subject_publishes_per_s = 0, subject_bytes_per_s = 0;
+  std::int64_t tenant_messages_per_s = 0, tenant_publishes_per_s = 0, tenant_bytes_per_s = 0;
+  std::chrono::milliseconds rate_burst{2'000};
+  std::int64_t ban_after = 0;
+  std::chrono::milliseconds ban_window{60'000};
+  std::chrono::milliseconds ban{600'000};
+  std::vector<std::string> limits_exempt;
+  std::int64_t ipv6_prefix = 64;
+  std::int64_t sources_max = 65'536;
 
   std::chrono::milliseconds keepalive{25'000};
   std::chrono::milliseconds connect_timeout{10'000};
@@ -109,6 +108,7 @@ struct Config {
   std::chrono::milliseconds auth_leeway{30'000};
   std::chrono::milliseconds auth_grace{5'000};
   std::string auth_subject_claim = "sub";
+  std::string auth_tenant_claim = "tenant";
   std::string auth_permissions_claim = "permissions";
   std::string auth_row_policy;
 
@@ -150,6 +150,26 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::listen_share>(
         "listen.share",
         "Several edges may listen on the same port; the system spreads the clients over them."),
+    config::option<&Config::listen_hosts>(
+        "listen.hosts",
+        "Names in the Host header under which clients may connect (example.com, *.example.com, host:port); empty: any.",
+        {}, config::Apply::live),
+    config::option<&Config::proxy_trusted>(
+        "proxy.trusted",
+        "Networks of the proxies in front (10.0.0.0/8, 2001:db8::/32): X-Forwarded-For, X-Real-IP and X-Forwarded-Proto are believed from them, and from nobody else.",
+        {}, config::Apply::live),
+    config::option<&Config::proxy_protocol>(
+        "proxy.protocol",
+        "required: connections of proxy.trusted begin with a PROXY protocol header, version 1 or 2; those of others have none.",
+        {}, config::Apply::live),
+    config::option<&Config::origin_allowed>(
+        "origin.allowed",
+        "Origins whose pages may connect: https://app.example.com, https://*.example.com (all below it), https://a.example:*, null; empty or *: every one.",
+        {}, config::Apply::live),
+    config::option<&Config::origin_missing>(
+        "origin.missing",
+        "Whether clients that name no Origin may connect; browsers always do, programs do not.", {},
+        config::Apply::live),
     config::option<&Config::tls_cert_file>(
         "tls.cert_file",
         "PEM file with this edge's certificate and those up to its root; set, the listener speaks TLS only.",
@@ -240,6 +260,78 @@ inline constexpr auto kOptions = std::to_array({
         "limits.handshakes_per_s",
         "New connections served in a second, after a burst of as many; as many again are answered 503 with Retry-After, the rest waits. 0: no limit. With TLS, 2000 leave half a core for updates.",
         {.min = 0, .max = 1'000'000}),
+    config::option<&Config::connections_per_ip>(
+        "limits.connections_per_ip",
+        "Open connections of one address to this edge, above which it is answered 429. 0: no limit; the same for all below.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::connections_per_subject>("limits.connections_per_subject",
+                                                     "Sessions of one token's subject on this edge.",
+                                                     {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::cluster_connections>(
+        "limits.cluster_connections",
+        "Sessions of all edges together, above which new ones are answered 503.",
+        {.min = 0, .max = 1'000'000'000}, config::Apply::live),
+    config::option<&Config::cluster_connections_per_ip>(
+        "limits.cluster_connections_per_ip",
+        "Sessions of one address on all edges together; one that moves between edges is counted once.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::cluster_connections_per_subject>(
+        "limits.cluster_connections_per_subject", "Sessions of one subject on all edges together.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::attempts_per_ip>(
+        "limits.attempts_per_ip", "Connections that one address may begin in limits.attempts_window_ms.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::attempts_window>("limits.attempts_window_ms",
+                                             "Time in which limits.attempts_per_ip are allowed.",
+                                             {.min = 1'000, .max = 3'600'000}, config::Apply::live),
+    config::option<&Config::client_messages_per_s>("limits.client_messages_per_s",
+                                                   "Messages a second of one connection.",
+                                                   {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::client_publishes_per_s>("limits.client_publishes_per_s",
+                                                    "Updates a second that one connection may publish.",
+                                                    {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::client_bytes_per_s>("limits.client_bytes_per_s",
+                                                "Bytes a second of one connection's messages.",
+                                                {.min = 0, .max = 10'000'000'000}, config::Apply::live),
+    config::option<&Config::subject_messages_per_s>(
+        "limits.subject_messages_per_s", "Messages a second of all connections of a subject, on this edge.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::subject_publishes_per_s>(
+        "limits.subject_publishes_per_s", "Updates a second that a subject may publish on this edge.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::subject_bytes_per_s>("limits.subject_bytes_per_s",
+                                                 "Bytes a second of a subject's messages on this edge.",
+                                                 {.min = 0, .max = 10'000'000'000}, config::Apply::live),
+    config::option<&Config::tenant_messages_per_s>(
+        "limits.tenant_messages_per_s", "Messages a second of all subjects of a tenant, on this edge.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::tenant_publishes_per_s>(
+        "limits.tenant_publishes_per_s", "Updates a second that a tenant may publish on this edge.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::tenant_bytes_per_s>("limits.tenant_bytes_per_s",
+                                                "Bytes a second of a tenant's messages on this edge.",
+                                                {.min = 0, .max = 10'000'000'000}, config::Apply::live),
+    config::option<&Config::rate_burst>(
+        "limits.burst_ms", "How much of the rates above may come at once: what they allow in this time.",
+        {.min = 100, .max = 3'600'000}, config::Apply::live),
+    config::option<&Config::ban_after>(
+        "limits.ban_after",
+        "Refused connections, bad tokens and connections closed for what they sent, in limits.ban_window_ms, after which an address is banned.",
+        {.min = 0, .max = 10'000'000}, config::Apply::live),
+    config::option<&Config::ban_window>("limits.ban_window_ms", "Time in which limits.ban_after are counted.",
+                                        {.min = 1'000, .max = 86'400'000}, config::Apply::live),
+    config::option<&Config::ban>("limits.ban_ms", "How long an address is banned.",
+                                 {.min = 1'000, .max = 86'400'000}, config::Apply::live),
+    config::option<&Config::limits_exempt>(
+        "limits.exempt", "Networks to which no limit by address or rate applies, and that are never banned.",
+        {}, config::Apply::live),
+    config::option<&Config::ipv6_prefix>(
+        "limits.ipv6_prefix",
+        "Bits of an IPv6 address that make one client: who has a network has all of its addresses.",
+        {.min = 16, .max = 128}),
+    config::option<&Config::sources_max>(
+        "limits.sources_max", "Addresses remembered that have no connection; the oldest are forgotten first.",
+        {.min = 1'024, .max = 10'000'000}, config::Apply::live),
     config::option<&Config::keepalive>(
         "session.keepalive_ms", "Silence after which a client is pinged; after twice that it is closed.",
         {.min = 200, .max = 3'600'000}),
@@ -302,12 +394,14 @@ inline constexpr auto kOptions = std::to_array({
         {.min = 0, .max = 3'600'000}, config::Apply::live),
     config::option<&Config::auth_key_file>(
         "auth.key_file",
-        "File with what tokens are verified with: public keys in PEM, or in its first line the secret of HS256; read again when it changes. No key at all: no token is asked for."),
+        "File with what tokens are verified with: public keys in PEM, or in its first line the secret of HS256; read again when it changes. No key at all: no token is asked for.",
+        {}, config::Apply::live),
     config::option<&Config::auth_key_env>("auth.key_env",
                                           "Name of an environment variable that holds the same."),
     config::option<&Config::auth_jwks_file>(
         "auth.jwks_file",
-        "JWK set with the same; read again when it changes: a key is honoured while it is listed."),
+        "JWK set with the same; read again when it changes: a key is honoured while it is listed.", {},
+        config::Apply::live),
     config::option<&Config::auth_jwks_url>(
         "auth.jwks_url",
         "https:// (or http://) URL of a JWK set; fetched at start, again from time to time, and when a token names a key that is not known. An answer that is no set changes nothing."),
@@ -323,19 +417,23 @@ inline constexpr auto kOptions = std::to_array({
         "Time that a key is still honoured after auth.jwks_url stopped listing it; 0: none.",
         {.min = 0, .max = 86'400'000}),
     config::option<&Config::auth_algorithms>("auth.algorithms", "Algorithms of tokens that are taken.",
-                                             {.min = 1}),
-    config::option<&Config::auth_issuer>("auth.issuer", "\"iss\" that a token must have; empty: any."),
+                                             {.min = 1}, config::Apply::live),
+    config::option<&Config::auth_issuer>("auth.issuer", "\"iss\" that a token must have; empty: any.", {},
+                                         config::Apply::live),
     config::option<&Config::auth_audience>("auth.audience",
-                                           "What \"aud\" of a token must be or hold; empty: anything."),
+                                           "What \"aud\" of a token must be or hold; empty: anything.", {},
+                                           config::Apply::live),
     config::option<&Config::auth_leeway>("auth.leeway_ms",
                                          "How far the clocks of the tokens' issuer and this host may differ.",
-                                         {.min = 0, .max = 600'000}),
+                                         {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::auth_grace>(
         "auth.grace_ms",
         "Time that a client has to refresh its token after its end, given no updates; then it is closed.",
         {.min = 0, .max = 600'000}, config::Apply::live),
     config::option<&Config::auth_subject_claim>("auth.subject_claim",
                                                 "Claim that says who a token's holder is.", {.min = 1}),
+    config::option<&Config::auth_tenant_claim>(
+        "auth.tenant_claim", "The claim that names whose limits.tenant_* a token's holder shares."),
     config::option<&Config::auth_permissions_claim>(
         "auth.permissions_claim",
         "Claim with the channels that may be subscribed to, published to and administered.", {.min = 1}),

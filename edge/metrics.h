@@ -143,6 +143,22 @@ struct Metrics {
       "Requests of new connections answered 503: limits.clients_max or limits.handshakes_per_s."};
   metrics::Counter net_handshake_timeouts{registry, "tocsin_edge_net_handshake_timeouts_total",
                                           "Connections that sent no complete request in time."};
+  metrics::CounterFamily limited{
+      registry,
+      "tocsin_edge_limited_total",
+      "Connections, messages and subscriptions refused, by the limit they reached.",
+      "limit",
+      {"connections", "ip_connections", "subject_connections", "cluster_connections",
+       "cluster_ip_connections", "cluster_subject_connections", "attempts", "banned", "messages", "publishes",
+       "bytes", "subscriptions"}};
+  metrics::Counter bans{registry, "tocsin_edge_bans_total", "Addresses banned for a while."};
+  metrics::Gauge sources{registry, "tocsin_edge_sources", "Addresses remembered for limits and bans."};
+  metrics::Counter net_origins_refused{
+      registry, "tocsin_edge_net_origins_refused_total",
+      "Connections refused for their Origin or Host: origin.allowed, origin.missing, listen.hosts."};
+  metrics::Counter net_proxy_headers_refused{
+      registry, "tocsin_edge_net_proxy_headers_refused_total",
+      "Connections of trusted proxies that were closed for want of a good PROXY header."};
   metrics::Counter net_deflating{registry, "tocsin_edge_net_deflating_total",
                                  "WebSockets that agreed on permessage-deflate."};
   metrics::Counter net_written_bytes{registry, "tocsin_edge_net_written_bytes_total",

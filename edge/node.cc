@@ -30,6 +30,7 @@
 #include "edge/drain/load.h"
 #include "edge/http_api/health.h"
 #include "edge/http_api/http_api.h"
+#include "edge/limits/limits.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
 #include "edge/net/server.h"
@@ -118,6 +119,7 @@ struct Node::State {
 
   auth::AdminDoor admin_door;
   Gate gate{config, clock, metrics};
+  Limits limits{config, clock, crypto::random_u64(), metrics};
   DealerWire wire;
   /// Nobody can guess this name: at the broker's socket whoever connects under a name takes it over.
   const std::string link_identity = config.id + "/" + crypto::random_hex(16);
@@ -313,8 +315,7 @@ Status Node::State::attach_admin() {
                         link.ready() && link_keys ? link_keys->keys.public_key : std::string(),
                         link.ready() && link_keys ? link_keys->server_key : std::string()};
               },
-              [this] { return reload_now("POST /admin/reload"); },
-              [this] { return gate.revocations(); }});
+              [this] { return reload_now("POST /admin/reload"); }, [this] { return gate.revocations(); }});
   return Done{};
 }
 
@@ -323,8 +324,10 @@ void Node::State::join_reload() {
   reload.join({{}, [this] { log::set_level(config.log_level); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
+  reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
   reload.join({[this](const Config& next) { return check_keys(next); }, [this] { follow_keys(); }});
   reload.join({[](const Config& next) { return Health::check(next); }, {}});
+  reload.join({[](const Config& next) { return Limits::check(next); }, [this] { (void)limits.configure(); }});
   reload.join({[this](const Config& next) { return server.check(next); }, [this] { server.apply(); }});
 }
 
@@ -416,6 +419,10 @@ Status Node::start() {
   if (auto limited = Server::set_descriptor_limit(s.config); !limited) return limited;
   if (auto loaded = s.gate.load(); !loaded) return Error{Errc::invalid_argument, loaded.error().detail};
   if (auto fetches = s.fetch_keys(); !fetches) return fetches;
+  if (auto usable = s.limits.configure(); !usable) return usable;
+  s.server.limit(s.limits);
+  s.gateway.limit(s.limits);
+  s.api.limit(s.limits);
   s.gateway.guard(s.gate);
   s.api.guard(s.gate);
   if (auto admin = s.attach_admin(); !admin) return admin;

@@ -286,12 +286,32 @@ struct SessionFenced {
   std::string edge;  ///< the new owner
 };
 
+/// How many sessions a key has; 0: none any more. Keys: `i` and an address, `s` and a subject, `a`: all.
+struct Count {
+  std::string key;
+  std::uint32_t n = 0;
+};
+/// What changed on an edge.
+struct CountsReport {
+  bool first = false;  ///< everything this edge has: what was said before is forgotten
+  std::vector<Count> counts;
+  std::uint32_t limit_ip = 0;  ///< from half of these on it wants to be told; 0: no limit
+  std::uint32_t limit_subject = 0;
+  std::uint32_t limit_all = 0;
+};
+/// What the other edges have.
+struct CountsTold {
+  bool first = false;  ///< everything it needs to know
+  std::vector<Count> counts;
+};
+
 using Message =
     std::variant<Hello, EdgeHeartbeat, Interest, Publish, Read, SnapshotNext, ListIncidents, GetIncident,
                  GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat,
                  InterestAck, Updates, PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo,
                  SessionState, SessionFenced, SessionPuts, StageSessions, StageAnswer, SessionMoved,
-                 TicketKeys, Revoke, RevocationsAsk, Revocations, RevokeAnswer>;
+                 TicketKeys, Revoke, RevocationsAsk, Revocations, RevokeAnswer, CountsReport,
+                 CountsTold>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);

@@ -35,6 +35,8 @@ void put(pb::LinkFrame& frame, const Revoke& m);
 void put(pb::LinkFrame& frame, const RevocationsAsk& m);
 void put(pb::LinkFrame& frame, const Revocations& m);
 void put(pb::LinkFrame& frame, const RevokeAnswer& m);
+void put(pb::LinkFrame& frame, const CountsReport& m);
+void put(pb::LinkFrame& frame, const CountsTold& m);
 
 /// Takes the texts out of `frame`. Fails with invalid_argument when it holds no known message.
 [[nodiscard]] Result<Message> take(pb::LinkFrame& frame);

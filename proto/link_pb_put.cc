@@ -31,6 +31,15 @@ void put_records(P& p, const std::vector<Record>& records) {
 }
 
 template <typename P>
+void put_counts(P& p, const std::vector<Count>& counts) {
+  for (const auto& count : counts) {
+    auto* c = p.add_counts();
+    c->set_key(count.key);
+    c->set_n(count.n);
+  }
+}
+
+template <typename P>
 void put_incidents(P& p, const std::vector<IncidentState>& incidents) {
   for (const auto& i : incidents) {
     auto* out = p.add_incidents();
@@ -257,6 +266,19 @@ void put(pb::LinkFrame& f, const SessionMoved& m) {
   p->set_to(m.to);
   p->set_by(m.by);
   p->set_outcome(m.outcome);
+}
+void put(pb::LinkFrame& f, const CountsReport& m) {
+  auto* p = f.mutable_counts_report();
+  p->set_first(m.first);
+  p->set_limit_ip(m.limit_ip);
+  p->set_limit_subject(m.limit_subject);
+  p->set_limit_all(m.limit_all);
+  put_counts(*p, m.counts);
+}
+void put(pb::LinkFrame& f, const CountsTold& m) {
+  auto* p = f.mutable_counts_told();
+  p->set_first(m.first);
+  put_counts(*p, m.counts);
 }
 void put(pb::LinkFrame& f, const TicketKeys& m) {
   auto* p = f.mutable_ticket_keys();  // also when it is empty

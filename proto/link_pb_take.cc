@@ -31,6 +31,14 @@ std::vector<IncidentState> take_incidents(P& p) {
   return out;
 }
 
+template <typename P>
+std::vector<Count> take_counts(const P& p) {
+  std::vector<Count> out;
+  out.reserve(static_cast<std::size_t>(p.counts_size()));
+  for (const auto& c : p.counts()) out.push_back({c.key(), c.n()});
+  return out;
+}
+
 SessionRecord take(const pb::SessionRecord& p) {
   SessionRecord r{p.id(), p.subject(), p.fence(), {}, p.edge(), p.rows()};
   for (const auto& s : p.subs())
@@ -183,6 +191,12 @@ Result<Message> take(pb::LinkFrame& f) {
       const auto& p = f.session_fenced();
       return Message{SessionFenced{p.id(), p.fence(), p.edge()}};
     }
+    case pb::LinkFrame::kCountsReport: {
+      const auto& p = f.counts_report();
+      return Message{CountsReport{p.first(), take_counts(p), p.limit_ip(), p.limit_subject(), p.limit_all()}};
+    }
+    case pb::LinkFrame::kCountsTold:
+      return Message{CountsTold{f.counts_told().first(), take_counts(f.counts_told())}};
     case pb::LinkFrame::kTicketKeys:
       return Message{TicketKeys{{f.ticket_keys().keys().begin(), f.ticket_keys().keys().end()}}};
     case pb::LinkFrame::kRevocations: {

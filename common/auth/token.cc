@@ -127,6 +127,10 @@ Result<Principal> principal_of(const json::Value& claims, const Rules& rules, st
   auto rows = constraints_of(claims, rules.row_policy);
   if (!rows) return rows.error();
   out.rows = *std::move(rows);
+  // Limits are shared by it, nothing is permitted by it: one that is no text is none.
+  if (const auto tenant = json::string_member(claims, rules.tenant_claim);
+      tenant && *tenant && (*tenant)->size() <= kMaxSubject)
+    out.tenant = **tenant;
   if (const json::Value* claim = json::find(claims, rules.permissions_claim)) {
     auto permissions = parse_permissions(*claim);
     if (!permissions)

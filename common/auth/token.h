@@ -28,6 +28,7 @@ struct Principal {
   Constraints rows;            ///< what of the permitted channels it may see; none: all
   std::string token_id;        ///< "jti"; empty: the token has none
   std::int64_t issued_ms = 0;  ///< "iat"; 0: it does not say
+  std::string tenant{};  ///< whose limits it shares; empty: nobody's
 };
 
 struct Rules {
@@ -36,6 +37,7 @@ struct Rules {
   std::string audience;                       ///< empty: any, or none
   std::chrono::seconds leeway{30};            ///< clocks may differ by so much
   std::string subject_claim = "sub";
+  std::string tenant_claim = "tenant";
   std::string permissions_claim = "permissions";  ///< absent from a token: nothing is permitted
   RowPolicy row_policy;
 };

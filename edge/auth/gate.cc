@@ -15,6 +15,17 @@ auth::KeySources sources_of(const Config& config) {
   return {config.auth_key_file, config.auth_key_env, config.auth_jwks_file};
 }
 
+bool is_open(const Config& config) { return sources_of(config).empty() && config.auth_jwks_url.empty(); }
+
+/// Who set these without keys believes that tokens are checked.
+Status rules_need_keys(const Config& config) {
+  if (config.auth_issuer.empty() && config.auth_audience.empty() && config.auth_row_policy.empty())
+    return Done{};
+  return Error{Errc::invalid_argument,
+               "auth.issuer, auth.audience and auth.row_policy need keys: auth.key_file, auth.key_env, "
+               "auth.jwks_file or auth.jwks_url"};
+}
+
 Result<std::vector<crypto::Algorithm>> algorithms_of(std::string_view list) {
   std::vector<crypto::Algorithm> out;
   while (!list.empty()) {
@@ -35,40 +46,55 @@ Result<std::vector<crypto::Algorithm>> algorithms_of(std::string_view list) {
 }  // namespace
 
 Gate::Gate(const Config& config, const Clock& clock, Metrics& metrics)
-    : config_(config),
-      clock_(clock),
-      metrics_(metrics),
-      open_(sources_of(config).empty() && config.auth_jwks_url.empty()),
-      files_(sources_of(config)) {
+    : config_(config), clock_(clock), metrics_(metrics), open_(is_open(config)), files_(sources_of(config)) {
   if (!config.auth_jwks_url.empty())
     remote_.emplace(
         RemoteKeys::Times{config.auth_jwks_refresh, config.auth_jwks_floor, config.auth_jwks_keep}, clock);
 }
 
-Status Gate::load() {
-  if (open_) {
-    // Who set these believes that tokens are checked.
-    if (!config_.auth_issuer.empty() || !config_.auth_audience.empty() || !config_.auth_row_policy.empty())
-      return Error{Errc::invalid_argument,
-                   "auth.issuer, auth.audience and auth.row_policy need keys: auth.key_file, auth.key_env, "
-                   "auth.jwks_file or auth.jwks_url"};
-    return Done{};
-  }
-  auto algorithms = algorithms_of(config_.auth_algorithms);
+Result<Gate::Prepared> Gate::prepare(const Config& config) {
+  auto algorithms = algorithms_of(config.auth_algorithms);
   if (!algorithms) return algorithms.error();
-  auto policy = auth::parse_row_policy(config_.auth_row_policy);
+  auto policy = auth::parse_row_policy(config.auth_row_policy);
   if (!policy) return Error{Errc::invalid_argument, "auth.row_policy: " + policy.error().detail};
-  rules_.algorithms = *std::move(algorithms);
-  rules_.issuer = config_.auth_issuer;
-  rules_.audience = config_.auth_audience;
-  rules_.leeway = std::chrono::duration_cast<std::chrono::seconds>(config_.auth_leeway);
-  rules_.subject_claim = config_.auth_subject_claim;
-  rules_.permissions_claim = config_.auth_permissions_claim;
-  rules_.row_policy = *std::move(policy);
-  look_at_ = clock_.steady() + kLookEvery;
-  if (!sources_of(config_).empty())
-    if (auto loaded = files_.load(); !loaded) return loaded;
+  Prepared out{{}, auth::Keyring(sources_of(config))};
+  out.rules.algorithms = *std::move(algorithms);
+  out.rules.issuer = config.auth_issuer;
+  out.rules.audience = config.auth_audience;
+  out.rules.leeway = std::chrono::duration_cast<std::chrono::seconds>(config.auth_leeway);
+  out.rules.subject_claim = config.auth_subject_claim;
+  out.rules.tenant_claim = config.auth_tenant_claim;
+  out.rules.permissions_claim = config.auth_permissions_claim;
+  out.rules.row_policy = *std::move(policy);
+  if (!sources_of(config).empty())
+    if (auto loaded = out.files.load(); !loaded) return loaded.error();
+  return out;
+}
+
+Status Gate::check(const Config& next) {
+  prepared_.reset();
+  if (is_open(next) != open_)
+    return Error{Errc::invalid_argument,
+                 "auth.*: whether tokens are asked for at all changes with a restart only"};
+  if (open_) return rules_need_keys(next);
+  auto prepared = prepare(next);
+  if (!prepared) return prepared.error();
+  prepared_ = *std::move(prepared);
+  return Done{};
+}
+
+void Gate::apply() {
+  if (!prepared_) return;
+  rules_ = std::move(prepared_->rules);
+  files_ = std::move(prepared_->files);
+  prepared_.reset();
   collect();
+}
+
+Status Gate::load() {
+  if (auto ready = check(config_); !ready) return ready;
+  look_at_ = clock_.steady() + kLookEvery;
+  apply();
   return Done{};
 }
 

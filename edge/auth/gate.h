@@ -33,6 +33,11 @@ class Gate {
 
   /// Reads rules and keys. Fails with invalid_argument or io, in a sentence for the operator.
   [[nodiscard]] Status load();
+  /// Settings that are about to change: rules and files are made ready. Fails as load() does, and when tokens
+  /// would be asked for from now on, or no more: that takes a restart.
+  [[nodiscard]] Status check(const Config& next);
+  /// They have changed. Who is in stays until its token ends.
+  void apply();
   /// How keys come by URL. The gate outlives what it asks for.
   void fetch_by(Fetch fetch) { fetch_ = std::move(fetch); }
   /// Each tick: keys are read again when their files changed or the URL is due. What is spoiled is logged,
@@ -54,6 +59,11 @@ class Gate {
   [[nodiscard]] std::vector<link::Revocation> revocations() const { return revoked_.all(); }
 
  private:
+  struct Prepared {
+    auth::Rules rules;
+    auth::Keyring files;
+  };
+  [[nodiscard]] static Result<Prepared> prepare(const Config& config);
   [[nodiscard]] Result<Holder> verified(std::string_view token) const;
   void look_at_files();
   void look_at_url();
@@ -71,6 +81,7 @@ class Gate {
   mutable std::unordered_map<std::string, Holder> seen_;
   Revoked revoked_;
   Fetch fetch_;
+  std::optional<Prepared> prepared_;  ///< between check() and apply()
   Instant look_at_{};
 };
 

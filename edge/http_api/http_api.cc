@@ -10,6 +10,7 @@
 #include "edge/http_api/board.h"
 #include "edge/http_api/health.h"
 #include "edge/http_api/publishing.h"
+#include "edge/limits/limits.h"
 
 namespace tocsin::edge {
 namespace {
@@ -169,6 +170,7 @@ struct HttpApi::State {
   Health health{config, sources};
   std::unique_ptr<AdminApi> admin{};
   const Gate* gate = nullptr;  ///< null: no token is asked for
+  Limits* limits = nullptr;    ///< null: there are none
 
   void board(const HttpRequest&, std::string_view, const Query&, const Reply& reply) { reply(board_page()); }
   void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
@@ -225,22 +227,32 @@ std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& reques
     reply(problem(channel.error()));
     return nullptr;
   }
-  Publishing::Limits limits{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}, {}};
+  Publishing::Limits bounds{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}, {}, {}};
+  std::string subject;
+  std::string tenant;
   if (gate != nullptr) {
     auto principal = gate->admit(request.token);
     if (!principal) {
       reply(problem(principal.error()));
       return nullptr;
     }
-    limits.within = to_json((*principal)->rows);
-    limits.permit = [checks = gate, holder = *principal](std::string_view to) -> Status {
+    subject = (*principal)->subject;
+    tenant = (*principal)->tenant;
+    bounds.within = to_json((*principal)->rows);
+    bounds.permit = [checks = gate, holder = *principal](std::string_view to) -> Status {
       if (auto good = checks->still_good(*holder); !good) return good;  // a long body may outlast its token
       if (holder->permissions.allow(auth::Action::publish, to)) return Done{};
       return checks->forbidden(auth::Action::publish, to);
     };
   }
+  if (limits != nullptr && limits->meters())
+    bounds.spend = [all = limits, from = request.from, subject, tenant](std::size_t bytes) -> Status {
+      if (auto over = all->publish(from, subject, tenant, bytes))
+        return Error{Errc::too_many, std::move(over->text)};
+      return Done{};
+    };
   return std::make_shared<Publishing>(broker, lines ? Publishing::Form::lines : Publishing::Form::single,
-                                      *channel, std::move(limits), std::move(reply));
+                                      *channel, std::move(bounds), std::move(reply));
 }
 
 void HttpApi::State::publish(const HttpRequest& request, std::string_view, const Query& query,
@@ -352,6 +364,8 @@ HttpApi::HttpApi(const Config& config, const Clock& clock, BrokerPort& broker, S
 HttpApi::~HttpApi() = default;
 
 void HttpApi::guard(const Gate& gate) noexcept { state_->gate = gate.open() ? nullptr : &gate; }
+
+void HttpApi::limit(Limits& limits) noexcept { state_->limits = &limits; }
 
 void HttpApi::attach(Admin admin) {
   state_->admin = std::make_unique<AdminApi>(state_->config, state_->clock, state_->broker, std::move(admin));

@@ -14,6 +14,7 @@
 
 #include "common/auth/admin_door.h"
 #include "common/clock.h"
+#include "common/net/ip.h"
 #include "edge/broker_port.h"
 #include "edge/config.h"
 
@@ -21,6 +22,7 @@ namespace tocsin::edge {
 
 class Drain;
 class Gate;
+class Limits;
 
 struct HttpRequest {
   std::string method;
@@ -30,8 +32,10 @@ struct HttpRequest {
   std::string authorization;
   std::string token;  ///< from it, or from the query, which is then without it
   std::string accept;
-  std::string body;    ///< empty when the body comes through an Upload
-  bool local = false;  ///< for /admin/: from this host, and not a browser's on behalf of another site
+  std::string body;     ///< empty when the body comes through an Upload
+  net::IpAddress from;  ///< the client's, behind whatever proxies are trusted
+  bool secure = false;  ///< the client speaks TLS, with this edge or its proxy
+  bool local = false;   ///< for /admin/: from this host, and not a browser's on behalf of another site
 };
 
 struct HttpReply {
@@ -104,6 +108,8 @@ class HttpApi {
 
   /// From now on /v1/ asks for tokens, unless the gate is open.
   void guard(const Gate& gate) noexcept;
+  /// From now on publishes are metered.
+  void limit(Limits& limits) noexcept;
   /// From now on /admin/ is answered.
   void attach(Admin admin);
   /// Answers a request whose body is in `request.body`.

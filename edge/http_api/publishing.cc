@@ -114,6 +114,11 @@ void Publishing::take_update(std::string_view json) {
   if (!draft) return refuse_line(draft.error());
   if (limits_.permit)
     if (auto permitted = limits_.permit(draft->channel); !permitted) return refuse_line(permitted.error());
+  if (limits_.spend) {
+    if (over_.empty())
+      if (auto spent = limits_.spend(json.size()); !spent) over_ = spent.error().detail;
+    if (!over_.empty()) return refuse_line({Errc::too_many, over_});
+  }
   if (chunk_.empty()) {
     chunk_first_ = results_.size() - 1;
   } else if (chunk_first_ + chunk_.size() !=

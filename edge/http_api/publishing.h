@@ -29,6 +29,9 @@ class Publishing : public std::enable_shared_from_this<Publishing> {
     /// What speaks against an update to that channel; empty: nothing ever does.
     std::function<Status(std::string_view channel)> permit;
     std::string within;  ///< of every draft
+    /// What speaks against one more update of so many bytes; empty: nothing. After the first no the rest is
+    /// refused as well, so that what was taken is the beginning.
+    std::function<Status(std::size_t bytes)> spend;
   };
 
   Publishing(BrokerPort& broker, Form form, std::string default_channel, Limits limits, HttpApi::Reply reply);
@@ -68,6 +71,7 @@ class Publishing : public std::enable_shared_from_this<Publishing> {
   std::size_t accepted_ = 0;
   bool ended_ = false;
   bool replied_ = false;
+  std::string over_;  ///< what spend() said
   Error first_error_{Errc::internal, ""};
 };
 

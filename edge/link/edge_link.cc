@@ -85,6 +85,9 @@ struct EdgeLink::State {
     if (sink != nullptr) sink->on_session_moved(moved);
   }
   void on(const link::Revocations& message);
+  void on(const link::CountsTold& message) {
+    if (sink != nullptr) sink->on_counts(message);
+  }
   void on(link::TicketKeys message) { take_keys(std::move(message.keys), {}); }
   void take_keys(std::vector<std::string> keys, std::string only);
   template <typename M>
@@ -180,6 +183,7 @@ void EdgeLink::State::on(link::Welcome welcome) {
   refusal.clear();
   received_bytes = 0;
   feeds.online();
+  if (sink != nullptr) sink->on_welcomed();
   if (!fresh) return beat();
   canary_seen = false;
   broker_not_ready.clear();
@@ -397,6 +401,10 @@ void EdgeLink::session_moved(link::SessionMoved moved) {
 }
 void EdgeLink::revoke(std::vector<link::Revocation> revocations, Answer<link::RevokeAnswer> answer) {
   state_->ask(link::Revoke{0, std::move(revocations)}, std::move(answer));
+}
+bool EdgeLink::report_counts(const link::CountsReport& report) {
+  State& s = *state_;
+  return s.stage == State::Stage::online && s.wire.send(link::encode(report));
 }
 const std::vector<link::EdgeInfo>& EdgeLink::edges() const { return state_->edges; }
 const std::string& EdgeLink::ticket_key() const {

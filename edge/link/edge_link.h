@@ -85,6 +85,7 @@ class EdgeLink final : public BrokerPort {
                       Answer<link::StageAnswer> answer) override;
   void session_moved(link::SessionMoved moved) override;
   void revoke(std::vector<link::Revocation> revocations, Answer<link::RevokeAnswer> answer) override;
+  bool report_counts(const link::CountsReport& report) override;
   [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override;
   [[nodiscard]] const std::string& ticket_key() const override;
   [[nodiscard]] const std::vector<std::string>& ticket_keys() const override;

@@ -14,6 +14,8 @@
 
 #include "common/clock.h"
 #include "common/close.h"
+#include "common/net/ip.h"
+#include "edge/limits/limit.h"
 #include "edge/session/gateway.h"
 
 struct lws;
@@ -34,7 +36,9 @@ struct Connection {
   enum class Kind : std::uint8_t { fresh, websocket, events };
 
   lws* wsi = nullptr;
-  int fd = -1;  ///< of wsi, while it is plain: written to directly; -1 with TLS
+  int fd = -1;          ///< of wsi, while it is plain: written to directly; -1 with TLS
+  net::IpAddress peer;  ///< who connected, or whom its PROXY header named
+  net::IpAddress from;  ///< the client of the newest request: another one behind a trusted proxy
   ClientId client{};
   Kind kind = Kind::fresh;
   bool known = false;       ///< the Gateway has it; Gateway::closed is owed
@@ -45,6 +49,9 @@ struct Connection {
   bool receiving = false;  ///< in the list of those that sent something in this turn
   bool deflate = false;    ///< permessage-deflate was agreed on
   bool inflate = false;    ///< the message under way is compressed
+  bool charged = false;    ///< Limits counts it, as a socket of `from`
+  bool spent = false;      ///< its last answer is given: what it sends after that is no request
+  bool secure = false;     ///< the peer speaks TLS, or its PROXY header says that the client does
   std::uint8_t offer = 0;  ///< offers of permessage-deflate to pass over, and then the one to take; 0: none
   std::uint8_t retry_after = 0;  ///< seconds; not 0: only told to come back then
   CloseReason reason{};
@@ -53,6 +60,7 @@ struct Connection {
   std::shared_ptr<Exchange> exchange;
   std::unique_ptr<std::string> partial;  ///< the beginning of a message that comes in pieces
   std::unique_ptr<std::string> detail;   ///< of the close
+  std::unique_ptr<Over> over;            ///< why it is refused, when that is a limit of its own
 
   void be_done_by(DueList& in, Instant at) {
     done_in_time();

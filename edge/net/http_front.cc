@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "edge/limits/limits.h"
+
 namespace tocsin::edge {
 namespace {
 
@@ -27,8 +29,9 @@ int HttpFront::on_request(Connection& connection, Result<RequestHead> head) {
   if (!head) return refuse(connection, problem(head.error()));
   auto exchange = std::make_shared<Exchange>();
   exchange->wsi = connection.wsi;
-  exchange->secure = is_secure(connection);
+  exchange->secure = is_secure(connection) || head->request.secure;
   exchange->keep_alive = head->keep_alive;
+  exchange->allow_origin = head->allow_origin;
   exchange->request = std::move(head->request);
   connection.exchange = exchange;
   if (exchange->request.method == "HEAD") {
@@ -37,7 +40,8 @@ int HttpFront::on_request(Connection& connection, Result<RequestHead> head) {
   }
   lws_set_timeout(connection.wsi, NO_PENDING_TIMEOUT, 0);
   if (exchange->request.method == "OPTIONS" && head->content_length == 0) {
-    exchange->output = preflight_text(exchange->keep_alive ? KeepAlive::yes : KeepAlive::no);
+    exchange->output =
+        preflight_text(exchange->keep_alive ? KeepAlive::yes : KeepAlive::no, exchange->allow_origin);
     exchange->answered = exchange->body_done = true;
     return send(connection);
   }
@@ -115,14 +119,16 @@ int HttpFront::hand_over(Connection& connection) {
   return 0;
 }
 
-HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) {
-  return [this, weak = std::weak_ptr(exchange)](const HttpReply& reply) {
+HttpApi::Reply HttpFront::reply_to(const std::shared_ptr<Exchange>& exchange) const {
+  return [this, limits = limits_, weak = std::weak_ptr(exchange)](const HttpReply& reply) {
     const auto alive = weak.lock();
     if (!alive || alive->answered) return;
+    if (limits != nullptr && reply.status == 401) limits->offend(alive->request.from, "no good token");
     const bool keep = alive->keep_alive && (alive->body_done || !alive->upload);
-    alive->output =
-        response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body, hsts(alive->secure));
+    alive->output = response_text(reply, keep ? KeepAlive::yes : KeepAlive::no, alive->body,
+                                  hsts(alive->secure), alive->allow_origin);
     alive->answered = true;
+    alive->last = !keep;
     if (alive->wsi == nullptr) return;
     lws_rx_flow_control(alive->wsi,
                         1);  // first: the library does not look at writability while reading is held
@@ -138,16 +144,19 @@ int HttpFront::refuse(Connection& connection, const HttpReply& reply) {
   if (!connection.exchange) {
     connection.exchange = std::make_shared<Exchange>();
     connection.exchange->wsi = connection.wsi;
+    if (any_origin_) connection.exchange->allow_origin = "*";
   }
-  connection.exchange->output =
-      response_text(reply, KeepAlive::no, connection.exchange->body, hsts(is_secure(connection)));
+  connection.exchange->output = response_text(reply, KeepAlive::no, connection.exchange->body,
+                                              hsts(is_secure(connection)), connection.exchange->allow_origin);
   connection.exchange->answered = true;
+  connection.exchange->last = true;
   return send(connection);
 }
 
 int HttpFront::send(Connection& connection) {
   const auto exchange = std::exchange(connection.exchange, nullptr);
   exchange->wsi = nullptr;
+  connection.spent = exchange->last;
   lws* wsi = connection.wsi;
   metrics_.net_requests.add();
   if (write_raw(wsi, exchange->output) < 0) return -1;

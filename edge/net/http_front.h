@@ -19,6 +19,8 @@
 
 namespace tocsin::edge {
 
+class Limits;
+
 /// One request until its answer is written.
 struct Exchange {
   lws* wsi = nullptr;  ///< null: the connection is gone, nobody wants the answer
@@ -29,7 +31,9 @@ struct Exchange {
   bool keep_alive = true;
   bool body_done = false;
   bool answered = false;
+  bool last = false;  ///< the connection ends with this answer
   bool paused = false;
+  std::string allow_origin;
   std::string output;
 };
 
@@ -38,6 +42,10 @@ class HttpFront {
   HttpFront(const Config& config, Metrics& metrics) : config_(config), metrics_(metrics) {}
   void attach(HttpApi& api) noexcept { api_ = &api; }
 
+  /// Whether pages of every origin may read answers; else each request says it.
+  void open_to_any_origin(bool open) noexcept { any_origin_ = open; }
+  /// Requests without a good token are offences of their address. Null: nobody counts them.
+  void limit(Limits* limits) noexcept { limits_ = limits; }
   int on_request(Connection& connection, Result<RequestHead> head);
   int on_body(Connection& connection, std::string_view bytes);
   int on_body_end(Connection& connection);
@@ -59,11 +67,13 @@ class HttpFront {
   int start_body(Connection& connection, const RequestHead& head);
   int hand_over(Connection& connection);
   int send(Connection& connection);
-  [[nodiscard]] HttpApi::Reply reply_to(const std::shared_ptr<Exchange>& exchange);
+  [[nodiscard]] HttpApi::Reply reply_to(const std::shared_ptr<Exchange>& exchange) const;
 
   const Config& config_;
   Metrics& metrics_;
   HttpApi* api_ = nullptr;
+  bool any_origin_ = true;
+  Limits* limits_ = nullptr;
   std::list<std::weak_ptr<Exchange>> paused_;
 };
 

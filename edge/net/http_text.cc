@@ -7,8 +7,6 @@
 namespace tocsin::edge {
 namespace {
 
-constexpr std::string_view kCors = "access-control-allow-origin: *\r\n";
-
 /// For answers that are data: nothing in them is to be run, framed or guessed at. The board brings its own
 /// policy.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kSafety{
@@ -29,6 +27,15 @@ bool fits_a_header(std::string_view text) noexcept {
 void append_hsts(std::string& out, std::string_view hsts) {
   if (!hsts.empty() && fits_a_header(hsts))
     out.append("strict-transport-security: ").append(hsts).append("\r\n");
+}
+
+std::string cors_lines(std::string_view allow_origin) {
+  if (allow_origin.empty() || !fits_a_header(allow_origin))
+    return allow_origin.empty() ? "vary: origin\r\n" : "";
+  std::string out = "access-control-allow-origin: ";
+  out.append(allow_origin).append("\r\n");
+  if (allow_origin != "*") out.append("vary: origin\r\n");
+  return out;
 }
 
 std::string_view connection_line(KeepAlive keep_alive) noexcept {
@@ -86,7 +93,8 @@ std::string_view status_text(unsigned status) noexcept {
   }
 }
 
-std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body, std::string_view hsts) {
+std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body body, std::string_view hsts,
+                          std::string_view allow_origin) {
   std::string out = "HTTP/1.1 " + std::to_string(reply.status);
   out.append(" ").append(status_text(reply.status)).append("\r\n");
   if (!reply.content_type.empty() && reply.status != 204)
@@ -101,21 +109,21 @@ std::string response_text(const HttpReply& reply, KeepAlive keep_alive, Body bod
                      [&n = name](const auto& h) { return h.first == n; }))
       out.append(name).append(": ").append(value).append("\r\n");
   append_hsts(out, hsts);
-  out.append(kCors).append(connection_line(keep_alive)).append("\r\n");
+  out.append(cors_lines(allow_origin)).append(connection_line(keep_alive)).append("\r\n");
   if (body == Body::send && reply.status != 204) out.append(reply.body);
   return out;
 }
 
-std::string event_stream_head(std::string_view hsts) {
+std::string event_stream_head(std::string_view hsts, std::string_view allow_origin) {
   std::string out =
       "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\n"
       "x-content-type-options: nosniff\r\n";
   append_hsts(out, hsts);
-  return out.append(kCors).append("connection: close\r\n\r\n");
+  return out.append(cors_lines(allow_origin)).append("connection: close\r\n\r\n");
 }
 
-std::string preflight_text(KeepAlive keep_alive) {
-  return "HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, OPTIONS\r\n" + std::string(kCors) +
+std::string preflight_text(KeepAlive keep_alive, std::string_view allow_origin) {
+  return "HTTP/1.1 204 No Content\r\nallow: GET, HEAD, POST, OPTIONS\r\n" + cors_lines(allow_origin) +
          "access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
          "access-control-allow-headers: authorization, content-type, last-event-id\r\naccess-control-max-age: 86400\r\n" +
          std::string(connection_line(keep_alive)) + "\r\n";

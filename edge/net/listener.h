@@ -65,9 +65,4 @@ class Listener {
   std::optional<loop::Poll> poll_;
 };
 
-/// 127.0.0.0/8, ::1, and the former written as the latter.
-[[nodiscard]] bool is_loopback(const sockaddr_storage& address);
-/// "192.0.2.1:5000" or "[2001:db8::1]:5000".
-[[nodiscard]] std::string address_text(const sockaddr_storage& address);
-
 }  // namespace tocsin::edge

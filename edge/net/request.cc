@@ -1,13 +1,11 @@
 #include "edge/net/request.h"
 
 #include <libwebsockets.h>
-#include <sys/socket.h>
 
 #include <charconv>
 #include <string_view>
 
 #include "edge/net/http_text.h"
-#include "edge/net/listener.h"
 
 namespace tocsin::edge {
 namespace {
@@ -78,6 +76,13 @@ bool contains_word(std::string text, std::string_view word) {
   return text.find(word) != std::string::npos;
 }
 
+bool is_relayed(lws* wsi) {
+  constexpr std::string_view kForwarded = "forwarded:";
+  for (const auto token : {WSI_TOKEN_X_FORWARDED_FOR, WSI_TOKEN_HTTP_X_REAL_IP, WSI_TOKEN_HTTP_VIA})
+    if (lws_hdr_total_length(wsi, token) > 0) return true;
+  return lws_hdr_custom_length(wsi, kForwarded.data(), static_cast<int>(kForwarded.size())) > 0;
+}
+
 Status read_framing(lws* wsi, RequestHead& head) {
   if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
     head.framing = Framing::unsupported;
@@ -100,13 +105,6 @@ Status read_framing(lws* wsi, RequestHead& head) {
   return Done{};
 }
 
-bool from_this_host(lws* wsi) {
-  sockaddr_storage from{};
-  socklen_t size = sizeof from;
-  if (getpeername(lws_get_socket_fd(wsi), reinterpret_cast<sockaddr*>(&from), &size) != 0) return false;
-  return is_loopback(from);
-}
-
 }  // namespace
 
 Result<RequestHead> read_request(lws* wsi) {
@@ -123,9 +121,9 @@ Result<RequestHead> read_request(lws* wsi) {
   if (const auto bearer = bearer_token(head.request.authorization); !bearer.empty())
     head.request.token = bearer;
   head.request.accept = header(wsi, WSI_TOKEN_HTTP_ACCEPT);
-  if (head.request.path.starts_with("/admin/"))
-    head.request.local = from_this_host(wsi) && lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) <= 0;
+  head.origin = header(wsi, WSI_TOKEN_ORIGIN);
   head.host = header(wsi, WSI_TOKEN_HOST);
+  head.relayed = is_relayed(wsi);
   head.last_event_id = custom_header(wsi, "last-event-id:");
   head.expects_continue = contains_word(header(wsi, WSI_TOKEN_HTTP_EXPECT), "100-continue");
   const std::string connection = header(wsi, WSI_TOKEN_CONNECTION);
@@ -135,12 +133,18 @@ Result<RequestHead> read_request(lws* wsi) {
   return head;
 }
 
+Forwarded read_forwarded(lws* wsi) {
+  return {header(wsi, WSI_TOKEN_X_FORWARDED_FOR), header(wsi, WSI_TOKEN_HTTP_X_REAL_IP),
+          custom_header(wsi, "x-forwarded-proto:")};
+}
+
 Opening read_opening(Encoding encoding, const RequestHead& head) {
   Opening opening;
   opening.encoding = encoding;
   opening.query = head.request.query;
   opening.token = head.request.token;
   opening.last_event_id = head.last_event_id;
+  opening.from = head.request.from;
   return opening;
 }
 

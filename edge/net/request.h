@@ -6,6 +6,7 @@
 #include <string>
 
 #include "edge/http_api/http_api.h"
+#include "edge/net/way_in.h"
 #include "edge/session/gateway.h"
 
 struct lws;
@@ -18,7 +19,10 @@ enum class Framing : std::uint8_t { none, length, unsupported };
 struct RequestHead {
   HttpRequest request;
   std::string last_event_id;
+  std::string origin;
+  std::string allow_origin;  ///< who may read the answer, in a browser: its own page's origin, or *
   std::string host;
+  bool relayed = false;  ///< a header says that somebody sent it on
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
   bool keep_alive = true;
@@ -27,6 +31,8 @@ struct RequestHead {
 
 /// Fails with invalid_argument for a method or a content-length that cannot be understood.
 [[nodiscard]] Result<RequestHead> read_request(lws* wsi);
+/// What proxies wrote, whoever they are.
+[[nodiscard]] Forwarded read_forwarded(lws* wsi);
 /// The opening of a WebSocket or event stream: token from header or query, the query without it.
 [[nodiscard]] Opening read_opening(Encoding encoding, const RequestHead& head);
 /// The extensions a client offers, and what it says it is.

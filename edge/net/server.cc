@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "edge/limits/limits.h"
 #include "edge/net/server_state.h"
 #include "edge/net/tls.h"
 #include "edge/session/gateway.h"
@@ -92,6 +93,13 @@ Server::State::State(const Config& config_in, const Clock& clock_in, loop::Loop&
       tls(metrics_in),
       http(config_in, metrics_in),
       admission(clock_in, config_in.handshakes_per_s),
+      intros(
+          loop_in,
+          [this](int fd, const Caller& from, bool plain) { adopt(fd, from, plain ? plain_vhost : vhost); },
+          [this](const net::IpAddress& proxy) {
+            metrics.net_proxy_headers_refused.add();
+            log::warn("a trusted proxy sent no PROXY header, or a malformed one", {{"proxy", proxy.text()}});
+          }),
       listener(
           loop_in,
           {config.listen_address, static_cast<std::uint16_t>(config.listen_port),
@@ -145,19 +153,44 @@ lws_context_creation_info Server::State::plain_vhost_info() {
   return info;
 }
 
-void Server::State::accept(int fd, const sockaddr_storage&, lws_vhost* to) {
-  if (count >= room + kRefusalRoom) {
+void Server::State::accept(int fd, const sockaddr_storage& from, lws_vhost* to) {
+  if (count + intros.size() >= room + kRefusalRoom) {
+    metrics.net_turned_away.add();
+    ::close(fd);
+    return;
+  }
+  const auto peer = net::IpAddress::of(from);
+  if (way_in.introduces(peer))
+    return intros.add(fd, peer, clock.steady() + config.handshake_timeout, to == plain_vhost);
+  adopt(fd, {peer, false}, to);
+}
+
+/// A proxy's connections are many clients': they are counted when their requests tell whose they are.
+void Server::State::adopt(int fd, const Caller& peer, lws_vhost* to) {
+  Limits::Arrival arrival;
+  if (limits != nullptr && !way_in.trusts(peer.from)) arrival = limits->arrive(peer.from);
+  if (arrival.drop) {
     metrics.net_turned_away.add();
     ::close(fd);
     return;
   }
   lws* wsi = lws_adopt_socket_vhost(to, fd);
-  if (wsi == nullptr) return metrics.net_turned_away.add();  // the library has closed it
+  if (wsi == nullptr) {  // the library has closed it
+    if (arrival.counted) limits->leave(peer.from);
+    return metrics.net_turned_away.add();
+  }
   auto* c = new Connection;
   c->wsi = wsi;
+  c->peer = c->from = peer.from;
   c->redirected = to == plain_vhost;
+  c->secure = peer.secure || (Tls::wanted(config) && !c->redirected);
   if (!Tls::wanted(config)) c->fd = fd;
+  c->charged = arrival.counted;
   c->retry_after = refusal();
+  if (arrival.over) {
+    c->over = std::make_unique<Over>(*std::move(arrival.over));
+    c->retry_after = static_cast<std::uint8_t>(std::min<std::uint16_t>(c->over->retry_after_s, 255));
+  }
   lws_set_opaque_user_data(wsi, c);
   lws_set_wsi_user(wsi, c);  // without user data the library does not say when it begins to close
   c->be_done_by(handshakes, clock.steady() + config.handshake_timeout);
@@ -177,7 +210,10 @@ void Server::State::expire(DueList& list) {
   while (!list.empty() && list.front().at <= now) {
     Connection* c = list.front().connection;
     c->done_in_time();
-    if (&list == &handshakes) metrics.net_handshake_timeouts.add();
+    if (&list == &handshakes) {
+      metrics.net_handshake_timeouts.add();
+      if (c->charged) limits->offend(c->from, "no request in time");
+    }
     c->mute = true;
     lws_set_timeout(c->wsi, static_cast<pending_timeout>(1), LWS_TO_KILL_ASYNC);
   }
@@ -203,15 +239,39 @@ void Server::State::forget(Connection* c) {
   std::replace(reading.begin(), reading.end(), c, static_cast<Connection*>(nullptr));
   on_gone(*c);
   http.on_closed(*c);
+  if (c->charged) limits->leave(c->from);
   delete c;
   metrics.net_connections.set(static_cast<std::int64_t>(--count));
 }
 
-std::string Server::State::remote_of(lws* wsi) const {
-  sockaddr_storage from{};
-  socklen_t size = sizeof from;
-  if (getpeername(lws_get_socket_fd(wsi), reinterpret_cast<sockaddr*>(&from), &size) != 0) return "unknown";
-  return address_text(from);
+bool Server::State::over_limit(Connection& c, bool stays) {
+  if (limits == nullptr) return false;
+  std::optional<Over> over;
+  if (stays && !c.charged && way_in.trusts(c.peer)) {
+    auto arrival = limits->arrive(c.from);
+    c.charged = arrival.counted;
+    over = std::move(arrival.over);
+    if (arrival.drop && !over) over = limits->look(c.from);
+  } else {
+    over = limits->look(c.from);
+  }
+  if (!over && stays) over = limits->cluster_room(c.from);
+  if (!over) return false;
+  c.over = std::make_unique<Over>(*std::move(over));
+  c.retry_after = static_cast<std::uint8_t>(std::min<std::uint16_t>(c.over->retry_after_s, 255));
+  return true;
+}
+
+void Server::State::identify(Connection& c, RequestHead& head) const {
+  const bool proxied = way_in.trusts(c.peer);
+  const Caller caller =
+      proxied ? way_in.caller({c.peer, c.secure}, read_forwarded(c.wsi)) : Caller{c.peer, c.secure};
+  head.request.from = caller.from;
+  if (!c.charged) c.from = caller.from;  // else proxy.trusted has changed since it was counted
+  head.request.secure = caller.secure;
+  // No browser's request on behalf of another site, and none that a proxy on this host sends on.
+  head.request.local =
+      c.peer.is_loopback() && caller.from.is_loopback() && !head.relayed && head.origin.empty();
 }
 
 Status Server::set_descriptor_limit(const Config& config) {
@@ -234,19 +294,36 @@ Server::~Server() { shut_down(); }
 Status Server::start(Gateway& gateway, HttpApi& api) {
   state_->gateway = &gateway;
   state_->http.attach(api);
+  state_->http.limit(state_->limits);
   state_->room = room_for(state_->config);
+  if (auto usable = configure(); !usable) return usable;
   if (auto opened = state_->open_context(); !opened) return opened;
   if (auto listening = state_->listener.listen(); !listening) return listening;
   return state_->plain_listener ? state_->plain_listener->listen() : Status{Done{}};
 }
+Status Server::configure() {
+  auto way_in = WayIn::make(state_->config);
+  if (!way_in) return way_in.error();
+  state_->way_in = *std::move(way_in);
+  state_->http.open_to_any_origin(state_->way_in.any_origin());
+  return Done{};
+}
 std::uint16_t Server::port() const { return state_->listener.port(); }
 void Server::send_elsewhere_while(std::function<bool()> refusing) { state_->elsewhere = std::move(refusing); }
+void Server::limit(Limits& limits) noexcept { state_->limits = &limits; }
 void Server::stop_accepting() {
   state_->listener.close();
   if (state_->plain_listener) state_->plain_listener->close();
+  state_->intros.clear();
 }
-Status Server::check(const Config& next) { return state_->tls.prepare(next); }
-void Server::apply() { state_->tls.take(state_->config); }
+Status Server::check(const Config& next) {
+  if (auto made = WayIn::make(next); !made) return made.error();
+  return state_->tls.prepare(next);
+}
+void Server::apply() {
+  state_->tls.take(state_->config);
+  (void)configure();  // checked before
+}
 
 void Server::shut_down() {
   stop_accepting();
@@ -261,6 +338,7 @@ std::size_t Server::connections() const { return state_->count; }
 void Server::tick() {
   state_->expire(state_->handshakes);
   state_->expire(state_->closes);
+  state_->intros.expire(state_->clock.steady());
   state_->give_back();
   state_->listener.go_on();
   if (state_->plain_listener) state_->plain_listener->go_on();

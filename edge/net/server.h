@@ -24,6 +24,7 @@ namespace tocsin::edge {
 
 class Gateway;
 class HttpApi;
+class Limits;
 
 class Server final : public Outlet {
  public:
@@ -44,6 +45,10 @@ class Server final : public Outlet {
   void apply();
   /// New clients are told 503, those that are here stay; health, metrics and /admin/ are answered.
   void send_elsewhere_while(std::function<bool()> refusing);
+  /// Reads proxy.*, origin.* and listen.hosts again. Fails with invalid_argument, and then changes nothing.
+  Status configure();
+  /// From now on connections are counted by address. Before start(); `limits` outlives the last connection.
+  void limit(Limits& limits) noexcept;
   /// No new connections; those there stay.
   void stop_accepting();
   /// Closes every connection that is left and frees the library, which takes some turns of the loop: not from

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/log/audit.h"
 #include "edge/codec/client_command.h"
 #include "edge/net/deflate_offer.h"
 #include "edge/net/server_state.h"
@@ -115,6 +116,7 @@ int Server::State::on_connection_event(Connection& c, lws_callback_reasons reaso
 }
 
 int Server::State::on_upgrade(Connection& c, std::string_view to) {
+  if (c.spent) return -1;
   c.done_in_time();
   auto head = read_request(c.wsi);
   HttpReply reply;
@@ -122,11 +124,12 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   for (char& letter : lower) letter = static_cast<char>(letter | 0x20);
   const std::string offered = offered_protocols(c.wsi);
   const std::string extensions = config.deflate ? offered_extensions(c.wsi) : std::string{};
+  if (head) identify(c, *head);
   if (!head)
     reply = problem(head.error());
   else if (c.redirected)
     return redirect(c, *head), -1;
-  else if (c.retry_after != 0 || elsewhere())
+  else if (c.retry_after != 0 || elsewhere() || over_limit(c, true))
     return refuse_new(c), -1;
   else if (lower != "websocket")
     reply = problem(Error{Errc::invalid_argument, "the only upgrade here is websocket"});
@@ -134,6 +137,8 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
     reply = problem(Error{Errc::not_found, "WebSockets are at /v1/stream"});
   else if (head->request.method != "GET")
     reply = problem(Error{Errc::method_not_allowed, "a WebSocket opens with GET"});
+  else if (auto allowed = may_open(c, *head); !allowed)
+    reply = problem(allowed.error());
   else if (!offered.empty() && !offers(offered, kJsonProtocol) && !offers(offered, kProtoProtocol))
     reply = problem(
         Error{Errc::invalid_argument, "the subprotocols here are tocsin.v1.json and tocsin.v1.proto"});
@@ -180,7 +185,7 @@ int Server::State::on_established(Connection& c) {
   c.kind = Connection::Kind::websocket;
   auto head = read_request(c.wsi);
   Opening opening = read_opening({door_of(c.wsi), c.deflate}, head ? *head : RequestHead{});
-  opening.remote = remote_of(c.wsi);
+  opening.from = c.from;
   const auto client = gateway->open(&c, opening);
   if (client) {
     c.client = *client;
@@ -209,16 +214,44 @@ bool Server::State::send_close(Connection& c) {
   return true;
 }
 
+/// Whether a page of this origin, under this Host, may have a connection that stays.
+Status Server::State::may_open(const Connection& c, const RequestHead& head) {
+  auto allowed = way_in.host_ok(head.host);
+  if (allowed) allowed = way_in.origin_ok(head.origin);
+  if (allowed) return allowed;
+  metrics.net_origins_refused.add();
+  const std::string from = c.from.text();
+  log::audit({.action = "refuse",
+              .outcome = describe(allowed.error().code).name,
+              .who = "",
+              .from = from,
+              .what = head.origin,
+              .why = allowed.error().detail});
+  return allowed;
+}
+
 int Server::State::on_http(Connection& c) {
+  // The library goes on reading after an answer that says `close`: where the body of a request that was refused
+  // ends is not known, and what follows may be somebody else's words.
+  if (c.spent) return -1;
   c.done_in_time();
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));
+  identify(c, *head);
   const HttpRequest& request = head->request;
   if (c.redirected && !answered_in_plain(request.path)) return redirect(c, *head);
   const bool always =
       http.is_health(request.path) || request.path.starts_with("/admin/") || request.path == "/metrics";
   const bool events = request.path == kEventsPath && request.method == "GET";
   if (c.retry_after != 0 ? !always : events && elsewhere()) return refuse_new(c);
+  if (!always && over_limit(c, events)) return refuse_new(c);
+  if (!always)
+    if (auto allowed = events ? may_open(c, *head) : way_in.request_origin_ok(head->origin); !allowed)
+      return http.refuse(c, problem(allowed.error()));
+  if (way_in.any_origin())
+    head->allow_origin = "*";
+  else if (way_in.request_origin_ok(head->origin))
+    head->allow_origin = head->origin;
   if (events) return on_events_request(c, *head);
   if (request.path == kStreamPath) {
     HttpReply reply = problem(Error{Errc::invalid_argument, "this path speaks WebSocket: send an upgrade"});
@@ -231,18 +264,31 @@ int Server::State::on_http(Connection& c) {
 
 int Server::State::refuse_new(Connection& c) {
   metrics.net_refused.add();
+  const Errc code = !c.over && elsewhere()                                   ? Errc::unavailable
+                    : !c.over || c.over->limit == Limit::cluster_connections ? Errc::overloaded
+                                                                             : Errc::too_many;
   HttpReply reply =
-      problem(elsewhere() ? Error{Errc::unavailable, "this edge sends its clients to others; come back there"}
-                          : Error{Errc::overloaded, "too many connections at once; come back later"});
+      problem({code, c.over                      ? c.over->text
+                     : code == Errc::unavailable ? "this edge sends its clients to others; come back there"
+                                                 : "too many connections at once; come back later"});
   if (c.retry_after == 0) c.retry_after = static_cast<std::uint8_t>(admission.retry_after());
+  if (code == Errc::overloaded && !c.over) {
+    metrics.limited[Limit::connections].add();
+    const std::string from = c.from.text();
+    log::audit({.action = "refuse",
+                .outcome = name_of(Limit::connections),
+                .who = "",
+                .from = from,
+                .what = "",
+                .why = reply.body});
+  }
   std::erase_if(reply.headers, [](const auto& header) { return header.first == "retry-after"; });
-  reply.headers.emplace_back("retry-after", std::to_string(c.retry_after));
+  reply.headers.emplace_back("retry-after", std::to_string(c.over ? c.over->retry_after_s : c.retry_after));
   return http.refuse(c, reply);
 }
 
 int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   Opening opening = read_opening({Door::sse}, head);
-  opening.remote = remote_of(c.wsi);
   if (auto query = parse_event_query(opening.query, opening.last_event_id); !query)
     return http.refuse(c, problem(query.error()));
   const auto client = gateway->open(&c, opening);
@@ -251,7 +297,7 @@ int Server::State::on_events_request(Connection& c, const RequestHead& head) {
   c.known = true;
   c.kind = Connection::Kind::events;
   lws_set_timeout(c.wsi, NO_PENDING_TIMEOUT, 0);
-  std::string text = event_stream_head(http.hsts(HttpFront::is_secure(c)));
+  std::string text = event_stream_head(http.hsts(HttpFront::is_secure(c)), head.allow_origin);
   if (lws_write(c.wsi, reinterpret_cast<unsigned char*>(text.data()), text.size(), LWS_WRITE_HTTP) < 0)
     return -1;
   hold_input(c);

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "edge/codec/deflate.h"
+#include "edge/limits/limits.h"
 #include "edge/net/admission.h"
 #include "edge/net/connection.h"
 #include "edge/net/http_front.h"
 #include "edge/net/listener.h"
+#include "edge/net/proxy_intros.h"
 #include "edge/net/server.h"
 #include "edge/net/tls.h"
+#include "edge/net/way_in.h"
 
 namespace tocsin::edge {
 
@@ -37,7 +40,12 @@ struct Server::State {
   /// A virtual host like the first, without TLS.
   [[nodiscard]] lws_context_creation_info plain_vhost_info();
   void accept(int fd, const sockaddr_storage& from, lws_vhost* to);
+  void adopt(int fd, const Caller& peer, lws_vhost* to);
+  /// Whose request it is; noted in the connection and the request.
+  void identify(Connection& c, RequestHead& head) const;
   [[nodiscard]] std::uint8_t refusal();
+  /// Who comes through a proxy is known by the request only. True: there is a limit against it.
+  bool over_limit(Connection& c, bool stays);
   int refuse_new(Connection& c);
   int redirect(Connection& c, const RequestHead& head);
   [[nodiscard]] bool answered_in_plain(std::string_view path) const;
@@ -51,6 +59,7 @@ struct Server::State {
   int on_established(Connection& c);
   bool takes_offer(Connection& c) const;
   static void finish_answer(const Connection& c, lws_process_html_args& args);
+  [[nodiscard]] Status may_open(const Connection& c, const RequestHead& head);
   int on_events_request(Connection& c, const RequestHead& head);
   int on_receive(Connection& c, std::string_view bytes);
   void on_whole(Connection& c, std::string_view bytes);
@@ -61,7 +70,6 @@ struct Server::State {
   bool send_close(Connection& c);
   void hold_input(Connection& c) const;
   void forget(Connection* c);
-  [[nodiscard]] std::string remote_of(lws* wsi) const;
 
   const Config& config;
   const Clock& clock;
@@ -69,8 +77,11 @@ struct Server::State {
   Metrics& metrics;
   Gateway* gateway = nullptr;
   Tls tls;
+  Limits* limits = nullptr;  ///< null: there are none
   HttpFront http;
   Admission admission;
+  WayIn way_in;
+  ProxyIntros intros;
   Listener listener;
   ws::Inflater inflater;               ///< for every client's messages: none refers to an earlier one
   DueList handshakes;                  ///< connections without a complete request

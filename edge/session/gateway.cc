@@ -7,21 +7,30 @@
 #include "edge/codec/sse_frame.h"
 #include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
+#include "edge/limits/limits.h"
 #include "edge/metrics.h"
 #include "edge/session/sessions.h"
 
 namespace tocsin::edge {
 namespace {
 constexpr std::uint32_t kSseRetryMs = 1'000;
+/// An edge that is gone may have had clients that are still on their way.
+constexpr Millis kMovesLinger{30'000};
+
+Error error_of(const Over& over) {
+  return {over.limit == Limit::cluster_connections ? Errc::overloaded : Errc::too_many, over.text};
 }
+}  // namespace
 
 struct Gateway::State final : FeedSink {
-  State(const Config& c, const Clock& clock, BrokerPort& broker, Outlet& o, Random random, Metrics& metrics)
+  State(const Config& c, const Clock& k, BrokerPort& b, Outlet& o, Random random, Metrics& metrics)
       : config(c),
+        clock(k),
+        broker(b),
         outlet(o),
-        hub(c, clock, broker, o, metrics),
-        drain(c, clock, broker, metrics),
-        sessions(c, clock, broker, o, hub, drain, std::move(random), metrics) {
+        hub(c, k, b, o, metrics),
+        drain(c, k, b, metrics),
+        sessions(c, k, b, o, hub, drain, std::move(random), metrics) {
     drain.attach(sessions);
   }
 
@@ -39,16 +48,44 @@ struct Gateway::State final : FeedSink {
   }
   void on_session_moved(const link::SessionMoved& moved) override { drain.moved(moved); }
 
+  void on_welcomed() override { report_whole = true; }
+  void on_counts(const link::CountsTold& told) override {
+    if (limits != nullptr) limits->told(told);
+  }
+  void report_counts();
+  void look_for_moves();
+
   Client* find(ClientId id) { return hub.client(static_cast<std::uint32_t>(id)); }
 
   const Config& config;
+  const Clock& clock;
+  BrokerPort& broker;
   Outlet& outlet;
   Hub hub;
   Drain drain;
   Sessions sessions;
-  Gate* gate = nullptr;  ///< null: no token is asked for
+  Gate* gate = nullptr;      ///< null: no token is asked for
+  Limits* limits = nullptr;  ///< null: there are none
+  bool report_whole = true;  ///< the broker knows nothing of our counts
+  Instant moving_until{};
   std::size_t open = 0;
 };
+
+void Gateway::State::report_counts() {
+  auto report = limits->report(report_whole);
+  if (!report) return;
+  if (broker.report_counts(*report))
+    report_whole = false;
+  else
+    limits->unsaid(*report);
+}
+
+/// Clients come from edges that are leaving, or have left a moment ago: see Limits::moving_while.
+void Gateway::State::look_for_moves() {
+  for (const auto& edge : broker.edges())
+    if (edge.id != config.id && edge.state != "ready" && edge.state != "starting")
+      moving_until = clock.steady() + kMovesLinger;
+}
 
 /// Channels of sessions that are about to come are wanted now: they are then resumed from this edge's caches.
 link::StageAnswer Gateway::State::on_stage(const link::StageSessions& staged) {
@@ -78,6 +115,12 @@ void Gateway::guard(Gate& gate) noexcept {
   state_->sessions.guard(gate);
 }
 
+void Gateway::limit(Limits& limits) {
+  state_->limits = &limits;
+  state_->sessions.limit(limits);
+  limits.moving_while([s = state_.get()] { return s->clock.steady() < s->moving_until; });
+}
+
 Drain& Gateway::drain() noexcept { return state_->drain; }
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
@@ -91,25 +134,35 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
     subscribe = *std::move(parsed);
   }
   Gate::Holder principal;
+  std::optional<Error> refusal;
   const bool events = opening.encoding.door == Door::sse;
   if (state_->gate != nullptr && (events || !opening.token.empty())) {
     auto admitted = state_->gate->admit(opening.token);
-    if (!admitted) return admitted.error();
+    if (!admitted && state_->limits != nullptr && admitted.error().code == Errc::unauthorized)
+      state_->limits->offend(opening.from, "no good token");
+    if (!admitted && events) return admitted.error();
+    if (!admitted) refusal = admitted.error();
     if (events && !(*admitted)->permissions.allow(auth::Action::subscribe, subscribe.channel))
       return state_->gate->forbidden(auth::Action::subscribe, subscribe.channel);
-    principal = *std::move(admitted);
+    if (admitted) principal = *std::move(admitted);
   }
+  if (events && state_->limits != nullptr)
+    if (auto over = state_->limits->room(opening.from, principal ? principal->subject : std::string()))
+      return error_of(*over);
   Client& client = state_->hub.add_client(socket, opening.encoding);
+  if (state_->limits != nullptr) state_->limits->seat(client.slot, opening.from);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
   state_->sessions.opened(client);
   if (principal) state_->sessions.admit(client, std::move(principal));
+  if (refusal) state_->sessions.turn_away(client, *std::move(refusal));
   if (events) {
     std::string retry;
     sse::append_retry(retry, kSseRetryMs);
     state_->hub.send_bytes(client, retry);
     state_->sessions.opened_events(client, std::move(subscribe));
   }
+  if (events && state_->limits != nullptr) state_->limits->enter(client.slot);
   return ClientId{client.slot};
 }
 
@@ -133,6 +186,7 @@ void Gateway::closed(ClientId client) {
   Client* found = state_->find(client);
   if (found == nullptr) return;
   state_->sessions.closed(*found);
+  if (state_->limits != nullptr) state_->limits->unseat(found->slot);
   state_->hub.remove_client(*found);
   --state_->open;
 }
@@ -150,6 +204,10 @@ void Gateway::tick() {
   state_->hub.tick();
   state_->sessions.tick();
   state_->drain.tick();
+  if (state_->limits == nullptr) return;
+  state_->limits->tick();
+  state_->look_for_moves();
+  state_->report_counts();
 }
 
 void Gateway::close_all(CloseReason reason) {

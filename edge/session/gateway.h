@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "common/clock.h"
+#include "common/net/ip.h"
 #include "common/result.h"
 #include "edge/broker_port.h"
 #include "edge/codec/door.h"
@@ -23,13 +24,14 @@ namespace tocsin::edge {
 struct Metrics;
 class Drain;
 class Gate;
+class Limits;
 
 enum class ClientId : std::uint32_t {};
 
 /// What is known of a client when its socket opens.
 struct Opening {
   Encoding encoding;
-  std::string remote;         ///< address as text
+  net::IpAddress from;        ///< the client's, behind whatever proxies are trusted
   std::string token;          ///< from the header or the query, may be empty
   std::string query;          ///< raw query string: the SSE door subscribes from it
   std::string last_event_id;  ///< SSE: the Last-Event-ID header
@@ -48,13 +50,16 @@ class Gateway {
 
   /// From now on clients need tokens, unless the gate is open. Before the first client.
   void guard(Gate& gate) noexcept;
+  /// From now on clients are counted and metered. Before the first client.
+  void limit(Limits& limits);
   /// Moves clients to other edges.
   [[nodiscard]] Drain& drain() noexcept;
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
-  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded;
-  /// unauthorized: a bad token, for SSE also none; forbidden) before anything is kept.
+  /// A socket is established and may be written to. Fails (invalid_argument: the SSE query; overloaded; for
+  /// SSE also unauthorized: a token that is bad or missing, and forbidden) before anything is kept. A
+  /// WebSocket with a bad token is told so and closed on the next turn.
   Result<ClientId> open(Socket socket, const Opening& opening);
   /// One whole message of the client.
   void message(ClientId client, std::string_view bytes);

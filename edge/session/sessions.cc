@@ -122,22 +122,32 @@ void Sessions::message(Client& client, std::string_view bytes) {
   }
   auto command =
       parse_command(client.encoding.door, bytes, static_cast<std::size_t>(config_.frame_max_bytes));
+  if (limits_ != nullptr && limits_->meters())
+    if (const auto over = limits_->message(client.slot, bytes.size())) return forbid(client, command, *over);
   const auto* connect = std::get_if<Connect>(&command);
   const bool connects = connect != nullptr;
   if (session.phase == Phase::fresh &&
       !introduced(client, connects ? std::string_view(connect->token) : std::string_view{}))
     return;
+  const bool resumes = connects && !(connect->ticket.empty() && connect->session.empty());
+  if (session.phase == Phase::fresh && !resumes && !has_room(client)) return;
   if (session.phase == Phase::fresh && !connects) {
     move(client, SessionEvent::command);
     welcome(client, false);
   }
   if (!std::holds_alternative<Malformed>(command)) session.bad_frames = 0;
+  const auto over_frames = session.over_frames;
   std::visit([&](auto& c) { on(client, c); }, command);
+  if (of(client).over_frames == over_frames) of(client).over_frames = 0;
 }
 
 void Sessions::on(Client& client, Subscribe& command) {
   const std::string id = command.id;
-  if (auto s = subscribe(client, std::move(command)); !s) refuse(client, s.error(), id, {});
+  if (auto s = subscribe(client, std::move(command)); !s) {
+    if (limits_ != nullptr && s.error().code == Errc::too_many)
+      limits_->reached(client.slot, Limit::subscriptions, s.error().detail);
+    refuse(client, s.error(), id, {});
+  }
 }
 
 void Sessions::on(Client& client, Unsubscribe& command) {
@@ -153,6 +163,11 @@ void Sessions::on(Client& client, PublishOne& command) {
                   {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) +
                                        " publishes without an answer"},
                   {}, command.ref);
+  if (limits_ != nullptr)
+    if (const auto over = limits_->publish(client.slot)) {
+      refuse(client, {Errc::too_many, over->text}, {}, command.ref);
+      return count_over(client);
+    }
   ++session.publishing;
   metrics_.publishes.add();
   askers_.push_back({client.slot, client.serial, std::move(command.ref), command.draft.channel});
@@ -223,6 +238,12 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
                                     : session.resume ? session.resume->ticket
                                                      : ticket(client);
   metrics_.closed[reason].add();
+  if (limits_ != nullptr) {
+    limits_->vacate(client.slot);  // it may come back before this socket is gone
+    if (reason == CloseReason::too_big || reason == CloseReason::bad_request ||
+        reason == CloseReason::too_many)
+      limits_->offend(limits_->address_of(client.slot), describe(reason).text);
+  }
   const std::int64_t retry = retry_after ? retry_after->count() : describe(reason).retry_after_ms;
   if (client.encoding.door == Door::sse && retry_after) {
     std::string line;

@@ -18,6 +18,7 @@
 #include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
+#include "edge/limits/limits.h"
 #include "edge/session/phase.h"
 #include "edge/session/session_id.h"
 #include "edge/session/session_index.h"
@@ -39,7 +40,8 @@ struct Session {
   Instant recorded{};
   bool record_due = false;
   std::uint32_t publishing = 0;
-  std::uint32_t bad_frames = 0;  ///< in a row
+  std::uint32_t bad_frames = 0;   ///< in a row
+  std::uint32_t over_frames = 0;  ///< in a row, refused by a limit on what it sends
   struct Resume;
   std::unique_ptr<Resume> resume;  ///< while claiming
 };
@@ -55,9 +57,13 @@ class Sessions final : public MovePort {
 
   /// From now on clients need tokens, unless it is open.
   void guard(Gate& gate) noexcept;
+  /// From now on they are counted and metered.
+  void limit(Limits& limits) noexcept { limits_ = &limits; }
   void opened(Client& client);
   /// The client has shown a token that is good. After opened(), before opened_events().
   void admit(Client& client, Gate::Holder principal);
+  /// The client has shown a token that is not: it is closed on the next turn, whatever it says until then.
+  void turn_away(Client& client, Error error);
   /// An event stream, after opened().
   void opened_events(Client& client, Subscribe subscribe);
   /// Closes whoever speaks under a token that was taken back.
@@ -91,6 +97,12 @@ class Sessions final : public MovePort {
  private:
   Session& of(const Client& client) { return sessions_[client.slot]; }
   bool move(Client& client, SessionEvent event);
+  /// Counts a new session; false: there is a limit against it, and the client is closed.
+  bool has_room(Client& client);
+  /// A frame that a limit forbids: answered, not executed.
+  void forbid(Client& client, ClientCommand& command, const Over& over);
+  /// One more of them; too many in a row end the connection.
+  void count_over(Client& client);
   void on(Client& client, Connect& command);
   void on(Client& client, Subscribe& command);
   void on(Client& client, Unsubscribe& command);
@@ -136,6 +148,7 @@ class Sessions final : public MovePort {
   /// What the client may see at all; none: everything.
   [[nodiscard]] const Constraints& rows_of(const Client& client) const noexcept;
   void forget_access(const Client& client);
+  void close_turned_away();
   void expire();
   [[nodiscard]] std::string ticket(const Client& client) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;
@@ -150,7 +163,8 @@ class Sessions final : public MovePort {
   Random random_;
   Metrics& metrics_;
   std::vector<Session> sessions_;
-  Gate* gate_ = nullptr;  ///< null: no token is asked for
+  Limits* limits_ = nullptr;  ///< null: there are none
+  Gate* gate_ = nullptr;      ///< null: no token is asked for
   /// Who a client is, by its token.
   struct Access {
     Gate::Holder principal;  ///< shared by all who show the same token
@@ -176,6 +190,12 @@ class Sessions final : public MovePort {
   std::vector<Draft> drafts_;                            ///< published in this turn
   std::vector<Asker> askers_;                            ///< one for each
   std::size_t draft_bytes_ = 0;
+  struct Away {
+    std::uint32_t slot;
+    std::uint64_t serial;
+    Error error;
+  };
+  std::vector<Away> turned_away_;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
 };

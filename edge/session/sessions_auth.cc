@@ -42,6 +42,7 @@ void Sessions::admit(Client& client, Gate::Holder principal) {
   // Told in wall time, waited for in steady time: a clock that is set lets nobody stay or go.
   const Millis left{principal->expires_ms - clock_.wall_ms()};
   access.due = clock_.steady() + std::max(left, Millis{0});
+  if (limits_ != nullptr) limits_->introduce(client.slot, principal->subject, principal->tenant);
   access.principal = std::move(principal);
   if (std::exchange(access.paused, false)) hub_.resume(client);
 }
@@ -52,8 +53,21 @@ bool Sessions::introduced(Client& client, std::string_view token) {
   if (known && token.empty()) return true;
   auto principal = gate_->admit(token);
   if (principal) return admit(client, *std::move(principal)), true;
+  if (limits_ != nullptr && principal.error().code == Errc::unauthorized)
+    limits_->offend(limits_->address_of(client.slot), "no good token");
   close(client, reason_of(principal.error()), principal.error().detail);
   return false;
+}
+
+void Sessions::turn_away(Client& client, Error error) {
+  hub_.pause(client);
+  turned_away_.push_back({client.slot, client.serial, std::move(error)});
+}
+
+void Sessions::close_turned_away() {
+  for (const auto& away : std::exchange(turned_away_, {}))
+    if (Client* client = find(away.slot, away.serial))
+      close(*client, reason_of(away.error), away.error.detail);
 }
 
 Status Sessions::may(const Client& client, auth::Action action, std::string_view channel) const {

@@ -84,6 +84,7 @@ void Sessions::fenced(const std::string& session_id, std::uint64_t fence) {
   const bool stays = drain_.claimed(session_id);
   if (client == nullptr) return;
   of(*client).over = true;
+  if (limits_ != nullptr) limits_->vacate(client->slot);  // counted where it lives now
   if (!stays) close(*client, CloseReason::replaced, {});
 }
 

@@ -60,8 +60,11 @@ void Sessions::try_claim(Client& client) {
 
 void Sessions::refuse_ticket(Client& client, TicketFault fault, std::string_view text) {
   metrics_.tickets_refused[fault].add();
+  if (limits_ != nullptr && fault == TicketFault::forged)
+    limits_->offend(limits_->address_of(client.slot), "a forged ticket");
   const auto resume = std::exchange(of(client).resume, nullptr);
   move(client, SessionEvent::claimed);
+  if (!has_room(client)) return;
   welcome(client, false);
   reply(client, frame::error(client.encoding.door,
                              {Errc::unauthorized, std::string(text.empty() ? text_of(fault) : text)},
@@ -99,6 +102,8 @@ void Sessions::claimed(Client& client, Result<link::SessionState> answer) {
   session.fence = answer->record.fence;
   session.stored = answer->found;
   by_id_.insert(client.slot);
+  if (limits_ != nullptr && answer->found) limits_->enter(client.slot);
+  if (!has_room(client)) return;
   welcome(client, answer->found);
   if (answer->found) {
     metrics_.sessions_resumed.add();
@@ -178,6 +183,7 @@ link::SessionRecord Sessions::record(Client& client) {
 }
 
 void Sessions::turn() {
+  close_turned_away();
   flush_publishes();
   std::vector<link::SessionRecord> records;  // of a storm's clients: many
   for (Client* client : hub_.take_changed()) {

@@ -93,6 +93,7 @@ int run_doctor(const DoctorOptions& options) {
     if (trust.in != http::Trust::In::nobody) trust.in = http::Trust::In::anyone;
     Api api(*std::move(file), trust);
     backups_every_s = check_cluster(out, api);
+    check_certificate(out, api.cluster().dir, options.ca, SystemClock().wall_ms() / 1'000);
   } else if (data.empty() || !options.cluster.empty()) {
     out.bad("cluster", file.error().detail, "start one (tocsinctl up), or name it with --cluster or --data");
   }
@@ -119,6 +120,7 @@ void add_doctor(CLI::App& app, DoctorLine& line) {
                      "Folder of backups ($TOCSIN_BACKUP_FOLDER, backups beside the data)");
   doctor->callback([&line] {
     DoctorOptions& given = line.options;
+    if (given.ca.empty()) given.ca = line.common->ca;
     if (given.cluster.empty()) given.cluster = line.common->cluster;
     given.json = given.json || line.common->json;
     *line.exit_code = run_doctor(given);

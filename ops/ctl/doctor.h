@@ -67,6 +67,10 @@ void check_backups(Findings& out, const std::string& folder, const std::string& 
                    double every_s);
 /// Of a process on this host; nothing when there is none, or it is another user's.
 void check_files(Findings& out, const std::string& name, pid_t pid, std::uint64_t open);
+/// What the settings of the local cluster in `cluster_dir` name as its edges' certificate; nothing without
+/// one.
+void check_certificate(Findings& out, const std::string& cluster_dir, const std::string& ca,
+                       std::int64_t now_s);
 // doctor_cluster.cc:
 /// Asks every process. Returns the interval of the broker's own backups, in seconds; 0: none.
 [[nodiscard]] double check_cluster(Findings& out, Api& api);

@@ -129,6 +129,17 @@ class Examination {
     if (const double load = number(edge.numbers, "tocsin_edge_load_permille") / 10; load > 90)
       out_.warn("edges", edge.name + " uses " + count_text(load) + " % of what it can do",
                 "tocsinctl rebalance, or tocsinctl scale with one more");
+    if (const auto days = edge.numbers.find("tocsin_edge_tls_days_left"); days != edge.numbers.end()) {
+      const std::string what =
+          "the certificate that " + edge.name + " serves ends in " + count_text(days->second) + " days";
+      const char* todo = "renew it, then tocsinctl reload; ops/runbook/alerts/TocsinCertificateEnding.md";
+      if (days->second < 1)
+        out_.bad("certificate", what, todo);
+      else if (days->second < 14)
+        out_.warn("certificate", what, todo);
+      else
+        out_.ok("certificate", what);
+    }
     const double refused = number(edge.numbers, "tocsin_edge_net_refused_total") +
                            number(edge.numbers, "tocsin_edge_net_turned_away_total");
     if (refused > 0)

@@ -10,7 +10,11 @@
 #include <limits>
 
 #include "broker/backup/shelf.h"
+#include "common/config/loader.h"
+#include "common/crypto/certificate.h"
+#include "common/json/json.h"
 #include "ops/cluster/file.h"
+#include "ops/cluster/folder.h"
 #include "ops/ctl/doctor.h"
 
 namespace tocsin::ops {
@@ -98,6 +102,37 @@ void check_clock(Findings& out) {
     return out.warn("clock", "nobody keeps this host's clock right: tokens and certificates are judged by it",
                     "run chrony or systemd-timesyncd on the host");
   out.ok("clock", "synchronised, off by " + std::to_string(state.maxerror / 1'000) + " ms at most");
+}
+
+void check_certificate(Findings& out, const std::string& cluster_dir, const std::string& ca,
+                       std::int64_t now_s) {
+  const auto state = read_file(Folder{cluster_dir}.state_file());
+  const auto document = json::parse(state ? *state : "{}");
+  const json::Value* fleet = document ? json::find(*document, "fleet") : nullptr;
+  const json::Value* asked = fleet == nullptr ? nullptr : json::find(*fleet, "asked");
+  if (asked == nullptr) return;
+  const auto path = json::string_member(*asked, "config_file");
+  const std::string config(path ? path->value_or("") : "");
+  const auto text = config.empty() ? Result<std::string>(Error{Errc::not_found, {}}) : read_file(config);
+  if (!text) return;
+  const auto settings = config::parse_yaml(*text, config);
+  if (!settings)
+    return out.bad("settings", settings.error().detail, "correct it: tocsinctl check-config " + config);
+  std::string cert, key;
+  for (const auto& setting : *settings) {
+    if (setting.key == "tls.cert_file") cert = setting.text;
+    if (setting.key == "tls.key_file") key = setting.text;
+  }
+  if (cert.empty()) return;
+  const std::string todo =
+      "tocsinctl cert check --config " + config + " says more; --ca names authorities of your own";
+  const auto chain = read_file(cert), secret = read_file(key);
+  if (!chain || !secret)
+    return out.bad("certificate", (chain ? secret : chain).error().detail,
+                   "make it readable for this user, or correct tls.*");
+  const auto answer = crypto::examine({*chain, *secret, ca, {}, now_s});
+  if (!answer) return out.bad("certificate", cert + ": " + answer.error().detail, todo);
+  for (const std::string& problem : answer->problems) out.warn("certificate", cert + ": " + problem, todo);
 }
 
 void check_system(Findings& out) {

@@ -11,10 +11,10 @@ inline constexpr int kExitNotReady = 7;     ///< status: not every process is re
 inline constexpr int kExitDeadline = 8;     ///< a move: its deadline came, some clients were closed for it
 inline constexpr int kExitAborted = 9;      ///< a move that was waited for was called off
 inline constexpr int kExitConflict = 10;    ///< refused: another move is under way, or maintenance is on
-inline constexpr int kExitRemarks = 13;     ///< doctor: nothing is broken, but something will be
 
 inline constexpr int kExitBadCertificate = 11;  ///< cert check: clients will not believe it
 inline constexpr int kExitEndsSoon = 12;        ///< cert check: it is good, but not for long
+inline constexpr int kExitRemarks = 13;         ///< doctor: nothing is broken, but something will be
 
 inline constexpr const char* kExitHelp =
     "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 cannot start (port in use, folder unusable);\n"

@@ -61,6 +61,7 @@ struct Config {
   std::int64_t alert_load = 90;
   std::int64_t alert_memory = 4'096;
   std::int64_t alert_disk_free = 10;
+  std::int64_t alert_certificate = 14;
   std::int64_t alert_maintenance = 240;
   std::string admin_roles_file;
   bool admin_loopback = false;
@@ -165,7 +166,8 @@ inline constexpr auto kOptions = std::to_array({
         "alerts.webhook_token_file", "File with a token that is sent along, as Authorization: Bearer."),
     config::option<&Config::webhook_ca_file>(
         "alerts.webhook_ca_file", "Authorities of an https webhook's certificate, PEM; empty: the system's."),
-    config::option<&Config::alert_service>("alerts.service", "The member \"service\" of what is posted."),
+    config::option<&Config::alert_service>("alerts.service", "The member \"service\" of what is posted.", {},
+                                           config::Apply::live),
     config::option<&Config::alert_check>("alerts.check_ms", "Time between two looks at every process.",
                                          {.min = 100, .max = 600'000}),
     config::option<&Config::alert_resolve>("alerts.resolve_ms",
@@ -176,39 +178,44 @@ inline constexpr auto kOptions = std::to_array({
                                           {.min = 0, .max = 604'800'000}),
     config::option<&Config::alert_down>(
         "alerts.process_down_ms", "Alert: a process has not been ready for so long; 0, here and below: off.",
-        {.min = 0, .max = 3'600'000}),
-    config::option<&Config::alert_restarts>(
-        "alerts.restarts", "Alert: so many processes died within 15 minutes.", {.min = 0, .max = 1'000'000}),
+        {.min = 0, .max = 3'600'000}, config::Apply::live),
+    config::option<&Config::alert_restarts>("alerts.restarts",
+                                            "Alert: so many processes died within 15 minutes.",
+                                            {.min = 0, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::alert_commit_failures>("alerts.commit_failures",
                                                    "Alert: so many groups a minute could not be kept.",
-                                                   {.min = 0, .max = 1'000'000}),
+                                                   {.min = 0, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::alert_response_time>("alerts.response_time_ms",
                                                  "Alert: a commit takes so long in the mean, a minute long.",
-                                                 {.min = 0, .max = 3'600'000}),
-    config::option<&Config::alert_lagging_edges>(
-        "alerts.lagging_edges", "Alert: so many edges lag, two minutes long.", {.min = 0, .max = 1'000'000}),
+                                                 {.min = 0, .max = 3'600'000}, config::Apply::live),
+    config::option<&Config::alert_lagging_edges>("alerts.lagging_edges",
+                                                 "Alert: so many edges lag, two minutes long.",
+                                                 {.min = 0, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::alert_backup_intervals>(
         "alerts.backup_intervals", "Alert: backups are scheduled and the newest is so many intervals old.",
-        {.min = 0, .max = 1'000}),
+        {.min = 0, .max = 1'000}, config::Apply::live),
     config::option<&Config::alert_connection_errors>(
         "alerts.connection_errors",
         "Alert: an edge refused, turned away or gave up so many connections and tokens a minute.",
-        {.min = 0, .max = 100'000'000}),
+        {.min = 0, .max = 100'000'000}, config::Apply::live),
     config::option<&Config::alert_message_errors>(
         "alerts.message_errors", "Alert: an edge answered so many frames a minute with an error.",
-        {.min = 0, .max = 100'000'000}),
+        {.min = 0, .max = 100'000'000}, config::Apply::live),
     config::option<&Config::alert_load>("alerts.load_percent",
                                         "Alert: an edge uses so much of what it can do, two minutes long.",
-                                        {.min = 0, .max = 1'000}),
+                                        {.min = 0, .max = 1'000}, config::Apply::live),
     config::option<&Config::alert_memory>("alerts.memory_mb",
                                           "Alert: a process has so many MiB resident, a minute long.",
-                                          {.min = 0, .max = 100'000'000}),
+                                          {.min = 0, .max = 100'000'000}, config::Apply::live),
     config::option<&Config::alert_disk_free>("alerts.disk_free_percent",
                                              "Alert: no more is free of the disk of the broker's log.",
-                                             {.min = 0, .max = 100}),
+                                             {.min = 0, .max = 100}, config::Apply::live),
+    config::option<&Config::alert_certificate>("alerts.certificate_days",
+                                               "Alert: an edge's certificate ends in so many days.",
+                                               {.min = 0, .max = 3'650}, config::Apply::live),
     config::option<&Config::alert_maintenance>("alerts.maintenance_minutes",
                                                "Alert: maintenance has been on for so long.",
-                                               {.min = 0, .max = 1'000'000}),
+                                               {.min = 0, .max = 1'000'000}, config::Apply::live),
     config::option<&Config::admin_roles_file>(
         "admin.roles_file",
         "File with more tokens for the admin API, a line each: viewer, operator or admin, a name, sha256: and the token's hash; tocsinctl token admin writes them.",

@@ -1,6 +1,7 @@
 """Tokens against real processes: every door asks for one, what it permits and no more, its end, its refresh, and keys that change (PROTOCOL 3.8, 9)."""
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -171,3 +172,16 @@ class TestKeys:
             file.write_text(jwks("n"))
             until(lambda: status("o") == 401, "the old key to end", 10)
             assert status("n") == 404
+
+
+class TestManyAtOnce:
+    def test_tokens_that_end_together_stop_those_who_do_not_refresh_and_nobody_else(self, guarded, channel, tmp_path):
+        from support.tokens import token
+        from test_load import load
+        ends = int(time.time()) + 6
+        (tmp_path / "short").write_text("\n".join(token(f"s{i}", lasts=0, exp=ends, aud="tocsin") for i in range(100)))
+        (tmp_path / "long").write_text("\n".join(token(f"s{i}", aud="tocsin") for i in range(100)))
+        seen = load(guarded.edge()["http"].removeprefix("http://"), "--connections", 100, "--rate", 50, "--channel", channel, "--token-file", tmp_path / "short",
+                    "--refresh-file", tmp_path / "long", "--refresh-after", 0.5, "--expires-at", ends, ok=False, seconds=10)
+        assert (seen["opened"], seen["expired"], seen["late"], seen["closed_early"], seen["refused"]) == (100, 50, 0, 0, 0), seen
+        assert (seen["gaps"], seen["duplicates"], seen["lost"], seen["errors"]) == (0, 0, 0, 0) and seen["deliveries"] >= 50 * (seen["published"] - 1), seen

@@ -72,7 +72,8 @@ std::vector<std::pair<std::string, Message>> up() {
       {"stage_answer", StageAnswer{16, "edge-0", 1, {"overloaded", "cordoned"}}},
       {"session_moved", SessionMoved{"00112233445566778899aabbccddeeff", 4, "edge-0", "edge-1", "snapshot"}},
       {"revoke", Revoke{17, revocations()}},
-      {"revocations_ask", RevocationsAsk{0x0123456789abcdef, 3}}};
+      {"revocations_ask", RevocationsAsk{0x0123456789abcdef, 3}},
+      {"counts_report", CountsReport{true, {{"a", 12}, {"i192.0.2.1", 3}, {"sbob", 1}}, 4, 10, 1'000}}};
 }
 
 std::vector<std::pair<std::string, Message>> down() {
@@ -96,7 +97,8 @@ std::vector<std::pair<std::string, Message>> down() {
           {"session_fenced", SessionFenced{"00112233445566778899aabbccddeeff", 4, "edge-1"}},
           {"ticket_keys", TicketKeys{{"key", "key before"}}},
           {"revocations", Revocations{0x0123456789abcdef, 3, 5, revocations()}},
-          {"revoke_answer", RevokeAnswer{17, {"too_many", "10000"}}}};
+          {"revoke_answer", RevokeAnswer{17, {"too_many", "10000"}}}},
+          {"counts_told", CountsTold{true, {{"a", 12}, {"i192.0.2.1", 3}, {"sbob", 1}}}}};
 }
 
 bool write(const std::filesystem::path& folder,

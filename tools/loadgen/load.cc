@@ -89,6 +89,7 @@ void Load::measure() {
   while (!report_.complete && Clock::now() < end && (!publishes() || publisher_ != nullptr)) {
     auto until = std::min(end, Clock::now() + milliseconds(20));
     if (publishes()) publish_due(Clock::now());
+    refresh_due(Clock::now());
     if (plan_.publish_rate > 0 && (plan_.publish_count == 0 || report_.published < plan_.publish_count))
       until = std::min(until, next_due());
     poll_until(until);
@@ -97,6 +98,19 @@ void Load::measure() {
   if (plan_.expect_updates == 0 && plan_.publish_count == 0) report_.complete = all_seen();
   measuring_ = false;
   report_.delivery_seconds = duration<double>(last_update_ - first_update_).count();
+}
+
+void Load::refresh_due(Clock::time_point now) {
+  if (refreshed_ || plan_.refreshes.empty() ||
+      duration<double>(now - publish_start_).count() < plan_.refresh_after)
+    return;
+  refreshed_ = true;
+  for (std::uint32_t id = 0; id < listeners_.size(); ++id) {
+    Connection* c = listeners_[id].socket.get();
+    if (c == nullptr || !refreshes(id)) continue;
+    c->send(1, R"({"type":"refresh","token":")" + plan_.refreshes[id % plan_.refreshes.size()] + "\"}");
+    watch(*c);
+  }
 }
 
 /// What clients that are away miss: a few at a time where answers pace it, at once where there are none.

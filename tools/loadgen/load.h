@@ -64,6 +64,15 @@ class Load {
   [[nodiscard]] bool all_answered() const;
   [[nodiscard]] bool all_done() const;
   void storm();
+  void refresh_due(Clock::time_point now);
+  [[nodiscard]] bool refreshes(std::uint32_t id) const noexcept {
+    return !plan_.refreshes.empty() && id % 2 == 0;
+  }
+  /// Its token ends while it is measured.
+  [[nodiscard]] bool expires(std::uint32_t id) const noexcept {
+    return plan_.expires_at > 0 && !refreshes(id);
+  }
+  [[nodiscard]] std::string path_of(const Dialect& dialect, std::uint32_t id) const;
   void publish_away(Clock::time_point end);
   void revive();
   void phase(const char* name) const;
@@ -84,6 +93,7 @@ class Load {
   std::unique_ptr<Dialect> publisher_dialect_;
 
   bool reviving_ = false;
+  bool refreshed_ = false;
   bool measuring_ = false;
   std::uint32_t started_ = 0;
   std::uint32_t subscribed_ = 0;

@@ -17,6 +17,7 @@ using std::chrono::nanoseconds;
 constexpr double kConnectLimit = 60;
 constexpr std::uint32_t kArmed = 1U << 31U;
 constexpr int kSlowConsumer = 4430;
+constexpr int kUnauthenticated = 4401;
 
 }  // namespace
 
@@ -77,11 +78,19 @@ bool Load::open_one(std::uint32_t id) {
       });
   const std::string source =
       plan_.source_addresses > 1 ? "127.0.0." + std::to_string(2 + id % plan_.source_addresses) : "";
-  const Upgrade upgrade{listener.dialect->path(), listener.dialect->subprotocol()};
+  const Upgrade upgrade{path_of(*listener.dialect, id), listener.dialect->subprotocol()};
   if (!listener.socket->start(plan_.targets[id % plan_.targets.size()], upgrade, source)) return false;
   listener.dialect->greet(*listener.socket, Dialect::Role::listener, listener.check.position());
   watch(*listener.socket);
   return true;
+}
+
+std::string Load::path_of(const Dialect& dialect, std::uint32_t id) const {
+  if (plan_.tokens.empty()) return dialect.path();
+  // The publisher's lasts.
+  if (id >= plan_.work.connections && !plan_.refreshes.empty())
+    return dialect.path() + "?access_token=" + plan_.refreshes.front();
+  return dialect.path() + "?access_token=" + plan_.tokens[id % plan_.tokens.size()];
 }
 
 void Load::open_some() {
@@ -108,8 +117,9 @@ bool Load::start_publisher() {
                                               PublisherSink sink(*this, c);
                                               publisher_dialect_->take(message, sink);
                                             });
-  if (!publisher_->start(plan_.targets[0], {publisher_dialect_->path(), publisher_dialect_->subprotocol()},
-                         ""))
+  if (!publisher_->start(
+          plan_.targets[0],
+          {path_of(*publisher_dialect_, plan_.work.connections), publisher_dialect_->subprotocol()}, ""))
     return false;
   publisher_dialect_->greet(*publisher_, Dialect::Role::publisher, 0);
   watch(*publisher_);
@@ -171,6 +181,8 @@ void Load::drop(std::uint32_t id) {
     ++report_.failed;
   } else if (stalls(id) && (listener.socket->close_code() == kSlowConsumer || listener.socket->paused())) {
     ++report_.too_slow;
+  } else if (expires(id) && listener.socket->close_code() == kUnauthenticated) {
+    ++report_.expired;
   } else {
     ++report_.closed_early;
   }
@@ -198,6 +210,8 @@ void Load::on_delivery(Listener& listener, std::uint32_t id, std::string_view pa
     last_update_ = now_;
     if (first_update_ == Clock::time_point{}) first_update_ = now_;
   }
+  const std::chrono::duration<double> wall = std::chrono::system_clock::now().time_since_epoch();
+  if (expires(id) && wall.count() > plan_.expires_at + 1) report_.late += told;
   if (measuring_ && publishes() && !stalls(id)) {
     const std::uint64_t due = number_member(payload, "\"t\"", 0);
     const std::uint64_t now = micros(last_update_);

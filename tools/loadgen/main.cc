@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -41,8 +42,9 @@ std::string to_json(const Report& r) {
       << ",\"skipped\":" << t.skipped << ",\"gaps\":" << t.gaps << ",\"duplicates\":" << t.duplicates
       << ",\"conflated\":" << t.conflated << ",\"resumed\":" << t.resumed << ",\"restarted\":" << t.restarted
       << ",\"lost\":" << t.lost << ",\"errors\":" << t.errors << ",\"too_slow\":" << r.too_slow
-      << ",\"revived\":" << r.revived << ",\"bytes\":" << r.bytes << ",\"deflating\":" << r.deflating
-      << ",\"tls\":\"" << r.tls << "\",\"connect_seconds\":" << r.connect_seconds
+      << ",\"revived\":" << r.revived << ",\"expired\":" << r.expired << ",\"late\":" << r.late
+      << ",\"bytes\":" << r.bytes << ",\"deflating\":" << r.deflating << ",\"tls\":\"" << r.tls
+      << "\",\"connect_seconds\":" << r.connect_seconds
       << ",\"storm_connect_seconds\":" << r.storm_connect_seconds << ",\"storm_seconds\":" << r.storm_seconds
       << ",\"delivery_seconds\":" << r.delivery_seconds << ",\"deliveries_per_second\":" << rate
       << ",\"complete\":" << (r.complete ? "true" : "false");
@@ -50,6 +52,14 @@ std::string to_json(const Report& r) {
   print(out, "acknowledged", r.acknowledged);
   out << "}";
   return out.str();
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::vector<std::string> out;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) out.push_back(line);
+  return out;
 }
 
 void raise_file_limit() {
@@ -101,6 +111,16 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--replays", plan.replays,
                "in a storm: the server, which has no offsets, sends all it kept to each client that comes");
+  std::string tokens, refreshes;
+  app.add_option("--token-file", tokens, "tokens, one a line: client i shows the i-th")
+      ->check(CLI::ExistingFile);
+  app.add_option("--refresh-file", refreshes, "tokens that every second client refreshes with")
+      ->check(CLI::ExistingFile);
+  app.add_option("--refresh-after", plan.refresh_after, "seconds after the first publish");
+  app.add_option(
+      "--expires-at", plan.expires_at,
+      "when the first tokens end, in seconds since 1970: who does not refresh must be told nothing a "
+      "second later, and be closed with 4401");
   app.add_flag("--gate", plan.gate, "print each phase and wait for a line on stdin");
   CLI11_PARSE(app, argc, argv);
   for (const auto& text : targets) {
@@ -111,6 +131,8 @@ int main(int argc, char** argv) {
     }
     plan.targets.push_back(target);
   }
+  plan.tokens = lines_of(tokens);
+  plan.refreshes = lines_of(refreshes);
   // A peer's frame holds little more than the payload: all are compared at the same size of frame.
   if (!plan.dialect.starts_with("tocsin")) work.overhead = 4;
   raise_file_limit();

@@ -33,7 +33,11 @@ struct Plan {
   std::uint64_t storm_updates = 500;
   bool replays =
       false;  ///< a server without offsets sends what it kept to whoever comes: a storm waits for all of it
-  bool gate = false;  ///< say each phase on stdout and wait for a line on stdin
+  std::vector<std::string> tokens;     ///< client i shows the i-th, and begins anew behind the last
+  std::vector<std::string> refreshes;  ///< so are these said, by every second client
+  double refresh_after = 0;            ///< seconds after the first publish
+  double expires_at = 0;               ///< when `tokens` end, in seconds since 1970; 0: they do not
+  bool gate = false;                   ///< say each phase on stdout and wait for a line on stdin
 };
 
 struct Report {
@@ -46,6 +50,8 @@ struct Report {
   std::uint32_t deflating = 0;  ///< connections whose server agreed to compress
   std::uint32_t too_slow = 0;   ///< stalled clients that were closed with 4430
   std::uint32_t revived = 0;    ///< stalled clients that got whole again
+  std::uint32_t expired = 0;    ///< clients without a refresh that were closed with 4401
+  std::uint64_t late = 0;       ///< updates to them more than 1 s after their token's end
   std::uint64_t published = 0;
   std::uint64_t refused = 0;
   std::uint64_t bytes = 0;

@@ -161,7 +161,8 @@ std::string errors_page() {
       "| 9 | the same: it was called off |\n"
       "| 10 | `tocsinctl`: refused, another move is under way or maintenance is on |\n"
       "| 11 | `tocsinctl cert check`: clients will not believe the certificate |\n"
-      "| 12 | the same: it is good, but ends soon |\n");
+      "| 12 | the same: it is good, but ends soon |\n"
+      "| 13 | `tocsinctl doctor`: nothing is broken, but it has remarks |\n");
   return out;
 }
 

@@ -61,6 +61,12 @@ constexpr auto kRules = std::to_array<AlertRule>({
      .severity = "critical",
      .message = "the disk of the broker's log has {value} % free",
      .runbook = "TocsinCommitFailures"},
+    {.type = "certificate",
+     .below = true,
+     .in_maintenance = true,
+     .severity = "critical",
+     .message = "the certificate of {subject} ends in {value} days",
+     .runbook = "TocsinCertificateEnding"},
     {.type = "maintenance",
      .in_maintenance = true,
      .severity = "warning",
@@ -132,6 +138,10 @@ void AlertRules::judge_edge(const ProcessLook& process, const Before& before, co
   const Millis time = look.now - before.at;
   see(book, rule("load"), process.name, number(now, "tocsin_edge_load_permille") / 10,
       static_cast<double>(config_.alert_load));
+  if (const auto days = now.find("tocsin_edge_tls_days_left");
+      days != now.end())  // NaN, without TLS, is not there
+    see(book, rule("certificate"), process.name, days->second,
+        static_cast<double>(config_.alert_certificate));
   see(book, rule("connection_errors"), process.name,
       per_minute(grown(now, before.numbers,
                        {"tocsin_edge_net_refused_total", "tocsin_edge_net_turned_away_total",

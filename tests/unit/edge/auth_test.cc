@@ -185,3 +185,26 @@ TEST_CASE("rows without keys, and a policy that is none, are mistakes") {
     CHECK_FALSE(Gate(config, clock, metrics).load());
   }
 }
+
+TEST_CASE("a reload changes rules for tokens to come, or nothing; whether tokens are asked for stays") {
+  Door d(Door::by_url());
+  d.pass(Millis{100});
+  d.give(set_of(okp("old", kOldX)));
+  CHECK(d.code(d.token("old")) == kIn);
+  Config next = d.config;
+  next.auth_audience = "somebody else";
+  REQUIRE(d.gate.check(next));
+  CHECK(d.code(d.token("old")) == kIn);
+  d.gate.apply();
+  CHECK(d.code(d.token("old")) == Errc::unauthorized);
+  next.auth_algorithms = "none";
+  CHECK_FALSE(d.gate.check(next));
+  d.gate.apply();
+  next = d.config;
+  next.auth_key_file = "/there/is/none";
+  CHECK_FALSE(d.gate.check(next));
+  CHECK_FALSE(d.gate.check(Config{}));
+  REQUIRE(d.gate.check(d.config));
+  d.gate.apply();
+  CHECK(d.code(d.token("old")) == kIn);
+}

@@ -214,6 +214,16 @@ TEST_CASE("each rule fires on its own numbers, and is over with them") {
   CHECK(w.told() == std::set<std::string>{"restarts/cluster off"});
 }
 
+TEST_CASE("a certificate that ends soon, and an edge that has none") {
+  Watched w;
+  w.look.processes = {{"edge-0", true, 1, parse_exposition("tocsin_edge_tls_days_left NaN\na 1\n")}};
+  CHECK(w.told().empty());
+  w.look.processes[0].numbers["tocsin_edge_tls_days_left"] = 13.2;
+  CHECK(w.told() == std::set<std::string>{"certificate/edge-0"});
+  w.look.processes[0].numbers["tocsin_edge_tls_days_left"] = 90;
+  CHECK(w.told() == std::set<std::string>{"certificate/edge-0 off"});
+}
+
 TEST_CASE("a process that began anew is not taken for one whose counters jumped") {
   Watched w;
   w.look.processes = {{"edge-0", true, 1, {{"tocsin_edge_bad_frames_total", 10.0}}}};

@@ -178,6 +178,8 @@ TEST_CASE("PROTOCOL 9.6: a token without the claim is not valid, and nobody may 
   for (const char* tenants : {"", "\"\"", "true", "{\"a\":1}", "[\"a\",{}]"}) {
     CAPTURE(tenants);
     Opening opening;
+    opening.encoding.door = Door::sse;
+    opening.query = "channel=c";
     opening.token = r.token(tenants);
     FakeSocket socket;
     CHECK(r.gateway->open(&socket, opening).error().code == Errc::unauthorized);

@@ -196,9 +196,21 @@ TEST_CASE("an event stream needs its token at once, and ends with it") {
   r.wait(Millis{10'500});
   CHECK(a.socket.closed);
   CHECK(a.socket.reason == CloseReason::unauthenticated);
-  opening.encoding.door = Door::json;
+}
+
+TEST_CASE("a bad token in the header is explained before the close, whatever is said meanwhile") {
+  Guarded r;
+  Opening opening;
   opening.token = "a.b.c";
-  CHECK(r.gateway->open(&socket, opening).error().code == Errc::unauthorized);
+  auto& bad = r.connect(opening);
+  r.say(bad, kSubscribe);
+  r.settle();
+  r.wait(Millis{200});
+  CHECK(bad.socket.closed);
+  CHECK(bad.socket.reason == CloseReason::unauthenticated);
+  const auto frames = bad.take();
+  REQUIRE(frames.size() == 1);
+  CHECK(type_of(frames[0]) == "closing");
 }
 
 TEST_CASE("rules without a key are a mistake, not an open door") {
