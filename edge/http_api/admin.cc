@@ -7,6 +7,8 @@
 
 #include "common/json/json.h"
 #include "common/json/members.h"
+#include "common/log/audit.h"
+#include "edge/auth/gate.h"
 #include "edge/codec/query.h"
 #include "edge/http_api/revoking.h"
 
@@ -139,10 +141,21 @@ Result<MoveOrder> parse_order(MoveKind kind, std::string_view body) {
   return order;
 }
 
+Result<auth::Administrator> AdminApi::who(const HttpRequest& request, auth::Role needed) const {
+  auto asker = admin_.door.admit(request.authorization, request.local, needed);
+  const bool may_be_token = std::count(request.authorization.begin(), request.authorization.end(), '.') == 2;
+  if (asker || gate_ == nullptr || gate_->open() || needed == auth::Role::admin || !may_be_token)
+    return asker;
+  const auto holder = gate_->admit(request.token);
+  if (!holder) return asker;
+  if (!(*holder)->permissions.allow_all(auth::Action::admin))
+    return gate_->forbidden(auth::Action::admin, "this edge");
+  return auth::Administrator{auth::Role::operate, (*holder)->subject};
+}
+
 HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
   const auth::Role needed = request.method == "GET" ? auth::Role::viewer : auth::Role::operate;
-  if (auto who = admin_.door.admit(request.authorization, request.local, needed); !who)
-    return problem(who.error());
+  if (auto asker = who(request, needed); !asker) return problem(asker.error());
   constexpr std::array<std::string_view, 6> kPosts{"cordon", "uncordon", "abort",
                                                    "drain",  "migrate",  "reload"};
   constexpr std::array<std::string_view, 4> kGets{"plan", "status", "report", "revocations"};
@@ -165,8 +178,8 @@ HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) co
 }
 
 void AdminApi::revoke(const HttpRequest& request, HttpApi::Reply reply) const {
-  if (auto who = admin_.door.admit(request.authorization, request.local, auth::Role::operate); !who)
-    return reply(problem(who.error()));
+  const auto asker = who(request, auth::Role::operate);
+  if (!asker) return reply(problem(asker.error()));
   if (request.method != "POST") {
     HttpReply refused = problem({Errc::method_not_allowed, "the path takes POST"});
     refused.headers.emplace_back("allow", "POST");
@@ -175,6 +188,13 @@ void AdminApi::revoke(const HttpRequest& request, HttpApi::Reply reply) const {
   auto revocations = parse_revoke(request.body, clock_.wall_ms());
   if (!revocations) return reply(problem(revocations.error()));
   const std::size_t count = revocations->size();
+  for (const auto& one : *revocations)
+    log::audit({.action = "revoke",
+                .outcome = "ok",
+                .who = asker->name,
+                .from = request.from.text(),
+                .what = one.name,
+                .why = {}});
   broker_.revoke(*std::move(revocations),
                  [reply = std::move(reply), count](const Result<link::RevokeAnswer>& answer) {
                    if (!answer) return reply(problem(answer.error()));

@@ -25,8 +25,12 @@ class AdminApi {
   [[nodiscard]] HttpReply handle(const HttpRequest& request, std::string_view path) const;
   /// /admin/revoke, answered when the broker keeps it and every edge was told.
   void revoke(const HttpRequest& request, HttpApi::Reply reply) const;
+  /// From now on a token that permits to administer everything makes an operator, unless the gate is open.
+  void guard(const Gate& gate) noexcept { gate_ = &gate; }
 
  private:
+  /// Whom the door lets in, else whom a client's token does.
+  [[nodiscard]] Result<auth::Administrator> who(const HttpRequest& request, auth::Role needed) const;
   [[nodiscard]] HttpReply post(const HttpRequest& request, std::string_view path) const;
   [[nodiscard]] HttpReply start(const HttpRequest& request, MoveKind kind) const;
   [[nodiscard]] HttpReply plan(const HttpRequest& request) const;
@@ -37,6 +41,7 @@ class AdminApi {
   const Clock& clock_;
   BrokerPort& broker_;
   const HttpApi::Admin admin_;
+  const Gate* gate_ = nullptr;
 };
 
 /// The order in a body of POST /admin/drain or /admin/migrate. Fails with invalid_argument.

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/json/json.h"
+#include "common/log/audit.h"
 #include "edge/auth/gate.h"
 #include "edge/codec/query.h"
 #include "edge/http_api/admin.h"
@@ -183,11 +184,21 @@ struct HttpApi::State {
   void channel(const HttpRequest& request, std::string_view name, const Query& query, const Reply& reply);
   void updates(const std::string& name, const Query& query, Constraints rows, const Reply& reply);
 
+  static Error refused(const HttpRequest& request, std::string_view action, Error error,
+                       std::string_view what) {
+    log::audit({.action = action,
+                .outcome = describe(error.code).name,
+                .who = {},
+                .from = request.from.text(),
+                .what = what,
+                .why = error.detail});
+    return error;
+  }
   /// The rows of the channel that may be read; none: all. Fails with unauthorized or forbidden.
   [[nodiscard]] Result<Constraints> may_read(const HttpRequest& request, std::string_view channel) const {
     if (gate == nullptr) return Constraints{};
     const auto holder = gate->permit(request.token, auth::Action::subscribe, channel);
-    if (!holder) return holder.error();
+    if (!holder) return refused(request, "read", holder.error(), channel);
     return (*holder)->rows;
   }
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
@@ -233,16 +244,23 @@ std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& reques
   if (gate != nullptr) {
     auto principal = gate->admit(request.token);
     if (!principal) {
-      reply(problem(principal.error()));
+      reply(problem(refused(request, "publish", principal.error(), *channel)));
       return nullptr;
     }
     subject = (*principal)->subject;
     tenant = (*principal)->tenant;
     bounds.within = to_json((*principal)->rows);
-    bounds.permit = [checks = gate, holder = *principal](std::string_view to) -> Status {
+    bounds.permit = [checks = gate, holder = *principal, from = request.from](std::string_view to) -> Status {
       if (auto good = checks->still_good(*holder); !good) return good;  // a long body may outlast its token
       if (holder->permissions.allow(auth::Action::publish, to)) return Done{};
-      return checks->forbidden(auth::Action::publish, to);
+      Error error = checks->forbidden(auth::Action::publish, to);
+      log::audit({.action = "publish",
+                  .outcome = describe(error.code).name,
+                  .who = holder->subject,
+                  .from = from.text(),
+                  .what = to,
+                  .why = error.detail});
+      return error;
     };
   }
   if (limits != nullptr && limits->meters())
@@ -369,6 +387,7 @@ void HttpApi::limit(Limits& limits) noexcept { state_->limits = &limits; }
 
 void HttpApi::attach(Admin admin) {
   state_->admin = std::make_unique<AdminApi>(state_->config, state_->clock, state_->broker, std::move(admin));
+  if (state_->gate != nullptr) state_->admin->guard(*state_->gate);
 }
 
 void HttpApi::handle(const HttpRequest& request, Reply reply) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log/audit.h"
 #include "edge/auth/gate.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/drain/drain.h"
@@ -140,10 +141,19 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
     auto admitted = state_->gate->admit(opening.token);
     if (!admitted && state_->limits != nullptr && admitted.error().code == Errc::unauthorized)
       state_->limits->offend(opening.from, "no good token");
-    if (!admitted && events) return admitted.error();
+    const auto refused = [&](Error error) {
+      log::audit({.action = "subscribe",
+                  .outcome = describe(error.code).name,
+                  .who = admitted ? std::string_view((*admitted)->subject) : std::string_view(),
+                  .from = opening.from.text(),
+                  .what = subscribe.channel,
+                  .why = error.detail});
+      return error;
+    };
+    if (!admitted && events) return refused(admitted.error());
     if (!admitted) refusal = admitted.error();
     if (events && !(*admitted)->permissions.allow(auth::Action::subscribe, subscribe.channel))
-      return state_->gate->forbidden(auth::Action::subscribe, subscribe.channel);
+      return refused(state_->gate->forbidden(auth::Action::subscribe, subscribe.channel));
     if (admitted) principal = *std::move(admitted);
   }
   if (events && state_->limits != nullptr)

@@ -63,7 +63,9 @@ void Sessions::opened_events(Client& client, Subscribe request) {
 }
 
 Status Sessions::subscribe(Client& client, Subscribe request) {
-  if (auto s = may(client, auth::Action::subscribe, request.channel); !s) return s.error();
+  const auto allowed = may(client, auth::Action::subscribe, request.channel);
+  audit(client, "subscribe", allowed, request.channel);
+  if (!allowed) return allowed.error();
   request.filter.within = rows_of(client);
   return hub_.subscribe(client, std::move(request));
 }
@@ -156,8 +158,10 @@ void Sessions::on(Client& client, Unsubscribe& command) {
 
 void Sessions::on(Client& client, PublishOne& command) {
   Session& session = of(client);
-  if (auto s = may(client, auth::Action::publish, command.draft.channel); !s)
+  if (auto s = may(client, auth::Action::publish, command.draft.channel); !s) {
+    audit(client, "publish", s, command.draft.channel);
     return refuse(client, s.error(), {}, command.ref);
+  }
   if (session.publishing >= static_cast<std::uint64_t>(config_.client_publish_inflight))
     return refuse(client,
                   {Errc::too_many, "at most " + std::to_string(config_.client_publish_inflight) +

@@ -149,6 +149,9 @@ class Sessions final : public MovePort {
   [[nodiscard]] const Constraints& rows_of(const Client& client) const noexcept;
   void forget_access(const Client& client);
   void close_turned_away();
+  /// One line about what the client did, or was refused.
+  void audit(const Client& client, std::string_view action, const Status& outcome,
+             std::string_view what = {}) const;
   void expire();
   [[nodiscard]] std::string ticket(const Client& client) const;
   [[nodiscard]] link::SessionRecord record_of(const Client& client, const Session& session) const;

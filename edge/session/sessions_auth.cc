@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/log/audit.h"
 #include "edge/session/sessions.h"
 
 namespace tocsin::edge {
@@ -45,6 +46,7 @@ void Sessions::admit(Client& client, Gate::Holder principal) {
   if (limits_ != nullptr) limits_->introduce(client.slot, principal->subject, principal->tenant);
   access.principal = std::move(principal);
   if (std::exchange(access.paused, false)) hub_.resume(client);
+  audit(client, "authenticate", Done{});
 }
 
 bool Sessions::introduced(Client& client, std::string_view token) {
@@ -55,11 +57,13 @@ bool Sessions::introduced(Client& client, std::string_view token) {
   if (principal) return admit(client, *std::move(principal)), true;
   if (limits_ != nullptr && principal.error().code == Errc::unauthorized)
     limits_->offend(limits_->address_of(client.slot), "no good token");
+  audit(client, "authenticate", principal.error());
   close(client, reason_of(principal.error()), principal.error().detail);
   return false;
 }
 
 void Sessions::turn_away(Client& client, Error error) {
+  audit(client, "authenticate", error);
   hub_.pause(client);
   turned_away_.push_back({client.slot, client.serial, std::move(error)});
 }
@@ -68,6 +72,17 @@ void Sessions::close_turned_away() {
   for (const auto& away : std::exchange(turned_away_, {}))
     if (Client* client = find(away.slot, away.serial))
       close(*client, reason_of(away.error), away.error.detail);
+}
+
+void Sessions::audit(const Client& client, std::string_view action, const Status& outcome,
+                     std::string_view what) const {
+  if (gate_ == nullptr || (outcome && !log::audits_all())) return;
+  log::audit({.action = action,
+              .outcome = outcome ? "ok" : describe(outcome.error().code).name,
+              .who = subject_of(client),
+              .from = limits_ != nullptr ? limits_->address_of(client.slot).text() : std::string(),
+              .what = what,
+              .why = outcome ? std::string_view() : std::string_view(outcome.error().detail)});
 }
 
 Status Sessions::may(const Client& client, auth::Action action, std::string_view channel) const {
@@ -83,7 +98,10 @@ void Sessions::on(Client& client, Refresh& command) {
   if (command.token.empty()) return refuse(client, {Errc::invalid_argument, "\"token\" is required"}, {}, {});
   if (gate_ == nullptr) return;
   auto principal = gate_->admit(command.token);
-  if (!principal) return close(client, reason_of(principal.error()), principal.error().detail);
+  if (!principal) {
+    audit(client, "refresh", principal.error());
+    return close(client, reason_of(principal.error()), principal.error().detail);
+  }
   if ((*principal)->subject != subject_of(client))
     return close(client, CloseReason::unauthenticated, "a session is refreshed by its own subject only");
   const Constraints before = rows_of(client);
@@ -109,6 +127,7 @@ void Sessions::drop_revoked() {
     if (client == nullptr || of(*client).phase == Phase::closing) continue;
     const auto good = gate_->still_good(*access_[slot].principal);
     if (good) continue;
+    audit(*client, "close", good);
     hub_.pause(*client);  // what waits for it stays here
     close(*client, CloseReason::unauthenticated, good.error().detail);
   }
