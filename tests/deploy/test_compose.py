@@ -92,7 +92,8 @@ def cluster(engine):
 def crowd(cluster, load):
     """Everybody streams through the proxy inside."""
     def start(clients=CLIENTS):
-        return load([TARGET], clients=clients, prefix=ENTER, settle_seconds=60)
+        # Ten updates a second on each of three channels: what two cores carry through the proxy while they start containers.
+        return load([TARGET], clients=clients, rate=30, prefix=ENTER, settle_seconds=60)
     return start
 
 
