@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/http/server.h"
 #include "common/json/json.h"
+#include "common/log/audit.h"
 #include "common/log/log.h"
 #include "common/log/reloaded.h"
 #include "common/loop/handles.h"
@@ -196,6 +197,12 @@ void Node::Parts::answer(const http::Request& request, const http::Responder& re
 http::Response Node::Parts::administer(const http::Request& request) {
   const auto who =
       admin_door.admit(http::find(request.headers, "authorization"), request.local, auth::Role::operate);
+  log::audit({.action = "admin",
+              .outcome = who ? "ok" : describe(who.error().code).name,
+              .who = who ? std::string_view(who->name) : std::string_view(),
+              .from = {},
+              .what = request.path,
+              .why = who ? std::string_view() : std::string_view(who.error().detail)});
   if (!who) return http::problem(who.error());
   if (request.path != "/admin/reload")
     return http::problem({Errc::not_found, "no such path; see /admin/reload"});

@@ -155,7 +155,16 @@ Result<auth::Administrator> AdminApi::who(const HttpRequest& request, auth::Role
 
 HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
   const auth::Role needed = request.method == "GET" ? auth::Role::viewer : auth::Role::operate;
-  if (auto asker = who(request, needed); !asker) return problem(asker.error());
+  const auto asker = who(request, needed);
+  if (!asker) {
+    log::audit({.action = "admin",
+                .outcome = describe(asker.error().code).name,
+                .who = {},
+                .from = request.from.text(),
+                .what = path,
+                .why = asker.error().detail});
+    return problem(asker.error());
+  }
   constexpr std::array<std::string_view, 6> kPosts{"cordon", "uncordon", "abort",
                                                    "drain",  "migrate",  "reload"};
   constexpr std::array<std::string_view, 4> kGets{"plan", "status", "report", "revocations"};
@@ -170,7 +179,16 @@ HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) co
     refused.headers.emplace_back("allow", posts ? "POST" : "GET");
     return refused;
   }
-  if (posts) return post(request, path);
+  if (posts) {
+    HttpReply reply = post(request, path);
+    log::audit({.action = path == "reload" ? "reload" : "admin",
+                .outcome = reply.status < 400 ? "ok" : "refused",
+                .who = asker->name,
+                .from = request.from.text(),
+                .what = path,
+                .why = reply.status < 400 ? std::string_view() : std::string_view(reply.body)});
+    return reply;
+  }
   if (path == "plan") return plan(request);
   if (path == "report") return report();
   if (path == "revocations") return reply_of(200, revocations_json(admin_.revocations()));

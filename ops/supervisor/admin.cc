@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/json/json.h"
+#include "common/log/audit.h"
 
 namespace tocsin::ops {
 
@@ -43,6 +44,13 @@ Status Admin::listen(const std::string& address, std::uint16_t port) {
 
 Status Admin::allowed(const http::Request& request, auth::Role needed) {
   auto who = door_.admit(http::find(request.headers, "authorization"), request.local, needed);
+  if (who && needed == auth::Role::viewer) return Done{};
+  log::audit({.action = "admin",
+              .outcome = who ? "ok" : describe(who.error().code).name,
+              .who = who ? std::string_view(who->name) : std::string_view(),
+              .from = {},
+              .what = request.path,
+              .why = who ? std::string_view() : std::string_view(who.error().detail)});
   if (who) return Done{};
   metrics_.refused.add();
   return who.error();
