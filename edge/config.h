@@ -32,6 +32,7 @@ struct Config {
   std::int64_t tls_redirect_port = 0;
   std::string tls_redirect_to;
   std::vector<std::string> tls_redirect_exempt;
+  bool https_only = false;
   std::string hsts = "max-age=31536000; includeSubDomains";
   TlsVersion tls_min_version = TlsVersion::v1_2;
   std::string tls_ciphers =
@@ -196,6 +197,10 @@ inline constexpr auto kOptions = std::to_array({
         "tls.redirect_exempt",
         "Paths besides health that are answered without TLS on tls.redirect_port (/metrics).", {},
         config::Apply::live),
+    config::option<&Config::https_only>(
+        "http.https_only",
+        "Sends who came without TLS to https, health apart: for an edge behind a proxy that ends TLS and says so (proxy.trusted, X-Forwarded-Proto).",
+        {}, config::Apply::live),
     config::option<&Config::hsts>(
         "http.hsts",
         "Strict-Transport-Security of answers over TLS, which makes browsers insist on https; empty: none.",

@@ -53,7 +53,8 @@ int Server::State::redirect(Connection& c, const RequestHead& head) {
       return http.refuse(c, problem({Errc::invalid_argument,
                                      "this port is without TLS; come by https, and say which host"}));
     to = "https://" + host;
-    if (listener.port() != 443) to += ":" + std::to_string(listener.port());
+    // A proxy's https is at the usual port, whatever ours is.
+    if (c.redirected && listener.port() != 443) to += ":" + std::to_string(listener.port());
   }
   while (to.ends_with('/')) to.pop_back();
   HttpReply reply;

@@ -127,7 +127,7 @@ int Server::State::on_upgrade(Connection& c, std::string_view to) {
   if (head) identify(c, *head);
   if (!head)
     reply = problem(head.error());
-  else if (c.redirected)
+  else if (c.redirected || (config.https_only && !head->request.secure))
     return redirect(c, *head), -1;
   else if (c.retry_after != 0 || elsewhere() || over_limit(c, true))
     return refuse_new(c), -1;
@@ -231,15 +231,16 @@ Status Server::State::may_open(const Connection& c, const RequestHead& head) {
 }
 
 int Server::State::on_http(Connection& c) {
-  // The library goes on reading after an answer that says `close`: where the body of a request that was refused
-  // ends is not known, and what follows may be somebody else's words.
+  // The library goes on reading after an answer that says `close`: where the body of a request that was
+  // refused ends is not known, and what follows may be somebody else's words.
   if (c.spent) return -1;
   c.done_in_time();
   auto head = read_request(c.wsi);
   if (!head) return http.on_request(c, std::move(head));
   identify(c, *head);
   const HttpRequest& request = head->request;
-  if (c.redirected && !answered_in_plain(request.path)) return redirect(c, *head);
+  const bool in_plain = c.redirected || (config.https_only && !request.secure);
+  if (in_plain && !answered_in_plain(request.path)) return redirect(c, *head);
   const bool always =
       http.is_health(request.path) || request.path.starts_with("/admin/") || request.path == "/metrics";
   const bool events = request.path == kEventsPath && request.method == "GET";

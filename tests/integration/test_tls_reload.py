@@ -157,6 +157,18 @@ def test_the_plain_port_redirects_everything_but_health(pair):
     assert request("GET", pair.plain + "/", headers={"Host": "a\"b"}).status == 400
 
 
+def test_behind_a_proxy_that_ends_tls(tmp_path):
+    with Pair(tmp_path, edge_flags=["--http-https-only", "--proxy-trusted", "127.0.0.1"]) as p:
+        def ask(path, proto):
+            return get(p.edge.http + path, headers={"Host": "status.example", "X-Forwarded-For": "192.0.2.7", **({"X-Forwarded-Proto": proto} if proto else {})})
+        for proto in ("http", None):
+            reply = ask("/v1/incidents?limit=1", proto)
+            assert (reply.status, reply.headers["location"]) == (301, "https://status.example/v1/incidents?limit=1"), reply
+            assert "strict-transport-security" not in reply.headers and ask("/health", proto).status == 200
+        reply = ask("/", "https")
+        assert reply.status == 200 and "max-age" in reply.headers["strict-transport-security"], reply
+
+
 def test_every_answer_has_its_headers(pair):
     for path, status in (("/", 200), ("/health", 200), ("/metrics", 200), ("/v1/incidents", 404), ("/nowhere", 404), ("/v1/stream", 426)):
         reply = get(pair.edge.http + path)
