@@ -33,6 +33,8 @@ class Outlet {
   /// Ends the connection with the reason's close code (once what is queued is out, or after a bounded wait).
   /// Nothing may be written to `socket` after this.
   virtual void close(Socket socket, CloseReason reason, std::string_view detail) = 0;
+  /// Bytes the client has sent so far, control frames and all; 0: not known. A system call.
+  [[nodiscard]] virtual std::uint64_t received(Socket) const { return 0; }
   /// Largest batch that write() takes without copying: 64 KiB plain, 16 KiB for TLS (one record).
   [[nodiscard]] virtual std::size_t max_batch(Socket socket) const = 0;
 

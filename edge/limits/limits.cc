@@ -1,5 +1,7 @@
 #include "edge/limits/limits.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/log/audit.h"
@@ -229,6 +231,20 @@ std::optional<Over> Limits::spend(std::uint32_t slot, const Load& load) {
   if (seat == nullptr || exempt(seat->from)) return {};
   auto out = purses_.spend({&seat->purse, seat->subject, seat->tenant}, load);
   if (out) reached(slot, out->limit, out->text);
+  return out;
+}
+
+std::optional<Over> Limits::flooded(std::uint32_t slot, std::uint64_t received) {
+  Seat* seat = find(slot);
+  if (seat == nullptr || exempt(seat->from)) return {};
+  const Instant now = clock_.steady();
+  const auto before = std::exchange(seat->looked, now);
+  const std::uint64_t more = received - std::min(std::exchange(seat->received, received), received);
+  if (before == Instant{}) return {};
+  const double seconds = std::chrono::duration<double>(now - before + config_.rate_burst).count();
+  if (static_cast<double>(more) <= seconds * static_cast<double>(config_.client_bytes_per_s)) return {};
+  Over out{Limit::bytes, kComeBack, "more was sent than limits.client_bytes_per_s, control frames counted"};
+  reached(slot, out.limit, out.text);
   return out;
 }
 

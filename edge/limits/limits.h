@@ -81,6 +81,10 @@ class Limits {
     return meters() ? spend(slot, {1, 0, static_cast<double>(bytes)}) : std::nullopt;
   }
   std::optional<Over> publish(std::uint32_t slot) { return meters() ? spend(slot, {0, 1, 0}) : std::nullopt; }
+  /// Bytes a second are limited, so control frames are looked at too: now and then, by flooded().
+  [[nodiscard]] bool watches_bytes() const noexcept { return config_.client_bytes_per_s > 0; }
+  /// Whether more has come on its socket since the last question than it may send in that time: pings, say.
+  std::optional<Over> flooded(std::uint32_t slot, std::uint64_t received);
   /// One published over HTTP: anonymous ones are their address's.
   std::optional<Over> publish(const net::IpAddress& from, std::string_view subject, std::string_view tenant,
                               std::size_t bytes);
@@ -104,6 +108,8 @@ class Limits {
     Purse purse;
     Purses::Shared* subject = nullptr;
     Purses::Shared* tenant = nullptr;
+    std::uint64_t received = 0;  ///< on its socket, at `looked`
+    Instant looked{};
     Instant told{};  ///< a limit on messages, to the audit log
     bool taken = false;
     bool counted = false;

@@ -13,6 +13,7 @@
 
 #include "common/log/log.h"
 #include "edge/limits/limits.h"
+#include "edge/net/received.h"
 #include "edge/net/server_state.h"
 #include "edge/net/tls.h"
 #include "edge/session/gateway.h"
@@ -385,9 +386,17 @@ void Server::close(Socket socket, CloseReason reason, std::string_view detail) {
   c.detail = std::make_unique<std::string>(detail);
   c.be_done_by(state_->closes, state_->clock.steady() + kClosePatience);
   // A stream of events ends from its callback; a close frame goes behind what is queued.
-  if (c.kind == Connection::Kind::websocket && state_->send_close(c)) return;
+  if (c.kind == Connection::Kind::websocket && state_->send_close(c)) {
+    // Who floods would go on until its patience ends: what it sends is not looked at any more.
+    if (reason == CloseReason::too_many && lws_partial_buffered(c.wsi) == 0) lws_rx_flow_control(c.wsi, 0);
+    return;
+  }
   if (c.kind == Connection::Kind::events) state_->hold_input(c);
   lws_callback_on_writable(c.wsi);
+}
+
+std::uint64_t Server::received(Socket socket) const {
+  return received_bytes(lws_get_socket_fd(connection_of(socket)->wsi));
 }
 
 std::size_t Server::max_batch(Socket) const { return Tls::wanted(state_->config) ? kRecord : kBatch; }

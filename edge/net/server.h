@@ -65,6 +65,7 @@ class Server final : public Outlet {
   [[nodiscard]] bool busy(Socket socket) const override;
   Sent write(Socket socket, std::string_view frames) override;
   void close(Socket socket, CloseReason reason, std::string_view detail) override;
+  [[nodiscard]] std::uint64_t received(Socket socket) const override;
   [[nodiscard]] std::size_t max_batch(Socket socket) const override;
 
   struct State;

@@ -218,6 +218,9 @@ void Sessions::tick() {
 void Sessions::look_after(Client& client, Instant now) {
   Session& session = of(client);
   if (session.phase == Phase::closing) return;
+  if (limits_ != nullptr && limits_->watches_bytes())
+    if (const auto over = limits_->flooded(client.slot, outlet_.received(client.socket)))
+      return close(client, CloseReason::too_many, over->text);
   if (session.phase == Phase::fresh && now - session.opened >= config_.connect_timeout)
     return gate_ != nullptr && subject_of(client).empty()
                ? close(client, CloseReason::unauthenticated, "a token is required")

@@ -215,3 +215,29 @@ class TestCluster:
                         await asyncio.sleep(0.1)
                 await asyncio.wait_for(room(), 15)
             run(body())
+
+
+class TestReload:
+    def test_limits_proxies_and_origins_follow_their_file(self, tmp_path):
+        config = tmp_path / "tocsin.yaml"
+        config.write_text("{}\n")
+        with Pair(tmp_path, edge_flags=["--config", config, "--admin-loopback"]) as p:
+            port = p.edge.port
+            before = [knock(port, "127.0.0.2") for _ in range(3)]
+            assert [status(a) for _, a in before] == [101] * 3
+
+            def reload(text):
+                config.write_text(text)
+                return request("POST", p.edge.http + "/admin/reload")
+            assert reload("limits:\n  connections_per_ip: 2\norigin:\n  allowed: ['https://a.example']\n").status == 200
+            after = [knock(port, "127.0.0.2") for _ in range(3)]
+            assert [status(a) for _, a in after] == [101, 101, 429], "who was there before is not counted, and stays"
+            assert status(knock(port, "127.0.0.3", "Origin: https://b.example\r\n")[1]) == 403
+            refused = reload("limits:\n  exempt: [10.0.0.1/8]\nproxy:\n  trusted: [127.0.0.1]\n")
+            assert refused.status == 400 and "limits.exempt" in refused.body.decode(), refused
+            assert status(knock(port, "127.0.0.3", "Origin: https://b.example\r\n")[1]) == 403, "all of it or nothing"
+            for s, _ in [*before, *after]:
+                s.close()
+            assert reload("proxy:\n  trusted: [127.0.0.1]\nlimits:\n  connections_per_ip: 1\n").status == 200
+            keep = knock(port, more="X-Forwarded-For: 192.0.2.1\r\n")
+            assert status(keep[1]) == 101 and status(knock(port, more="X-Forwarded-For: 192.0.2.1\r\n")[1]) == 429

@@ -22,7 +22,7 @@ LIMITS = {"connections-per-ip": 100000, "connections-per-subject": 100000, "clus
           "client-bytes-per-s": 1000000000, "subject-messages-per-s": 1000000, "subject-publishes-per-s": 1000000, "subject-bytes-per-s": 1000000000,
           "tenant-messages-per-s": 1000000, "tenant-publishes-per-s": 1000000, "tenant-bytes-per-s": 1000000000, "ban-after": 100000}
 DEFENCE = ["--limits-connections-per-ip", "64", "--limits-attempts-per-ip", "100", "--limits-attempts-window-ms", "10000", "--limits-client-messages-per-s",
-           "100", "--limits-client-bytes-per-s", "1000000", "--limits-ban-after", "100", "--limits-handshake-ms", "2000", "--limits-exempt", "127.0.0.1"]
+           "100", "--limits-client-bytes-per-s", "1000000", "--limits-ban-after", "10", "--limits-handshake-ms", "2000", "--limits-exempt", "127.0.0.1"]
 
 
 def load(pair, *args):
@@ -93,7 +93,7 @@ def attack(args):
         seen = {"quiet": [], "attacked": []}
         for _ in range(args.rounds):
             for kind in ("quiet", "attacked"):
-                evil = [subprocess.Popen([sys.executable, __file__, "--attacker", f"{pair.edge.port}:{k}"]) for k in range(5)] if kind == "attacked" else []
+                evil = [subprocess.Popen([sys.executable, __file__, "--attacker", f"{pair.edge.port}:{k}"]) for k in args.kinds] if kind == "attacked" else []
                 try:
                     child = load(pair, "--connections", args.clients, "--rate", 20, "--count", 20 * args.seconds, "--warmup", 2, "--seconds", 120)
                     first(args.realtime, child.pid)
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--only", default="limits,attack")
     parser.add_argument("--no-realtime", dest="realtime", action="store_false")
+    parser.add_argument("--kinds", type=lambda text: [int(k) for k in text.split(",")], default=[0, 1, 2, 3, 4], help="0 frames, 1 pings, 2 knocks, 3 trickles, 4 headers")
     parser.add_argument("--attacker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.attacker:

@@ -226,6 +226,23 @@ TEST_CASE(
   CHECK_FALSE(r.limits.publish(ip("192.0.2.8"), "", "", 10));
 }
 
+TEST_CASE("edge limits: what comes besides messages is counted by the socket") {
+  Config c;
+  c.client_bytes_per_s = 1'000;
+  c.rate_burst = Millis{1'000};
+  Rig r(c);
+  CHECK(r.limits.watches_bytes());
+  r.limits.seat(0, ip("192.0.2.1"));
+  CHECK_FALSE(r.limits.flooded(0, 50'000));  // what came before is not known to have come too fast
+  r.clock.pass(Millis{1'000});
+  CHECK_FALSE(r.limits.flooded(0, 52'000));
+  r.clock.pass(Millis{1'000});
+  const auto over = r.limits.flooded(0, 54'001);
+  REQUIRE(over);
+  CHECK(over->limit == Limit::bytes);
+  CHECK_FALSE(Rig({}).limits.watches_bytes());
+}
+
 TEST_CASE("edge limits: sessions of a subject, counted from admit to vacate") {
   Config c;
   c.connections_per_subject = 2;
