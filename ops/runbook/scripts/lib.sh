@@ -16,6 +16,15 @@ need_cluster() {
 # all_ready: each process answers that it is ready; else what is wrong is said.
 all_ready() { local text; text=$(ctl status) || { say "not every process is ready:"; echo "$text" >&2; return 1; }; }
 
+# soon_ready: after a change; edges find a broker that was away within seconds. Says what is wrong after a minute.
+soon_ready() {
+  local deadline=$((SECONDS + 60))
+  until ctl status >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || { all_ready; return; }
+    sleep 0.5
+  done
+}
+
 # one_publish: an update that is acknowledged and read back, through an edge.
 one_publish() {
   local id

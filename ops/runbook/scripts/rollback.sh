@@ -41,6 +41,6 @@ case "$what" in
     ;;
   *) die 2 "say binary, configuration, both or data" ;;
 esac
-all_ready || die 1 "not ready after the rollback"
+soon_ready || die 1 "not ready after the rollback"
 one_publish || die 1 "a publish does not come through after the rollback"
 say "done: $what"

@@ -53,6 +53,6 @@ fi
 printf '%s\t%s\n' "$before_programs" "$kept" >"$folder/before-upgrade.new"
 ctl restart --rolling --wait "${args[@]}" >&2 || die 1 "the rolling restart did not end well; see: tocsinctl drain report"
 mv "$folder/before-upgrade.new" "$folder/before-upgrade"
-all_ready || die 1 "the new release is not ready; rollback.sh --cluster $cluster binary takes it back"
+soon_ready || die 1 "the new release is not ready; rollback.sh --cluster $cluster binary takes it back"
 one_publish || die 1 "a publish does not come through; rollback.sh --cluster $cluster binary takes it back"
 say "done; before it ran from $before_programs${kept:+ with $kept}"
