@@ -15,9 +15,11 @@ namespace tocsin::config {
 namespace {
 
 constexpr std::string_view kEnvPrefix = "TOCSIN_";
-// Used by our own tools, or read elsewhere (TOCSIN_CONFIG: read_command_line).
+// Used by our own tools, or read elsewhere (TOCSIN_CONFIG: read_command_line; the rest by tocsinctl, which
+// health checks and hooks run beside a program, in its environment).
 constexpr auto kOtherEnvironment = std::to_array<std::string_view>(
-    {"TOCSIN_CONFIG", "TOCSIN_BIN", "TOCSIN_DIR", "TOCSIN_CLUSTER", "TOCSIN_EDGE_HTTP"});
+    {"TOCSIN_CONFIG", "TOCSIN_BIN", "TOCSIN_DIR", "TOCSIN_CLUSTER", "TOCSIN_EDGE_HTTP", "TOCSIN_HEALTH_URL",
+     "TOCSIN_TOKEN", "TOCSIN_BACKUP_FOLDER"});
 
 /// Kubernetes puts TOCSIN_..._SERVICE_HOST, ..._PORT_80_TCP and the like into every pod beside a service
 /// "tocsin".

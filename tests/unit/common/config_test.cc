@@ -140,6 +140,11 @@ TEST_SUITE("common.config") {
     CHECK(failure({{}, {{"PATH", "/bin"}, {"TOCSIN_CONFIG", "f"}}, {}, {}}).empty());
   }
 
+  TEST_CASE("what a health check or hook reads in a program's environment is not the program's") {
+    for (const char* name : {"TOCSIN_HEALTH_URL", "TOCSIN_EDGE_HTTP", "TOCSIN_TOKEN", "TOCSIN_BACKUP_FOLDER"})
+      CHECK(failure({{}, {{name, "x"}}, {}, {}}).empty());
+  }
+
   TEST_CASE("service links that Kubernetes puts into a pod are no settings") {
     CHECK(failure({{},
                    {{"TOCSIN_SERVICE_HOST", "10.0.0.1"},
