@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "common/config/option.h"
-#include "common/log/level.h"
+#include "common/log/settings.h"
+#include "common/trace/settings.h"
 
 namespace tocsin::broker {
 
@@ -62,8 +63,8 @@ struct Config {
   bool admin_loopback = false;
   std::string curve_key_file;
   std::string curve_allow_dir;
-  log::Level log_level = log::Level::info;
-  std::string log_file;
+  log::Settings log;
+  trace::Settings trace;
 };
 
 inline constexpr std::int64_t kNoLimit = 1LL << 52;
@@ -77,7 +78,7 @@ struct tocsin::config::EnumNames<tocsin::broker::DefaultDurability> {
 
 namespace tocsin::broker {
 
-inline constexpr auto kOptions = std::to_array({
+inline constexpr auto kOwnOptions = std::to_array({
     config::option<&Config::listen>("broker.listen",
                                     "ZeroMQ endpoint for edges and publishers; port 0 takes a free one."),
     config::option<&Config::data_dir>("broker.data_dir", "Folder of the log and the current state."),
@@ -191,9 +192,8 @@ inline constexpr auto kOptions = std::to_array({
         "admin.loopback",
         "Whoever connects from this host, and not through a proxy or browser, is an operator of /admin/ without a token.",
         {}, config::Apply::live),
-    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
-                                       config::Apply::live),
-    config::option<&Config::log_file>("log.file", "File the lines are appended to; empty: stderr."),
 });
+inline constexpr auto kOptions =
+    config::joined(kOwnOptions, config::joined(log::rows<&Config::log>(), trace::rows<&Config::trace>()));
 
 }  // namespace tocsin::broker

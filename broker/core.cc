@@ -82,7 +82,9 @@ struct Core::Parts {
   void on(Peer& peer, const link::Hello& m) { hello(std::string(peer.name), std::string(peer.holder), m); }
   void on(Peer& peer, const link::EdgeHeartbeat& m) { peers.received(peer, m), answers.release(); }
   void on(Peer& peer, const link::Interest& m);
-  void on(Peer& peer, link::Publish& m) { sequencer.publish(peer.name, std::move(m)); }
+  void on(Peer& peer, link::Publish& m) {
+    sequencer.publish(peer.name, std::move(m), peer.is_edge() ? Origin::edge : Origin::publisher);
+  }
   void on(Peer& peer, const link::Read& m) { reply(peer, queries.read(m)); }
   void on(Peer& peer, const link::SnapshotNext& m);
   void on(Peer& peer, const link::ListIncidents& m) { reply(peer, queries.list(m)); }
@@ -269,6 +271,7 @@ void Core::tick() {
   p.revocations.remind();
 }
 
+void Core::trace(trace::Tracer& tracer) noexcept { parts_->sequencer.trace(tracer); }
 void Core::stop() { parts_->sequencer.stop(); }
 bool Core::idle() const { return parts_->sequencer.idle() && parts_->answers.empty(); }
 std::string Core::not_ready_reason() const { return parts_->sequencer.not_ready_reason(); }

@@ -20,6 +20,7 @@
 #include "broker/metrics.h"
 #include "common/clock.h"
 #include "common/result.h"
+#include "common/trace/tracer.h"
 
 namespace tocsin::broker {
 
@@ -43,6 +44,9 @@ class Core {
   void on_bytes(std::string_view peer, std::string_view bytes, std::string_view holder = {});
   /// Every 100 ms: heartbeats, silent peers, limits, expiries.
   void tick();
+
+  /// From now on commits of sampled updates are traced.
+  void trace(trace::Tracer& tracer) noexcept;
 
   /// Takes no new updates from now on; those under way are committed and answered.
   void stop();

@@ -16,13 +16,14 @@ int main(int argc, char** argv) {
   const broker::Config& config = start.loaded->value;
   const auto fail = [](const Error& error, int code) {
     log::error("the broker cannot start", {{"code", describe(error.code).name}, {"detail", error.detail}});
+    log::flush();  // the reason is the last line
     std::cerr << "tocsin-broker: "
               << (error.detail.empty() ? std::string(describe(error.code).text) : error.detail) << "\n";
     return code;
   };
-  if (auto ok = log::configure({.component = "broker", .level = config.log_level, .file = config.log_file});
-      !ok)
-    return fail(ok.error(), kExitCannotStart);
+  log::Settings logs = config.log;
+  logs.component = "broker";
+  if (auto ok = log::configure(logs); !ok) return fail(ok.error(), kExitUsage);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);  // until there is somebody to reload
   config::Reload<broker::Config> reload(broker::kOptions, start.sources, start.loaded->value);

@@ -25,6 +25,17 @@ struct Metrics {
                                     "tocsin_broker_commit_seconds",
                                     "Time from handing a group to the store to its answer.",
                                     {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2}};
+  metrics::Histogram publish_commit_seconds{
+      registry,
+      "tocsin_broker_publish_commit_seconds",
+      "Time from an update's arrival at the broker to its commit.",
+      {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5}};
+  metrics::Gauge waiting_updates{registry, "tocsin_broker_waiting_updates",
+                                 "Updates that gather for a commit or wait for the store."};
+  metrics::Gauge waiting_bytes{registry, "tocsin_broker_waiting_bytes", "The same in bytes."};
+  metrics::Gauge sent_unreceived{
+      registry, "tocsin_broker_unreceived_bytes",
+      "Bytes of Updates messages that the edge furthest behind has yet to receive."};
   metrics::Gauge channels{registry, "tocsin_broker_channels", "Channels that exist."};
   metrics::Gauge peers{registry, "tocsin_broker_peers", "Edges and publishers connected."};
   metrics::Gauge edges{registry, "tocsin_broker_edges", "Edges connected."};

@@ -18,12 +18,15 @@
 #include "common/json/json.h"
 #include "common/log/audit.h"
 #include "common/log/log.h"
+#include "common/log/metrics.h"
 #include "common/log/reloaded.h"
 #include "common/loop/handles.h"
+#include "common/metrics/process.h"
 #include "common/mq/allow_list.h"
 #include "common/mq/router.h"
 #include "common/random.h"
 #include "common/service_manager.h"
+#include "common/trace/exporter.h"
 
 namespace tocsin::broker {
 namespace {
@@ -80,7 +83,10 @@ struct Node::Parts {
   loop::Loop loop;
   DataFolder folder;
   metrics::Registry registry;
+  metrics::ProcessMetrics process{registry};
+  log::LogMetrics logs{registry};
   Metrics metrics{registry};
+  trace::Metrics trace_metrics{registry};
   std::unique_ptr<SqliteLogStore> disk;
   MemoryLogStore memory;
   std::optional<SplitLogStore> store;
@@ -98,6 +104,7 @@ struct Node::Parts {
   std::unique_ptr<http::Server> server;
   std::optional<backup::Schedule> backups;
   auth::AdminDoor admin_door;
+  std::unique_ptr<trace::Exporter> exporter;  ///< null: no traces
   loop::Timer ticker{loop};
   loop::Timer stopper{loop};
   std::optional<loop::Signals> signals;
@@ -108,6 +115,7 @@ struct Node::Parts {
     // http turns the loop to close its connections: no message, timer or commit may reach the core any more.
     router.reset();
     server.reset();
+    exporter.reset();
     ticker.stop();
     stopper.stop();
     if (disk) disk->on_wake({});
@@ -120,6 +128,7 @@ struct Node::Parts {
   Status open_log();
   Status listen();
   Status serve_http();
+  Status attach_traces();
   Status write_ready_file() const;
   void answer(const http::Request& request, const http::Responder& respond);
   void schedule_backups();
@@ -253,7 +262,8 @@ void Node::Parts::look_at_keys() {
 Status Node::Parts::join_reload() {
   if (auto ready = admin_door.prepare(admin_settings(config)); !ready) return ready;
   admin_door.take();
-  reload.join({{}, [this] { log::set_level(config.log_level); }});
+  reload.join({[](const Config& next) { return log::check(next.log); },
+               [this] { (void)log::configure(log::named(config.log, "broker")); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
   reload.join({[this](const Config& next) { return check_keys(next); }, [this] { apply_keys(); }});
@@ -261,6 +271,7 @@ Status Node::Parts::join_reload() {
 }
 
 Result<std::string> Node::Parts::reload_now(std::string_view why) {
+  log::reopen();  // also when the settings are refused: somebody may have renamed the files
   const auto done = reload();
   log::reloaded(why, done);
   if (!done) return done.error();
@@ -276,6 +287,15 @@ Status Node::Parts::serve_http() {
       [this](const http::Request& request, const http::Responder& respond) { answer(request, respond); });
   if (!listening) return listening.error();
   server = *std::move(listening);
+  return Done{};
+}
+
+Status Node::Parts::attach_traces() {
+  if (config.trace.endpoint.empty()) return Done{};
+  auto started = trace::Exporter::start(loop, config.trace, "broker", trace_metrics);
+  if (!started) return started.error();
+  exporter = *std::move(started);
+  core->trace(exporter->tracer());
   return Done{};
 }
 
@@ -328,6 +348,7 @@ Result<std::unique_ptr<Node>> Node::start(config::Reload<Config>& reload) {
   Parts& p = *parts;
   if (auto ok = p.join_reload(); !ok) return ok.error();
   if (auto ok = p.open_log(); !ok) return ok.error();
+  if (auto ok = p.attach_traces(); !ok) return ok.error();
   if (auto ok = p.listen(); !ok) return ok.error();
   if (auto ok = p.serve_http(); !ok) return ok.error();
   p.ticker.start(kTick, kTick, [&p] {

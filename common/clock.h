@@ -19,6 +19,9 @@ class Clock {
 
   [[nodiscard]] virtual Instant steady() const = 0;
   [[nodiscard]] virtual std::int64_t wall_ms() const = 0;  ///< milliseconds since 1970
+  /// The same in microseconds, for what is only measured; a clock that knows no better counts milliseconds.
+  [[nodiscard]] virtual std::int64_t steady_us() const { return steady().time_since_epoch().count() * 1'000; }
+  [[nodiscard]] virtual std::int64_t wall_us() const { return wall_ms() * 1'000; }
 
  protected:
   Clock() = default;
@@ -33,6 +36,18 @@ class SystemClock final : public Clock {
   }
   [[nodiscard]] std::int64_t wall_ms() const override {
     return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
+  [[nodiscard]] std::int64_t steady_us() const override {
+    return micros(std::chrono::steady_clock::now().time_since_epoch());
+  }
+  [[nodiscard]] std::int64_t wall_us() const override {
+    return micros(std::chrono::system_clock::now().time_since_epoch());
+  }
+
+ private:
+  template <typename D>
+  static std::int64_t micros(D since) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
   }
 };
 

@@ -73,6 +73,8 @@ class BrokerPort {
   [[nodiscard]] virtual bool ready() const { return true; }
   /// All edges the broker knows, this one too, as of its last heartbeat; empty until it was reached once.
   [[nodiscard]] virtual const std::vector<link::EdgeInfo>& edges() const = 0;
+  /// What all edges did, by the broker's last heartbeat; nothing before the first.
+  [[nodiscard]] virtual link::Traffic traffic() const { return {}; }
 
   /// Key that signs tickets, shared by the cluster; empty until the broker was reached once.
   [[nodiscard]] virtual const std::string& ticket_key() const = 0;

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "common/config/option.h"
-#include "common/log/level.h"
+#include "common/log/settings.h"
+#include "common/trace/settings.h"
 #include "edge/config_names.h"
 
 namespace tocsin::edge {
-
 struct Config {
   std::string id = "edge-0";
   std::string endpoint;
@@ -125,13 +125,14 @@ struct Config {
   std::int64_t drain_start_per_s = 200;
   std::int64_t drain_step_per_s = 20;
 
+  ExpositionSettings exposition;
   std::string ready_file;
   std::chrono::milliseconds stop_timeout{2'000};
-  log::Level log_level = log::Level::info;
-  std::string log_file;
+  log::Settings log;
+  trace::Settings trace;
 };
 
-inline constexpr auto kOptions = std::to_array({
+inline constexpr auto kOwnOptions = std::to_array({
     config::option<&Config::id>(
         "edge.id",
         "Name of this edge in the cluster; unique and stable over restarts; empty: this host's name."),
@@ -491,8 +492,9 @@ inline constexpr auto kOptions = std::to_array({
     config::option<&Config::stop_timeout>("run.stop_timeout_ms",
                                           "Longest time between SIGTERM and exit while clients are told.",
                                           {.min = 0, .max = 600'000}, config::Apply::live),
-    config::option<&Config::log_level>("log.level", "How much is logged.", {}, config::Apply::live),
-    config::option<&Config::log_file>("log.file", "Where the JSON log lines go; empty: standard error."),
 });
+inline constexpr auto kOptions = config::joined(
+    kOwnOptions, config::joined(exposition_rows<&Config::exposition>(),
+                                config::joined(log::rows<&Config::log>(), trace::rows<&Config::trace>())));
 
 }  // namespace tocsin::edge

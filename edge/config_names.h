@@ -1,10 +1,11 @@
 #pragma once
-// The settings of an edge that are one of a few words. Values; any thread.
+// The settings of an edge that are one of a few words, and those of /metrics. Values; any thread.
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
-#include "common/config/codec.h"
+#include "common/config/option.h"
 
 namespace tocsin::edge {
 
@@ -32,3 +33,25 @@ template <>
 struct tocsin::config::EnumNames<tocsin::edge::ProxyProtocol> {
   static constexpr auto kNames = std::to_array<std::string_view>({"off", "required"});
 };
+
+namespace tocsin::edge {
+
+/// Whose names /metrics uses: edge/monitoring/profiles.h.
+struct ExpositionSettings {
+  std::string profile = "tocsin";
+  std::string server_label = "mahavishnu";
+};
+template <auto Part>
+constexpr auto exposition_rows() {
+  using S = ExpositionSettings;
+  return std::to_array(
+      {config::option_in<Part, &S::profile>(
+           "metrics.profile",
+           "Names that /metrics answers with when ?profile= says no others: tocsin, lim, mahavishnu, realtime, "
+           "vedfolnir, realtime-json, vedfolnir-json; several with commas.",
+           {.min = 1}),
+       config::option_in<Part, &S::server_label>(
+           "metrics.server_label", "The label \"server\" of the profile mahavishnu.", {.min = 1})});
+}
+
+}  // namespace tocsin::edge

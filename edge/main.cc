@@ -14,6 +14,7 @@
 namespace {
 
 int fail(int code, const std::string& sentence) {
+  tocsin::log::flush();  // the reason is the last line
   std::fprintf(stderr, "tocsin-edge: %s\n", sentence.c_str());
   return code;
 }
@@ -49,10 +50,9 @@ int main(int argc, char** argv) {
   };
   name_it(config);
   if (config.id.empty()) return fail(kExitUsage, "edge.id is empty and this host has no name; set edge.id");
-  if (auto logging =
-          log::configure({.component = config.id, .level = config.log_level, .file = config.log_file});
-      !logging)
-    return fail(kExitCannotStart, logging.error().detail);
+  log::Settings logs = config.log;
+  logs.component = config.id;
+  if (auto logging = log::configure(logs); !logging) return fail(kExitUsage, logging.error().detail);
   (void)std::signal(SIGPIPE, SIG_IGN);
   (void)std::signal(SIGHUP, SIG_IGN);  // until there is somebody to reload
   config::Reload<edge::Config> reload(edge::kOptions, start.sources, config, name_it);

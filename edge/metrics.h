@@ -23,6 +23,21 @@ struct Metrics {
       "reason",
       {"normal", "going_away", "policy", "too_big", "restart", "try_later", "bad_request", "unauthenticated",
        "forbidden", "connect_timeout", "replaced", "too_many", "slow_consumer", "keepalive_timeout"}};
+  metrics::Counter left{registry, "tocsin_edge_left_total",
+                        "Clients that went by themselves, or whose connection broke."};
+  metrics::Histogram connection_seconds{registry,
+                                        "tocsin_edge_connection_seconds",
+                                        "How long clients that went had been connected.",
+                                        {1, 5, 15, 60, 300, 900, 3'600, 14'400, 86'400}};
+  metrics::Counter received{registry, "tocsin_edge_messages_received_total", "Frames of clients."};
+  metrics::Counter private_frames{registry, "tocsin_edge_private_frames_total",
+                                  "Frames for one client alone: replies, replays, snapshots, pings."};
+  metrics::Sampled sent{registry, metrics::Kind::counter, "tocsin_edge_messages_sent_total",
+                        "Frames handed to clients, delivered and private ones.",
+                        [this] { return static_cast<double>(sent_frames()); }};
+  [[nodiscard]] std::int64_t sent_frames() const noexcept {
+    return delivered.value() + private_frames.value();
+  }
   metrics::Counter bad_frames{registry, "tocsin_edge_bad_frames_total",
                               "Client frames answered with an error."};
   metrics::CounterFamily outcomes{registry,
@@ -86,6 +101,13 @@ struct Metrics {
   metrics::Gauge blocked{registry, "tocsin_edge_blocked_clients", "Clients whose socket takes no more."};
   metrics::Gauge behind_bytes{registry, "tocsin_edge_behind_bytes",
                               "How far the slowest subscription is behind its view's newest frame."};
+  metrics::Gauge queue_updates{registry, "tocsin_edge_queue_updates",
+                               "Frames that wait for the slowest subscription."};
+  metrics::Histogram arrival_socket_seconds{
+      registry,
+      "tocsin_edge_arrival_socket_seconds",
+      "Time from an update's arrival at the edge to the end of the pass that wrote it to sockets.",
+      {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}};
   metrics::Gauge private_bytes{registry, "tocsin_edge_private_bytes",
                                "Unsent private frames of all clients: replies, replays, snapshots."};
   metrics::Gauge joining{registry, "tocsin_edge_joining_subscriptions",
@@ -111,6 +133,11 @@ struct Metrics {
                                      "Link messages that could not be understood."};
   metrics::Counter link_updates{registry, "tocsin_edge_link_updates_total",
                                 "Updates handed on to the hub, in order and once."};
+  metrics::Histogram commit_arrival_seconds{
+      registry,
+      "tocsin_edge_commit_arrival_seconds",
+      "Time from an update's commit to its arrival at the edge, by the two hosts' clocks.",
+      {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}};
   metrics::Counter link_duplicates{registry, "tocsin_edge_link_duplicates_total",
                                    "Updates that came again and were dropped."};
   metrics::Counter link_repairs{registry, "tocsin_edge_link_repairs_total",

@@ -36,6 +36,7 @@
 #include "edge/net/server.h"
 #include "edge/net/tls.h"
 #include "edge/session/gateway.h"
+#include "edge/watch.h"
 
 namespace tocsin::edge {
 namespace {
@@ -116,6 +117,7 @@ struct Node::State {
   metrics::Registry registry;
   metrics::ProcessMetrics process{registry};
   Metrics metrics{registry};
+  Watch watch{config, clock, metrics};
 
   auth::AdminDoor admin_door;
   Gate gate{config, clock, metrics};
@@ -167,7 +169,8 @@ Node::State::State(config::Reload<Config>& reload_in)
            .figures =
                [this] {
                  return HttpApi::Sources::Figures{version(), uptime(), load.load(), metrics.tls_days_left()};
-               }}),
+               },
+           .expose = [this](std::string_view profiles) { return watch.exposition(profiles, load); }}),
       load({config.handshakes_per_s, config.clients_max}),
       turn_end(loop, [this] { turn(); }),
       signals(loop, {SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); }) {
@@ -274,6 +277,7 @@ void Node::State::report_self() {
   report.take_per_s = report.state == name_of(EdgeState::ready) ? load.take_per_s() : 0;
   report.load = load.load();
   report.weight = static_cast<std::uint32_t>(config.weight);
+  report.traffic = watch.traffic(gateway.lifetimes());
   link.report(report);
 }
 
@@ -321,7 +325,8 @@ Status Node::State::attach_admin() {
 
 /// Parts that hold more of the settings than a reference to them.
 void Node::State::join_reload() {
-  reload.join({{}, [this] { log::set_level(config.log_level); }});
+  reload.join({[](const Config& next) { return log::check(next.log); },
+               [this] { (void)log::configure(log::named(config.log, config.id)); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
   reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
@@ -342,6 +347,7 @@ Status Node::State::check_keys(const Config& next) {
 }
 
 Result<std::string> Node::State::reload_now(std::string_view why) {
+  log::reopen();  // also when the settings are refused: somebody may have renamed the files
   const auto done = reload();
   log::reloaded(why, done);
   if (!done) return done.error();
@@ -429,6 +435,7 @@ Status Node::start() {
   auto keys = State::read_keys(s.config);
   if (!keys) return keys.error();
   s.next_keys = *std::move(keys);
+  if (auto watched = s.watch.start(s.loop, s.gateway, s.link); !watched) return watched;
   if (auto connected = s.connect(); !connected) return connected;
   if (auto paths = Health::check(s.config); !paths) return paths;
   s.join_reload();
@@ -451,6 +458,7 @@ void Node::run() {
   s.due_timer.stop();
   s.rekey.stop();
   s.server.shut_down();
+  s.watch.stop();
   log::info("stopped");
 }
 

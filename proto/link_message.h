@@ -68,6 +68,20 @@ struct EdgeInfo {
   std::uint32_t weight = 0;      ///< its share among edges, by configuration
 };
 
+/// What an edge did since it started, and lately: told with heartbeats, added up by the broker for who asks
+/// any edge for the cluster's.
+struct Traffic {
+  std::uint64_t opened = 0;          ///< clients that connected
+  std::uint64_t sent = 0;            ///< frames handed to clients
+  std::uint64_t received = 0;        ///< frames of clients
+  std::uint64_t day = 0;             ///< YYYYMMDD of the edge's local time
+  std::uint64_t opened_today = 0;    ///< on that day
+  std::uint64_t minute = 0;          ///< minutes since 1970
+  std::uint64_t sent_in_minute = 0;  ///< in that one
+  std::uint64_t lasted_ms = 0;       ///< of the newest hundred clients that went, added up
+  std::uint64_t lasted_count = 0;    ///< how many those are
+};
+
 // ---- up: edge or publisher -> broker
 struct Hello {
   std::uint32_t version = kVersion;
@@ -86,6 +100,7 @@ struct EdgeHeartbeat {
   std::uint32_t take_per_s = 0;
   std::uint32_t load = 0;
   std::uint32_t weight = 0;
+  Traffic traffic{};
 };
 struct Interest {
   std::string channel;
@@ -215,6 +230,7 @@ struct BrokerHeartbeat {
   std::uint64_t canary = 0;
   std::string not_ready;          ///< empty, or why the broker cannot take updates
   std::vector<EdgeInfo> edges{};  ///< all that are known, by id; only edges are told
+  Traffic traffic{};              ///< of all edges together; only edges are told
 };
 /// To edges: those after `after`, up to `last`, that have not ended.
 struct Revocations {
@@ -233,7 +249,8 @@ struct InterestAck {
 struct Updates {
   std::string channel;
   Epoch epoch{};
-  std::vector<Record> records;  ///< contiguous, oldest first
+  std::vector<Record> records;     ///< contiguous, oldest first
+  std::uint64_t committed_us = 0;  ///< since 1970, by the broker's clock: measured with, decides nothing
 };
 struct PublishOutcome {
   Position position;
@@ -310,8 +327,7 @@ using Message =
                  GetChannel, SessionPut, SessionClaim, SessionDrop, Welcome, Refused, BrokerHeartbeat,
                  InterestAck, Updates, PublishResult, ReadResult, SnapshotPage, IncidentsPage, ChannelInfo,
                  SessionState, SessionFenced, SessionPuts, StageSessions, StageAnswer, SessionMoved,
-                 TicketKeys, Revoke, RevocationsAsk, Revocations, RevokeAnswer, CountsReport,
-                 CountsTold>;
+                 TicketKeys, Revoke, RevocationsAsk, Revocations, RevokeAnswer, CountsReport, CountsTold>;
 
 [[nodiscard]] std::string encode(const Message& message);
 [[nodiscard]] std::string encode(const Publish& message);

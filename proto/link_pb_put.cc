@@ -93,6 +93,18 @@ void put(pb::EdgeInfo& p, const EdgeInfo& e) {
   p.set_weight(e.weight);
 }
 
+void put(pb::Traffic& p, const Traffic& t) {
+  p.set_opened(t.opened);
+  p.set_sent(t.sent);
+  p.set_received(t.received);
+  p.set_day(t.day);
+  p.set_opened_today(t.opened_today);
+  p.set_minute(t.minute);
+  p.set_sent_in_minute(t.sent_in_minute);
+  p.set_lasted_ms(t.lasted_ms);
+  p.set_lasted_count(t.lasted_count);
+}
+
 }  // namespace
 
 void put(pb::LinkFrame& f, const Hello& m) {
@@ -114,6 +126,7 @@ void put(pb::LinkFrame& f, const EdgeHeartbeat& m) {
   p->set_take_per_s(m.take_per_s);
   p->set_load(m.load);
   p->set_weight(m.weight);
+  put(*p->mutable_traffic(), m.traffic);
 }
 void put(pb::LinkFrame& f, const Interest& m) {
   auto* p = f.mutable_interest();
@@ -198,6 +211,7 @@ void put(pb::LinkFrame& f, const BrokerHeartbeat& m) {
   p->set_canary(m.canary);
   p->set_not_ready(m.not_ready);
   for (const auto& e : m.edges) put(*p->add_edges(), e);
+  if (!m.edges.empty()) put(*p->mutable_traffic(), m.traffic);
 }
 void put(pb::LinkFrame& f, const InterestAck& m) { put(*f.mutable_interest_ack()->mutable_head(), m.head); }
 void put(pb::LinkFrame& f, const ReadResult& m) {

@@ -53,12 +53,18 @@ SessionRecord take(const pb::SessionRecord& p) {
   return r;
 }
 
+Traffic take(const pb::Traffic& p) {
+  return {p.opened(), p.sent(),           p.received(),  p.day(),         p.opened_today(),
+          p.minute(), p.sent_in_minute(), p.lasted_ms(), p.lasted_count()};
+}
+
 BrokerHeartbeat take(const pb::BrokerHeartbeat& p) {
   BrokerHeartbeat m{p.seq(), {}, p.canary(), p.not_ready(), {}};
   for (const auto& h : p.heads()) m.heads.push_back(take(h));
   for (const auto& e : p.edges())
     m.edges.push_back({e.id(), e.endpoint(), e.revision(), e.state(), e.clients(), e.clients_max(),
                        e.take_per_s(), e.load(), e.weight()});
+  m.traffic = take(p.traffic());
   return m;
 }
 
@@ -102,7 +108,7 @@ Result<Message> take_up(pb::LinkFrame& f) {
     case pb::LinkFrame::kEdgeHeartbeat: {
       const auto& p = f.edge_heartbeat();
       return Message{EdgeHeartbeat{p.seq(), p.received_bytes(), p.clients(), p.state(), p.clients_max(),
-                                   p.take_per_s(), p.load(), p.weight()}};
+                                   p.take_per_s(), p.load(), p.weight(), take(p.traffic())}};
     }
     case pb::LinkFrame::kInterest:
       return Message{Interest{f.interest().channel(), f.interest().want()}};

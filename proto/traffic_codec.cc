@@ -79,6 +79,7 @@ void put(Sink& to, const Updates& m) {
   wire::put_bytes(to, 1, m.channel);
   wire::put_fixed(to, 2, raw(m.epoch));
   put_list(to, 3, m.records);
+  wire::put_fixed(to, 4, m.committed_us);
 }
 template <typename Sink>
 void put(Sink& to, const PublishResult& m) {
@@ -185,6 +186,7 @@ Result<Message> take_updates(std::string_view bytes) {
   auto message =
       take_message<Updates, Record>(bytes, 3, &Updates::records, [](const wire::Field& f, Updates& m) {
         if (f.number == 2 && f.type == wire::Type::fixed64) m.epoch = Epoch{f.value};
+        if (f.number == 4 && f.type == wire::Type::fixed64) m.committed_us = f.value;
         return f.number != 1 || f.type != wire::Type::bytes || wire::take_text(f.bytes, m.channel);
       });
   static const auto kNothing = std::make_shared<const std::string>();

@@ -74,6 +74,7 @@ void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
   const auto received = std::min(beat.received_bytes, peer.sent_bytes);
   if (received != std::exchange(peer.received_bytes, received)) peer.moved = clock_.steady();
   peer.beat = beat;
+  if (peer.is_edge()) totals_.told(peer.hello.id, peer.hello.instance, beat.traffic);
   if (peer.lagging &&
       peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
     peer.lagging = false;
@@ -111,8 +112,9 @@ bool Peers::crowded() const {
 void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<Record>& records) {
   const auto interested = interested_.find(channel);
   if (interested == interested_.end()) return;
+  const auto committed_us = static_cast<std::uint64_t>(clock_.wall_us());
   for (std::size_t from = 0; from < records.size();) {
-    link::Updates updates{channel, epoch, {}};
+    link::Updates updates{channel, epoch, {}, committed_us};
     std::size_t bytes = 0;
     for (; from < records.size() && bytes < kMaxMessageBytes; ++from) {
       bytes += records[from].bytes->size();
@@ -146,13 +148,20 @@ void Peers::heartbeat(std::uint64_t canary, const std::string& not_ready,
                       const std::function<const link::Head*(const std::string&)>& head_of) {
   ++heartbeats_;
   const auto known = registry();
+  const auto traffic = totals_.sum();
+  std::uint64_t unreceived = 0;
   for (const auto& [name, peer] : peers_) {
     link::BrokerHeartbeat beat{heartbeats_, {}, canary, not_ready, {}};
-    if (peer->is_edge()) beat.edges = known;
+    if (peer->is_edge()) {
+      beat.edges = known;
+      beat.traffic = traffic;
+      unreceived = std::max(unreceived, peer->sent_bytes - peer->received_bytes);
+    }
     for (const auto& channel : peer->interests)
       if (const link::Head* head = head_of(channel)) beat.heads.push_back(*head);
     send(name, beat);
   }
+  metrics_.sent_unreceived.set(static_cast<std::int64_t>(unreceived));
 }
 
 std::vector<Peer> Peers::drop_silent() {

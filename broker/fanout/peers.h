@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "broker/config.h"
+#include "broker/fanout/traffic_totals.h"
 #include "broker/link/peer_port.h"
 #include "broker/metrics.h"
 #include "common/clock.h"
@@ -75,7 +76,6 @@ class Peers {
 
  private:
   void count();
-
   const Config& config_;
   const Clock& clock_;
   PeerPort& out_;
@@ -84,6 +84,7 @@ class Peers {
   std::unordered_map<std::string, std::vector<Peer*>> interested_;  // by channel, in the order they came
   std::uint64_t heartbeats_ = 0;
   std::size_t interests_ = 0;
+  TrafficTotals totals_;
 };
 
 }  // namespace tocsin::broker

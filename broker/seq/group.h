@@ -19,11 +19,17 @@ struct CommittedRun {
   std::vector<Record> records;
 };
 
+/// Who hands drafts in: an edge for its clients, or a publisher of its own.
+enum class Origin : std::uint8_t { edge, publisher };
+
 struct PublishAnswer {
   std::string peer;
   std::uint64_t ref = 0;
   std::vector<link::PublishOutcome> outcomes;
-  std::size_t counted = 0;  ///< of them, those that count against the peer's window
+  std::size_t counted = 0;      ///< of them, those that count against the peer's window
+  std::int64_t arrived_us = 0;  ///< by the steady clock
+  std::int64_t taken = 0;       ///< of them, those that got a position
+  Origin origin = Origin::edge;
 };
 
 struct Group {

@@ -107,8 +107,8 @@ Status Sequencer::admit(const Draft& draft) const {
   return check_draft(draft);
 }
 
-void Sequencer::publish(std::string_view peer, link::Publish message) {
-  PublishAnswer answer{std::string(peer), message.ref, {}, 0};
+void Sequencer::publish(std::string_view peer, link::Publish message, Origin origin) {
+  PublishAnswer answer{std::string(peer), message.ref, {}, 0, clock_.steady_us(), 0, origin};
   answer.outcomes.reserve(message.drafts.size());
   std::size_t& unanswered = unanswered_[answer.peer];
   for (auto& draft : message.drafts) {
@@ -124,7 +124,8 @@ void Sequencer::publish(std::string_view peer, link::Publish message) {
     }
     ++unanswered;
     ++answer.counted;
-    answer.outcomes.push_back(accept(std::move(draft)));
+    const auto& outcome = answer.outcomes.emplace_back(accept(std::move(draft)));
+    if (outcome.fault.ok() && !outcome.duplicate) ++answer.taken;
   }
   gathering_.answers.push_back(std::move(answer));
   if (gathering_.count >= kGroupCount) close_group();
@@ -251,7 +252,7 @@ void Sequencer::start_commit() {
   closed_count_ -= group.count;
   closed_bytes_ -= group.bytes;
   if (group.batch.empty()) return committed(std::move(group), Done{});
-  started_commit_ = clock_.steady();
+  started_commit_us_ = clock_.steady_us();
   Batch batch = std::move(group.batch);
   group.batch = {};
   group.batch.channels = batch.channels;
@@ -259,7 +260,7 @@ void Sequencer::start_commit() {
   store_.commit(std::move(batch), [this](const Status& status) {
     Group done = *std::exchange(committing_, std::nullopt);
     metrics_.groups.add();
-    metrics_.commit_seconds.observe(std::chrono::duration<double>(clock_.steady() - started_commit_).count());
+    metrics_.commit_seconds.observe(static_cast<double>(clock_.steady_us() - started_commit_us_) / 1e6);
     if (!status) return fail(std::move(done), status.error());
     if (fault_ && !corrupt_) {
       log::info("the store takes updates again");
@@ -276,12 +277,36 @@ void Sequencer::start_commit() {
 
 void Sequencer::committed(Group group, const Status& status) {
   metrics_.channels.set(static_cast<std::int64_t>(channels_.size()));
+  measure(group);
   for (const auto& run : group.runs) {
     metrics_.published.add(static_cast<std::int64_t>(run.records.size()));
     sink_.on_run(run);
   }
   answer(group, nullptr);
   for (const auto& after : group.after) after(status);
+}
+
+/// How long the updates of a committed group took, and the spans of those that are traced.
+void Sequencer::measure(const Group& group) {
+  const std::int64_t now = clock_.steady_us();
+  for (const auto& one : group.answers) {
+    if (one.taken == 0) continue;
+    const std::int64_t took = now - one.arrived_us;
+    metrics_.publish_commit_seconds.observe(static_cast<double>(took) / 1e6, one.taken);
+    if (tracer_ == nullptr) continue;
+    const std::int64_t end = clock_.wall_us();
+    for (const auto& outcome : one.outcomes) {
+      if (!outcome.fault.ok() || outcome.duplicate || !tracer_->sampled(outcome.event_id)) continue;
+      tracer_->add({trace::Stage::commit,
+                    outcome.event_id,
+                    {},
+                    outcome.position.offset,
+                    end - took,
+                    end,
+                    one.origin == Origin::publisher,
+                    {}});
+    }
+  }
 }
 
 void Sequencer::answer(Group& group, const Error* error) {
@@ -346,6 +371,8 @@ void Sequencer::trim_some() {
 }
 
 void Sequencer::tick() {
+  metrics_.waiting_updates.set(static_cast<std::int64_t>(closed_count_ + gathering_.count));
+  metrics_.waiting_bytes.set(static_cast<std::int64_t>(closed_bytes_ + gathering_.bytes));
   if (fault_) {
     // A small write tells whether the store has recovered.
     if (!corrupt_ && !committing_ && clock_.steady() >= next_try_) {

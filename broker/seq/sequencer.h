@@ -24,6 +24,7 @@
 #include "broker/seq/group.h"
 #include "broker/seq/incident_cache.h"
 #include "common/clock.h"
+#include "common/trace/tracer.h"
 
 namespace tocsin::broker {
 
@@ -39,11 +40,13 @@ class Sequencer {
             Sink sink);
 
   [[nodiscard]] Status open();
+  /// From now on commits of sampled updates are traced.
+  void trace(trace::Tracer& tracer) noexcept { tracer_ = &tracer; }
   [[nodiscard]] Channels& channels() noexcept { return channels_; }
 
   /// Takes the drafts of one message; the answer comes through the sink, in the order of the messages that
   /// gathered.
-  void publish(std::string_view peer, link::Publish message);
+  void publish(std::string_view peer, link::Publish message, Origin origin = Origin::edge);
   /// The group that gathers: whoever adds to it calls flush(). `after` runs when it is committed, or has
   /// failed.
   [[nodiscard]] Batch& gathering() noexcept { return gathering_.batch; }
@@ -74,6 +77,7 @@ class Sequencer {
   void start_commit();
   void committed(Group group, const Status& status);
   void fail(Group group, const Error& error);
+  void measure(const Group& group);
   void answer(Group& group, const Error* error);
   void trim_some();
 
@@ -94,7 +98,8 @@ class Sequencer {
   std::optional<Error> fault_;
   bool corrupt_ = false;
   bool stopping_ = false;
-  Instant started_commit_{};
+  trace::Tracer* tracer_ = nullptr;  ///< null: no traces
+  std::int64_t started_commit_us_ = 0;
   Instant next_try_{};
   std::uint64_t next_number_ = 1;
   std::string trimmed_to_;

@@ -11,12 +11,12 @@ namespace tocsin::log {
 
 /// Borrows everything for the call.
 struct Audit {
-  std::string_view action;   ///< authenticate connect subscribe publish refuse ban admin revoke reload ...
-  std::string_view outcome;  ///< "ok", or the error code's name
-  std::string_view who;      ///< subject of the token, role of the operator; empty: nobody's
-  std::string_view from;     ///< address of the client
-  std::string_view what;     ///< channel, path, edge ...
-  std::string_view why;      ///< of a refusal
+  std::string_view action{};   ///< authenticate connect subscribe publish refuse ban admin revoke reload ...
+  std::string_view outcome{};  ///< "ok", or the error code's name
+  std::string_view who{};      ///< subject of the token, role of the operator; empty: nobody's
+  std::string_view from{};     ///< address of the client
+  std::string_view what{};     ///< channel, path, edge ...
+  std::string_view why{};      ///< of a refusal
 };
 
 void audit(const Audit& what);

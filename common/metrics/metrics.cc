@@ -49,20 +49,36 @@ void Family::collect(Samples& out) const {
   }
 }
 
+void SampledFamily::collect(Samples& out) const {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    auto& metric = out.add();
+    metric.label.push_back({std::string{label_}, std::string{values_[i]}});
+    Samples::put(metric, kind_, sample_(i));
+  }
+}
+
 std::int64_t Family::total() const noexcept {
   return std::accumulate(cells_.begin(), cells_.end(), std::int64_t{0},
                          [](std::int64_t sum, const Cell& c) { return sum + c.value(); });
 }
 
-void Histogram::observe(double v) noexcept {
+void Histogram::observe(double v, std::int64_t times) noexcept {
   const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), v) - bounds_.begin();
-  counts_[static_cast<std::size_t>(bucket)].add();
-  sum_.store(sum_.load(std::memory_order_relaxed) + v, std::memory_order_relaxed);
+  counts_[static_cast<std::size_t>(bucket)].add(times);
+  sum_.store(sum_.load(std::memory_order_relaxed) + v * static_cast<double>(times),
+             std::memory_order_relaxed);
 }
 
 std::int64_t Histogram::count() const noexcept {
   return std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0},
                          [](std::int64_t sum, const Cell& c) { return sum + c.value(); });
+}
+
+HistogramState Histogram::state() const {
+  HistogramState out{bounds_, {}, sum_.load(std::memory_order_relaxed)};
+  std::int64_t cumulative = 0;
+  for (const Cell& cell : counts_) out.cumulative.push_back(cumulative += cell.value());
+  return out;
 }
 
 void Histogram::collect(Samples& out) const {

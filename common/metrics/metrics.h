@@ -120,6 +120,11 @@ class Family : public Metric {
   template <typename E>
   requires std::is_enum_v<E>
   [[nodiscard]] Cell& operator[](E e) noexcept { return cells_[static_cast<std::size_t>(e)]; }
+  [[nodiscard]] std::size_t size() const noexcept { return cells_.size(); }
+  [[nodiscard]] const Cell& at(std::size_t i) const noexcept { return cells_[i]; }
+  template <typename E>
+  requires std::is_enum_v<E>
+  [[nodiscard]] const Cell& at(E e) const noexcept { return cells_[static_cast<std::size_t>(e)]; }
   [[nodiscard]] std::int64_t total() const noexcept;
   [[nodiscard]] Description describe() const override { return {kind_, name_, help_, label_, values_}; }
 
@@ -140,14 +145,47 @@ class CounterFamily final : public Family {
       : Family(r, Kind::counter, name, help, label, values) {}
 };
 
+/// Sampled, once for each value of a label.
+class SampledFamily final : public Metric {
+ public:
+  using Sample = std::function<double(std::size_t)>;
+  SampledFamily(Registry& r, Kind kind, std::string_view name, std::string_view help, std::string_view label,
+                std::span<const std::string_view> values, Sample sample)
+      : Metric(r, kind, name, help),
+        label_(label),
+        values_(values.begin(), values.end()),
+        sample_(std::move(sample)) {}
+  SampledFamily(Registry& r, Kind kind, std::string_view name, std::string_view help, std::string_view label,
+                std::initializer_list<std::string_view> values, Sample sample)
+      : SampledFamily(r, kind, name, help, label, std::span{values.begin(), values.size()},
+                      std::move(sample)) {}
+
+  [[nodiscard]] Description describe() const override { return {kind_, name_, help_, label_, values_}; }
+
+ private:
+  void collect(Samples& out) const override;
+  std::string_view label_;
+  std::vector<std::string_view> values_;
+  Sample sample_;
+};
+
+/// What a histogram holds at one moment.
+struct HistogramState {
+  std::vector<double> bounds;
+  std::vector<std::int64_t> cumulative;  ///< by bound, and one more for all
+  double sum = 0;
+};
+
 /// Counts observations up to each bound; bounds ascend. One writer thread.
 class Histogram final : public Metric {
  public:
   Histogram(Registry& r, std::string_view name, std::string_view help, std::initializer_list<double> bounds)
       : Metric(r, Kind::histogram, name, help), bounds_(bounds), counts_(bounds.size() + 1) {}
 
-  void observe(double v) noexcept;
+  /// `times` equal observations cost what one does.
+  void observe(double v, std::int64_t times = 1) noexcept;
   [[nodiscard]] std::int64_t count() const noexcept;
+  [[nodiscard]] HistogramState state() const;
 
  private:
   void collect(Samples& out) const override;

@@ -12,14 +12,6 @@
 namespace tocsin::metrics {
 namespace {
 
-double resident_bytes() {
-  std::ifstream in("/proc/self/statm");
-  std::int64_t all = 0;
-  std::int64_t resident = 0;
-  in >> all >> resident;
-  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE));
-}
-
 double processor_seconds() {
   rusage use{};
   ::getrusage(RUSAGE_SELF, &use);
@@ -42,6 +34,14 @@ double now() {
 }
 
 }  // namespace
+
+double resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::int64_t all = 0;
+  std::int64_t resident = 0;
+  in >> all >> resident;
+  return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE));
+}
 
 ProcessMetrics::ProcessMetrics(Registry& registry)
     : build_(registry, Kind::gauge, "tocsin_build_info", "Always 1; the label is the version.", "version",

@@ -5,6 +5,9 @@
 
 namespace tocsin::metrics {
 
+/// Resident memory of this process.
+[[nodiscard]] double resident_bytes();
+
 class ProcessMetrics {
  public:
   explicit ProcessMetrics(Registry& registry);

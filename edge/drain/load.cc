@@ -24,11 +24,12 @@ bool LoadMeter::sample(const Sample& now) {
   const std::int64_t ms = std::max<std::int64_t>((now.at - last_.at).count(), 1);
   const std::int64_t most = limits_.handshakes_per_s > 0 ? limits_.handshakes_per_s : kUnlimited;
   const std::int64_t handshakes = (now.handshakes - last_.handshakes) * 1'000 / ms;
-  const std::int64_t used = std::max({permille(now.cpu_us - last_.cpu_us, ms * 1'000),
-                                      permille(handshakes, most), permille(now.joining, kJoiningBound)});
+  const std::int64_t cpu = permille(now.cpu_us - last_.cpu_us, ms * 1'000);
+  const std::int64_t used = std::max({cpu, permille(handshakes, most), permille(now.joining, kJoiningBound)});
   const std::int64_t load = std::clamp<std::int64_t>(used, 0, 1'000);
   const std::int64_t places = std::max<std::int64_t>(limits_.clients_max - now.clients, 0);
   load_ = static_cast<std::uint32_t>(load);
+  cpu_permille_ = static_cast<std::uint32_t>(std::max<std::int64_t>(cpu, 0));
   handshakes_per_s_ = static_cast<std::uint32_t>(std::max<std::int64_t>(handshakes, 0));
   take_per_s_ =
       static_cast<std::uint32_t>(load >= kFull ? 0 : std::min(places, most * (1'000 - load) / 1'000));

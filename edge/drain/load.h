@@ -30,6 +30,8 @@ class LoadMeter {
   bool sample(const Sample& now);
 
   [[nodiscard]] std::uint32_t load() const noexcept { return load_; }  ///< permille
+  /// Of one processor, by the loop's thread.
+  [[nodiscard]] std::uint32_t cpu_permille() const noexcept { return cpu_permille_; }
   [[nodiscard]] std::uint32_t take_per_s() const noexcept { return take_per_s_; }
   [[nodiscard]] std::uint32_t handshakes_per_s() const noexcept { return handshakes_per_s_; }
 
@@ -37,6 +39,7 @@ class LoadMeter {
   Limits limits_;
   Sample last_;
   std::uint32_t load_ = 0;
+  std::uint32_t cpu_permille_ = 0;
   std::uint32_t take_per_s_ = 0;
   std::uint32_t handshakes_per_s_ = 0;
 };

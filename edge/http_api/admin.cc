@@ -153,18 +153,22 @@ Result<auth::Administrator> AdminApi::who(const HttpRequest& request, auth::Role
   return auth::Administrator{auth::Role::operate, (*holder)->subject};
 }
 
-HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
-  const auth::Role needed = request.method == "GET" ? auth::Role::viewer : auth::Role::operate;
-  const auto asker = who(request, needed);
-  if (!asker) {
+Result<auth::Administrator> AdminApi::admit(const HttpRequest& request, std::string_view what,
+                                            auth::Role needed) const {
+  auto asker = who(request, needed);
+  if (!asker)
     log::audit({.action = "admin",
                 .outcome = describe(asker.error().code).name,
-                .who = {},
                 .from = request.from.text(),
-                .what = path,
+                .what = what,
                 .why = asker.error().detail});
-    return problem(asker.error());
-  }
+  return asker;
+}
+
+HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) const {
+  const auth::Role needed = request.method == "GET" ? auth::Role::viewer : auth::Role::operate;
+  const auto asker = admit(request, path, needed);
+  if (!asker) return problem(asker.error());
   constexpr std::array<std::string_view, 6> kPosts{"cordon", "uncordon", "abort",
                                                    "drain",  "migrate",  "reload"};
   constexpr std::array<std::string_view, 4> kGets{"plan", "status", "report", "revocations"};
@@ -196,7 +200,7 @@ HttpReply AdminApi::handle(const HttpRequest& request, std::string_view path) co
 }
 
 void AdminApi::revoke(const HttpRequest& request, HttpApi::Reply reply) const {
-  const auto asker = who(request, auth::Role::operate);
+  const auto asker = admit(request, "revoke", auth::Role::operate);
   if (!asker) return reply(problem(asker.error()));
   if (request.method != "POST") {
     HttpReply refused = problem({Errc::method_not_allowed, "the path takes POST"});

@@ -27,6 +27,10 @@ class AdminApi {
   void revoke(const HttpRequest& request, HttpApi::Reply reply) const;
   /// From now on a token that permits to administer everything makes an operator, unless the gate is open.
   void guard(const Gate& gate) noexcept { gate_ = &gate; }
+  /// Who asks for `what`, if his role is enough. Fails with unauthorized or forbidden, and the audit log has
+  /// it.
+  [[nodiscard]] Result<auth::Administrator> admit(const HttpRequest& request, std::string_view what,
+                                                  auth::Role needed) const;
 
  private:
   /// Whom the door lets in, else whom a client's token does.

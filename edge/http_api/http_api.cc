@@ -12,6 +12,8 @@
 #include "edge/http_api/health.h"
 #include "edge/http_api/publishing.h"
 #include "edge/limits/limits.h"
+#include "edge/monitoring/cluster_figures.h"
+#include "edge/monitoring/traffic_meter.h"
 
 namespace tocsin::edge {
 namespace {
@@ -162,7 +164,7 @@ struct HttpApi::State {
     bool reads;  ///< GET and HEAD; otherwise POST
     Handler handler;
   };
-  static const std::array<Route, 7> kRoutes;
+  static const std::array<Route, 12> kRoutes;
 
   const Config& config;
   const Clock& clock;
@@ -177,7 +179,12 @@ struct HttpApi::State {
   void board_part(const HttpRequest&, std::string_view rest, const Query&, const Reply& reply) {
     reply(board_file(rest));
   }
-  void metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply);
+  [[nodiscard]] HttpReply exposition(std::string_view profiles) const;
+  void metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
+  void websocket_metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
+  [[nodiscard]] Status may_monitor(const HttpRequest& request) const;
+  void figures(const HttpRequest& request, std::string_view, const Query&, const Reply& reply);
+  void connections(const HttpRequest& request, std::string_view, const Query&, const Reply& reply);
   void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
   void incidents(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
   void incident(const HttpRequest& request, std::string_view id, const Query& query, const Reply& reply);
@@ -206,8 +213,13 @@ struct HttpApi::State {
                                                        Reply reply) const;
 };
 
-const std::array<HttpApi::State::Route, 7> HttpApi::State::kRoutes{{
+const std::array<HttpApi::State::Route, 12> HttpApi::State::kRoutes{{
     {"/metrics", true, true, &State::metrics},
+    {"/websocket/metrics", true, true, &State::websocket_metrics},
+    {"/api/monitoring/websocket/metrics/", true, true, &State::figures},
+    {"/api/monitoring/websocket/metrics", true, true, &State::figures},
+    {"/api/monitoring/websocket/active-connections/", true, true, &State::connections},
+    {"/api/monitoring/websocket/active-connections", true, true, &State::connections},
     {"/v1/updates", true, false, &State::publish},
     {"/v1/incidents", true, true, &State::incidents},
     {"/v1/incidents/", false, true, &State::incident},
@@ -223,10 +235,47 @@ Result<std::string> HttpApi::State::channel_of(const Query& query) const {
   return channel;
 }
 
-void HttpApi::State::metrics(const HttpRequest&, std::string_view, const Query&, const Reply& reply) {
-  HttpReply out = json_reply(sources.metrics_text());
-  out.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  reply(std::move(out));
+HttpReply HttpApi::State::exposition(std::string_view profiles) const {
+  if (!sources.expose || profiles == "tocsin") {
+    HttpReply out = json_reply(sources.metrics_text());
+    out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return out;
+  }
+  auto exposed = sources.expose(profiles);
+  if (!exposed) return problem(exposed.error());
+  HttpReply out = json_reply(std::move(exposed->text));
+  out.content_type = std::move(exposed->content_type);
+  return out;
+}
+
+void HttpApi::State::metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply) {
+  const std::string* profile = find(query, "profile");
+  reply(exposition(profile != nullptr ? *profile : config.exposition.profile));
+}
+
+void HttpApi::State::websocket_metrics(const HttpRequest&, std::string_view, const Query& query,
+                                       const Reply& reply) {
+  const std::string* format = find(query, "format");
+  reply(exposition(format != nullptr && *format == "json" ? "vedfolnir-json" : "vedfolnir"));
+}
+
+/// What concerns the whole cluster is for operators.
+Status HttpApi::State::may_monitor(const HttpRequest& request) const {
+  if (admin == nullptr) return Error{Errc::forbidden, "this edge has no operators yet"};
+  const auto asker = admin->admit(request, request.path, auth::Role::viewer);
+  return asker ? Status(Done{}) : Status(asker.error());
+}
+
+void HttpApi::State::figures(const HttpRequest& request, std::string_view, const Query&, const Reply& reply) {
+  if (auto ok = may_monitor(request); !ok) return reply(problem(ok.error()));
+  const auto now = clock.wall_ms();
+  reply(json_reply(cluster_figures(broker.edges(), broker.traffic(), now, local_day(now))));
+}
+
+void HttpApi::State::connections(const HttpRequest& request, std::string_view, const Query&,
+                                 const Reply& reply) {
+  if (auto ok = may_monitor(request); !ok) return reply(problem(ok.error()));
+  reply(json_reply(active_connections(broker.edges())));
 }
 
 std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& request, const Query& query,
@@ -319,7 +368,7 @@ void HttpApi::State::incident(const HttpRequest& request, std::string_view id, c
     get.channel = *channel;
   } else if (gate != nullptr) {
     const auto principal = gate->admit(request.token);
-    if (!principal) return reply(problem(principal.error()));
+    if (!principal) return reply(problem(refused(request, "read", principal.error(), request.path)));
     // Who may not read every channel has only this one searched.
     if (!(*principal)->permissions.allow_all(auth::Action::subscribe)) get.channel = kDefaultChannel;
   }

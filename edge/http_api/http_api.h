@@ -17,6 +17,7 @@
 #include "common/net/ip.h"
 #include "edge/broker_port.h"
 #include "edge/config.h"
+#include "edge/monitoring/profiles.h"
 
 namespace tocsin::edge {
 
@@ -82,6 +83,8 @@ class HttpApi {
       double tls_days_left = 0;  ///< NaN without TLS
     };
     std::function<Figures()> figures = {};
+    /// The counts under other names (edge/monitoring/profiles.h). Absent: under our own only.
+    std::function<Result<Exposition>(std::string_view profiles)> expose{};
   };
   /// What /admin/status says of the process.
   struct Facts {

@@ -94,6 +94,7 @@ bool Fanout::send_bytes(Client& client, std::string_view frame) {
     return false;
   }
   tail_of(client).append(frame);
+  metrics_.private_frames.add();
   return true;
 }
 
@@ -106,6 +107,7 @@ bool Fanout::send(Client& client, std::string_view json, Position id) {
 
 void Fanout::send_run(Client& client, std::shared_ptr<const FrameRun> run) {
   if (client.dead || run->bytes.empty()) return;
+  metrics_.private_frames.add(static_cast<std::int64_t>(run->ends.size()));
   tail_of(client).append(std::move(run));
 }
 

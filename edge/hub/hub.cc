@@ -287,6 +287,7 @@ std::vector<link::SessionSub> Hub::describe(const Client& client) {
 
 bool Hub::turn() {
   bool more = fanout_.pass();
+  if (arrived_ > 0) measure_pass();
   for (Sub* sub : fanout_.take_fallen()) joiner_.fell_behind(*sub);
   // What the private frames held up goes on, and out in the same turn.
   const auto drained = fanout_.take_drained();
@@ -297,6 +298,16 @@ bool Hub::turn() {
     for (Sub* sub : fanout_.take_fallen()) joiner_.fell_behind(*sub);
   }
   return more || fanout_.pending();
+}
+
+/// What came since the last pass is with the sockets, or with the backlog of who does not take it.
+void Hub::measure_pass() {
+  metrics_.arrival_socket_seconds.observe(static_cast<double>(clock_.steady_us() - arrived_us_) / 1e6,
+                                          std::exchange(arrived_, 0));
+  for (auto& span : std::exchange(under_way_, {})) {
+    span.end_us = clock_.wall_us();
+    tracer_->add(std::move(span));
+  }
 }
 
 void Hub::tick() {
@@ -323,12 +334,14 @@ void Hub::tick() {
 void Hub::count_members() {
   std::int64_t held = 0, conflated = 0, waiting = 0;
   AudienceLog::Cursor furthest = 0;
+  const Member* slowest = nullptr;
   for (const auto& [name, feed] : feeds_)
     for (const Audience* audience : feed->beacon_order) {
       held += static_cast<std::int64_t>(audience->log.size());
       if (audience->log.size() == 0) continue;  // nobody is behind
       for (const Member& member : audience->members) {
-        furthest = std::max(furthest, audience->log.end() - member.cursor);
+        if (const auto far = audience->log.end() - member.cursor; far > furthest)
+          furthest = far, slowest = &member;
         if ((member.flags & Member::kHeld) != 0)
           ++waiting;
         else if ((member.flags & Member::kGather) != 0 && member.sub->slow)
@@ -343,6 +356,12 @@ void Hub::count_members() {
   metrics_.rate_waiting.set(waiting);
   metrics_.behind_bytes.set(static_cast<std::int64_t>(furthest));
   metrics_.private_bytes.set(private_bytes);
+  std::size_t frames = 0;
+  if (slowest != nullptr) {
+    const AudienceLog& log = slowest->sub->audience->log;
+    frames = log.frames_between(slowest->cursor, log.end());
+  }
+  metrics_.queue_updates.set(static_cast<std::int64_t>(frames));
   metrics_.joining.set(static_cast<std::int64_t>(joiner_.size()));
 }
 

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/trace/tracer.h"
 #include "edge/hub/fanout.h"
 #include "edge/hub/feed.h"
 #include "edge/hub/joiner.h"
@@ -74,6 +75,9 @@ class Hub final : private SubOwner {
   /// Subscriptions to the channel are on their way: it is wanted now, for cache.linger_ms at least.
   void expect(const std::string& channel);
 
+  /// From now on deliveries of sampled updates are traced.
+  void trace(trace::Tracer& tracer) noexcept { tracer_ = &tracer; }
+
   // ---- the link
   void attached(const link::Head& head, std::string_view lost);
   void updates(const std::string& channel, const std::vector<Record>& records);
@@ -95,6 +99,7 @@ class Hub final : private SubOwner {
   void beacon(Feed& feed, double share);
   void settle(Audience& audience, Sub& sub);
   void count_members();
+  void measure_pass();
 
   Feed* find_feed(const std::string& name, std::uint64_t serial) override;
   void fail(Sub& sub, const Error& error) override;
@@ -115,6 +120,10 @@ class Hub final : private SubOwner {
   std::uint32_t numbers_ = 0;
   unsigned ticks_ = 0;
   Instant last_tick_{};
+  trace::Tracer* tracer_ = nullptr;     ///< null: no traces
+  std::vector<trace::Span> under_way_;  ///< of updates since the last pass
+  std::int64_t arrived_ = 0;            ///< updates since the last pass
+  std::int64_t arrived_us_ = 0;         ///< when the first of them came
 };
 
 }  // namespace tocsin::edge

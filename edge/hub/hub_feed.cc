@@ -71,6 +71,8 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
   if (it == feeds_.end() || !it->second->attached) return;
   Feed& feed = *it->second;
   metrics_.updates_in.add(static_cast<std::int64_t>(records.size()));
+  if (arrived_ == 0) arrived_us_ = clock_.steady_us();
+  arrived_ += static_cast<std::int64_t>(records.size());
   for (const auto& record : records) {
     if (record.offset != feed.head + 1) {
       log::error("the link told updates out of order",
@@ -79,6 +81,15 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
     }
     feed.head = record.offset;
     if (auto update = link::decode_update(record)) {
+      if (tracer_ != nullptr && tracer_->sampled(update->event_id))
+        under_way_.push_back({trace::Stage::deliver,
+                              update->event_id,
+                              channel,
+                              record.offset,
+                              clock_.wall_us(),
+                              0,
+                              false,
+                              {}});
       deliver(feed, std::make_shared<FeedUpdate>(*update, feed.proto_audiences > 0
                                                               ? FeedUpdate::Forms::json_and_proto
                                                               : FeedUpdate::Forms::json));

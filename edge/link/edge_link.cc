@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/trace/tracer.h"
 #include "edge/link/feeds.h"
 #include "edge/link/requests.h"
 #include "edge/link/session_puts.h"
@@ -70,13 +71,24 @@ struct EdgeLink::State {
   void go_offline();
   void beat();
   void fill_event_id(Draft& draft) const;
+  Answer<std::vector<link::PublishOutcome>> traced(const std::vector<Draft>& drafts,
+                                                   Answer<std::vector<link::PublishOutcome>> answer);
   [[nodiscard]] bool canary_fresh() const { return canary_seen && clock.steady() - canary_at < kCanaryFresh; }
 
   void on(link::Welcome welcome);
   void on(const link::Refused& refused);
   void on(link::BrokerHeartbeat heartbeat);
   void on(const link::InterestAck& ack) { feeds.on_head(ack.head); }
-  void on(link::Updates updates) { feeds.on_updates(std::move(updates)); }
+  void on(link::Updates updates) {
+    if (updates.committed_us != 0) measure(updates);
+    feeds.on_updates(std::move(updates));
+  }
+  /// Two hosts' clocks: what they say to be before the commit counts as no time at all.
+  void measure(const link::Updates& updates) const {
+    const auto us = clock.wall_us() - static_cast<std::int64_t>(updates.committed_us);
+    metrics.commit_arrival_seconds.observe(static_cast<double>(std::max<std::int64_t>(us, 0)) / 1e6,
+                                           static_cast<std::int64_t>(updates.records.size()));
+  }
   void on(const link::SessionFenced& fenced) {
     if (sink != nullptr) sink->on_session_fenced(fenced.id, fenced.fence);
   }
@@ -110,6 +122,7 @@ struct EdgeLink::State {
   Random random;
   Metrics& metrics;
   FeedSink* sink = nullptr;
+  trace::Tracer* tracer = nullptr;  ///< null: no traces
 
   const std::uint64_t instance;
   std::string revision;
@@ -129,6 +142,7 @@ struct EdgeLink::State {
   std::vector<link::EdgeInfo> edges;
   std::uint64_t revocation_list = 0;  ///< the broker's; what was known of another one stays known
   std::uint64_t revocations = 0;      ///< all of it up to this number were told
+  link::Traffic traffic;
   std::string refusal;
   std::string broker_not_ready;
   bool canary_seen = false;
@@ -245,6 +259,7 @@ void EdgeLink::State::on(link::BrokerHeartbeat beat_in) {
   }
   broker_not_ready = std::move(beat_in.not_ready);
   edges = std::move(beat_in.edges);
+  traffic = beat_in.traffic;
   for (const link::Head& head : beat_in.heads) feeds.on_head(head);
 }
 
@@ -256,6 +271,7 @@ void EdgeLink::attach_sink(FeedSink& sink) {
   state_->sink = &sink;
   state_->feeds.attach_sink(sink);
 }
+void EdgeLink::trace(trace::Tracer& tracer) noexcept { state_->tracer = &tracer; }
 void EdgeLink::describe_self(std::string revision, std::string endpoint) {
   state_->revision = std::move(revision);
   state_->endpoint = std::move(endpoint);
@@ -269,6 +285,7 @@ void EdgeLink::report(const EdgeReport& report) {
   self.take_per_s = report.take_per_s;
   self.load = report.load;
   self.weight = report.weight;
+  self.traffic = report.traffic;
   // Who sends clients here, or no more, is not to wait for the next heartbeat.
   if (news && state_->stage == State::Stage::online) state_->beat();
 }
@@ -320,10 +337,36 @@ const std::string& EdgeLink::cluster() const { return state_->cluster; }
 void EdgeLink::want(const std::string& channel) { state_->feeds.want(channel); }
 void EdgeLink::unwant(const std::string& channel) { state_->feeds.unwant(channel); }
 
+/// The answer, which ends the spans of the updates among the drafts that are traced.
+Answer<std::vector<link::PublishOutcome>> EdgeLink::State::traced(
+    const std::vector<Draft>& drafts, Answer<std::vector<link::PublishOutcome>> answer) {
+  std::vector<std::pair<std::size_t, trace::Span>> spans;
+  for (std::size_t i = 0; i < drafts.size(); ++i)
+    if (tracer->sampled(drafts[i].event_id))
+      spans.emplace_back(
+          i,
+          trace::Span{
+              trace::Stage::publish, drafts[i].event_id, drafts[i].channel, 0, clock.wall_us(), 0, true, {}});
+  if (spans.empty()) return answer;
+  return [this, spans = std::move(spans),
+          answer = std::move(answer)](Result<std::vector<link::PublishOutcome>> outcomes) mutable {
+    for (auto& [index, span] : spans) {
+      span.end_us = clock.wall_us();
+      if (!outcomes)
+        span.error = describe(outcomes.error().code).name;
+      else if (index < outcomes->size())
+        span.error = (*outcomes)[index].fault.code, span.offset = (*outcomes)[index].position.offset;
+      tracer->add(std::move(span));
+    }
+    answer(std::move(outcomes));
+  };
+}
+
 void EdgeLink::publish(std::vector<Draft> drafts, Answer<std::vector<link::PublishOutcome>> answer) {
   State& s = *state_;
   const std::size_t count = drafts.size();
   for (Draft& draft : drafts) s.fill_event_id(draft);
+  if (s.tracer != nullptr) answer = s.traced(drafts, std::move(answer));
   auto handler =
       expect<link::PublishResult>([answer = std::move(answer), count](Result<link::PublishResult> result) {
         if (!result) return answer(result.error());
@@ -407,6 +450,7 @@ bool EdgeLink::report_counts(const link::CountsReport& report) {
   return s.stage == State::Stage::online && s.wire.send(link::encode(report));
 }
 const std::vector<link::EdgeInfo>& EdgeLink::edges() const { return state_->edges; }
+link::Traffic EdgeLink::traffic() const { return state_->traffic; }
 const std::string& EdgeLink::ticket_key() const {
   static const std::string kNone;
   return state_->ticket_keys.empty() ? kNone : state_->ticket_keys.front();

@@ -20,6 +20,10 @@
 #include "edge/config.h"
 #include "edge/link/link_wire.h"
 
+namespace tocsin::trace {
+class Tracer;
+}
+
 namespace tocsin::edge {
 
 struct Metrics;
@@ -32,6 +36,7 @@ struct EdgeReport {
   std::uint32_t take_per_s = 0;
   std::uint32_t load = 0;
   std::uint32_t weight = 100;
+  link::Traffic traffic{};
 };
 
 class EdgeLink final : public BrokerPort {
@@ -45,6 +50,8 @@ class EdgeLink final : public BrokerPort {
   /// Where updates go. Before the first on_bytes(); `sink` outlives the link's last call.
   void attach_sink(FeedSink& sink);
   /// What Hello and heartbeats say of this edge. A changed endpoint is said with the next Hello.
+  /// From now on publishes of sampled updates are traced.
+  void trace(trace::Tracer& tracer) noexcept;
   void describe_self(std::string revision, std::string endpoint);
   void report(const EdgeReport& report);
 
@@ -87,6 +94,7 @@ class EdgeLink final : public BrokerPort {
   void revoke(std::vector<link::Revocation> revocations, Answer<link::RevokeAnswer> answer) override;
   bool report_counts(const link::CountsReport& report) override;
   [[nodiscard]] const std::vector<link::EdgeInfo>& edges() const override;
+  [[nodiscard]] link::Traffic traffic() const override;
   [[nodiscard]] const std::string& ticket_key() const override;
   [[nodiscard]] const std::vector<std::string>& ticket_keys() const override;
 

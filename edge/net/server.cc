@@ -81,7 +81,7 @@ ssize_t send_now(int fd, std::string_view bytes) {
 void log_line(int, const char* line) {
   std::string_view text{line};
   while (text.ends_with('\n')) text.remove_suffix(1);
-  log::debug(text, {{"from", "libwebsockets"}});  // mostly about what clients did wrong
+  log::debug({log::Category::connection, "libwebsockets"}, text);  // mostly about what clients did wrong
 }
 
 }  // namespace

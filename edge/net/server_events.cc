@@ -241,8 +241,8 @@ int Server::State::on_http(Connection& c) {
   const HttpRequest& request = head->request;
   const bool in_plain = c.redirected || (config.https_only && !request.secure);
   if (in_plain && !answered_in_plain(request.path)) return redirect(c, *head);
-  const bool always =
-      http.is_health(request.path) || request.path.starts_with("/admin/") || request.path == "/metrics";
+  const bool always = http.is_health(request.path) || request.path.starts_with("/admin/") ||
+                      request.path == "/metrics" || request.path == "/websocket/metrics";
   const bool events = request.path == kEventsPath && request.method == "GET";
   if (c.retry_after != 0 ? !always : events && elsewhere()) return refuse_new(c);
   if (!always && over_limit(c, events)) return refuse_new(c);

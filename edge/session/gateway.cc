@@ -123,6 +123,7 @@ void Gateway::limit(Limits& limits) {
 }
 
 Drain& Gateway::drain() noexcept { return state_->drain; }
+void Gateway::trace(trace::Tracer& tracer) noexcept { state_->hub.trace(tracer); }
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
@@ -163,7 +164,7 @@ Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
   if (state_->limits != nullptr) state_->limits->seat(client.slot, opening.from);
   client.max_batch = state_->outlet.max_batch(socket);
   ++state_->open;
-  state_->sessions.opened(client);
+  state_->sessions.opened(client, opening.from.text());
   if (principal) state_->sessions.admit(client, std::move(principal));
   if (refusal) state_->sessions.turn_away(client, *std::move(refusal));
   if (events) {
@@ -226,5 +227,6 @@ void Gateway::close_all(CloseReason reason) {
 }
 
 std::size_t Gateway::clients() const noexcept { return state_->open; }
+const Lifetimes& Gateway::lifetimes() const noexcept { return state_->sessions.lifetimes(); }
 
 }  // namespace tocsin::edge

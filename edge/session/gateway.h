@@ -19,11 +19,16 @@
 #include "edge/config.h"
 #include "edge/hub/outlet.h"
 
+namespace tocsin::trace {
+class Tracer;
+}
+
 namespace tocsin::edge {
 
 struct Metrics;
 class Drain;
 class Gate;
+class Lifetimes;
 class Limits;
 
 enum class ClientId : std::uint32_t {};
@@ -54,6 +59,8 @@ class Gateway {
   void limit(Limits& limits);
   /// Moves clients to other edges.
   [[nodiscard]] Drain& drain() noexcept;
+  /// From now on deliveries of sampled updates are traced.
+  void trace(trace::Tracer& tracer) noexcept;
   /// What EdgeLink reports to.
   [[nodiscard]] FeedSink& feed() noexcept;
 
@@ -84,6 +91,8 @@ class Gateway {
   /// The edge stops: every client is told `closing` and closed with `reason`.
   void close_all(CloseReason reason);
   [[nodiscard]] std::size_t clients() const noexcept;
+  /// Of clients that went.
+  [[nodiscard]] const Lifetimes& lifetimes() const noexcept;
 
  private:
   struct State;

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "common/log/audit.h"
+#include "common/log/log.h"
 #include "edge/codec/server_frame.h"
 #include "edge/codec/sse_frame.h"
 #include "edge/session/resume.h"
@@ -41,17 +43,24 @@ SessionId Sessions::new_id() {
   return SessionId(id);
 }
 
-void Sessions::opened(Client& client) {
+void Sessions::opened(Client& client, std::string_view from) {
   if (sessions_.size() <= client.slot) sessions_.resize(client.slot + 1);
   Session session;
   session.id = new_id();
   session.fence = 1;
+  session.from = from;
   session.opened = session.heard = session.pinged = clock_.steady();
   sessions_[client.slot] = std::move(session);
   by_id_.insert(client.slot);
   metrics_.clients.add(1);
   metrics_.opened.add();
   drain_.opened({client.slot, client.serial});
+  if (log::enabled(log::Level::info, log::Category::connection))
+    log::info({log::Category::connection, "connection_established"}, "a client connected",
+              {{"session_id", sessions_[client.slot].id.view()},
+               {"connection_id", client.serial},
+               {"client_ip", from},
+               {"door", name_of(client.encoding.door)}});
 }
 
 void Sessions::opened_events(Client& client, Subscribe request) {
@@ -63,11 +72,22 @@ void Sessions::opened_events(Client& client, Subscribe request) {
 }
 
 Status Sessions::subscribe(Client& client, Subscribe request) {
-  const auto allowed = may(client, auth::Action::subscribe, request.channel);
-  audit(client, "subscribe", allowed, request.channel);
-  if (!allowed) return allowed.error();
-  request.filter.within = rows_of(client);
-  return hub_.subscribe(client, std::move(request));
+  const std::string channel = request.channel;
+  Status done = may(client, auth::Action::subscribe, channel);
+  if (done) {
+    request.filter.within = rows_of(client);
+    done = hub_.subscribe(client, std::move(request));
+  }
+  audit(client, "subscribe", done, channel);
+  if (log::enabled(log::Level::info, log::Category::message))
+    log::info({log::Category::message, "subscribe"}, "a client subscribes",
+              {{"session_id", of(client).id.view()},
+               {"user_id", subject_of(client)},
+               {"connection_id", client.serial},
+               {"client_ip", of(client).from},
+               {"error_code", done ? std::string_view{} : describe(done.error().code).name},
+               {"channel", channel}});
+  return done;
 }
 
 Client* Sessions::find(std::uint32_t slot, std::uint64_t serial) const {
@@ -117,6 +137,7 @@ void Sessions::message(Client& client, std::string_view bytes) {
   Session& session = of(client);
   if (session.phase == Phase::closing || client.encoding.door == Door::sse) return;
   session.heard = clock_.steady();
+  metrics_.received.add();
   if (session.phase == Phase::claiming) {
     if (!session.resume->hold(bytes, static_cast<std::size_t>(config_.frame_max_bytes)))
       close(client, CloseReason::too_many, "too much was sent before the session was resumed");
@@ -248,6 +269,7 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
         reason == CloseReason::too_many)
       limits_->offend(limits_->address_of(client.slot), describe(reason).text);
   }
+  note_close(client, reason, detail);
   const std::int64_t retry = retry_after ? retry_after->count() : describe(reason).retry_after_ms;
   if (client.encoding.door == Door::sse && retry_after) {
     std::string line;
@@ -258,10 +280,40 @@ void Sessions::close(Client& client, CloseReason reason, std::string_view detail
   outlet_.close(client.socket, reason, detail);
 }
 
+/// Ends that the client or its operator should look into are told; the rest is only counted.
+void Sessions::note_close(const Client& client, CloseReason reason, std::string_view detail) const {
+  const auto& from = sessions_[client.slot].from;
+  const std::string_view name = describe(reason).name;
+  if (reason == CloseReason::slow_consumer)
+    return log::info({log::Category::performance, "slow_consumer_closed"}, "a client reads too slowly",
+                     {{"client_ip", std::string_view(from)}, {"error_details", detail}});
+  if (reason == CloseReason::unauthenticated || reason == CloseReason::forbidden ||
+      reason == CloseReason::policy || reason == CloseReason::too_many || reason == CloseReason::too_big ||
+      reason == CloseReason::bad_request)
+    log::audit({.action = "refuse",
+                .outcome = name,
+                .who = subject_of(client),
+                .from = from,
+                .what = "connection",
+                .why = detail});
+}
+
 void Sessions::closed(Client& client) {
   Session& session = of(client);
   if (session.stored && !session.over) broker_.put_session(record_of(client, session), false);
   drain_.gone({client.slot, client.serial}, session.id.text());
+  const Millis lasted = clock_.steady() - session.opened;
+  lifetimes_.add(lasted.count());
+  metrics_.connection_seconds.observe(static_cast<double>(lasted.count()) / 1e3);
+  if (session.phase != Phase::closing) metrics_.left.add();
+  if (log::enabled(log::Level::info, log::Category::connection))
+    log::info({log::Category::connection, "connection_closed"}, "a client went",
+              {{"session_id", session.id.view()},
+               {"user_id", subject_of(client)},
+               {"connection_id", client.serial},
+               {"client_ip", std::string_view(session.from)},
+               {"duration_ms", lasted.count()},
+               {"by", session.phase == Phase::closing ? "edge" : "client"}});
   arrivals_.erase(client.slot);
   by_id_.erase(client.slot);
   forget_access(client);

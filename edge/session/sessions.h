@@ -19,6 +19,7 @@
 #include "edge/drain/drain.h"
 #include "edge/hub/hub.h"
 #include "edge/limits/limits.h"
+#include "edge/monitoring/traffic_meter.h"
 #include "edge/session/phase.h"
 #include "edge/session/session_id.h"
 #include "edge/session/session_index.h"
@@ -42,6 +43,7 @@ struct Session {
   std::uint32_t publishing = 0;
   std::uint32_t bad_frames = 0;   ///< in a row
   std::uint32_t over_frames = 0;  ///< in a row, refused by a limit on what it sends
+  std::string from;               ///< the client's address
   struct Resume;
   std::unique_ptr<Resume> resume;  ///< while claiming
 };
@@ -59,7 +61,8 @@ class Sessions final : public MovePort {
   void guard(Gate& gate) noexcept;
   /// From now on they are counted and metered.
   void limit(Limits& limits) noexcept { limits_ = &limits; }
-  void opened(Client& client);
+  /// `from`: the client's address.
+  void opened(Client& client, std::string_view from = {});
   /// The client has shown a token that is good. After opened(), before opened_events().
   void admit(Client& client, Gate::Holder principal);
   /// The client has shown a token that is not: it is closed on the next turn, whatever it says until then.
@@ -76,6 +79,7 @@ class Sessions final : public MovePort {
   void close(Client& client, CloseReason reason, std::string_view detail,
              std::optional<Millis> retry_after = {});
   void fenced(const std::string& session, std::uint64_t fence);
+  [[nodiscard]] const Lifetimes& lifetimes() const noexcept { return lifetimes_; }
 
   // ---- MovePort
   [[nodiscard]] std::vector<ClientRef> all() const override;
@@ -114,6 +118,7 @@ class Sessions final : public MovePort {
   /// Every subscription comes this way: permitted, and bound to the rows its client may see. Fails with
   /// unauthorized, forbidden, or as Hub::subscribe does.
   Status subscribe(Client& client, Subscribe request);
+  void note_close(const Client& client, CloseReason reason, std::string_view detail) const;
   void welcome(Client& client, bool resumed);
   [[nodiscard]] std::int64_t delay_after_cut(const Client& client) const;
   void begin_claim(Client& client);
@@ -199,6 +204,7 @@ class Sessions final : public MovePort {
     Error error;
   };
   std::vector<Away> turned_away_;
+  Lifetimes lifetimes_;
   unsigned wheel_ = 0;
   std::shared_ptr<Sessions*> self_;  ///< answers that outlive this find it empty
 };

@@ -76,11 +76,11 @@ void Sessions::close_turned_away() {
 
 void Sessions::audit(const Client& client, std::string_view action, const Status& outcome,
                      std::string_view what) const {
-  if (gate_ == nullptr || (outcome && !log::audits_all())) return;
+  if (outcome && !log::audits_all()) return;
   log::audit({.action = action,
               .outcome = outcome ? "ok" : describe(outcome.error().code).name,
               .who = subject_of(client),
-              .from = limits_ != nullptr ? limits_->address_of(client.slot).text() : std::string(),
+              .from = sessions_[client.slot].from,
               .what = what,
               .why = outcome ? std::string_view() : std::string_view(outcome.error().detail)});
 }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/config/option.h"
-#include "common/log/level.h"
+#include "common/log/settings.h"
 
 namespace tocsin::ops {
 
@@ -65,7 +65,7 @@ struct Config {
   std::int64_t alert_maintenance = 240;
   std::string admin_roles_file;
   bool admin_loopback = false;
-  log::Level log_level = log::Level::info;
+  log::Settings log;
 };
 
 }  // namespace tocsin::ops
@@ -82,7 +82,7 @@ struct tocsin::config::EnumNames<tocsin::ops::Announce> {
 
 namespace tocsin::ops {
 
-inline constexpr auto kOptions = std::to_array({
+inline constexpr auto kOwnOptions = std::to_array({
     config::option<&Config::dir>("cluster.dir",
                                  "Folder of the local cluster: data, keys, logs and cluster.json."),
     config::option<&Config::edges>("cluster.edges", "Edges of the local cluster.", {.min = 0, .max = 64}),
@@ -224,8 +224,7 @@ inline constexpr auto kOptions = std::to_array({
         "admin.loopback",
         "Whoever connects from this host, and not through a proxy or browser, is an operator of the admin API without a token.",
         {}, config::Apply::live),
-    config::option<&Config::log_level>("log.level", "Least level of the lines written.", {},
-                                       config::Apply::live),
 });
+inline constexpr auto kOptions = config::joined(kOwnOptions, log::rows<&Config::log>());
 
 }  // namespace tocsin::ops

@@ -9,8 +9,10 @@
 
 #include "common/config/program.h"
 #include "common/log/log.h"
+#include "common/log/metrics.h"
 #include "common/log/reloaded.h"
 #include "common/loop/handles.h"
+#include "common/metrics/process.h"
 #include "common/service_manager.h"
 #include "ops/cluster/file.h"
 #include "ops/supervisor/admin.h"
@@ -129,7 +131,12 @@ class Run {
   }
 
   void join_reload() {
-    reload_.join({{}, [this] { log::set_level(config_.log_level); }});
+    reload_.join({[](const Config& next) { return log::check(next.log); },
+                  [this] {
+                    log::Settings logs = log::named(config_.log, "supervisor");
+                    if (logs.file.empty()) logs.file = folder_.log_file("supervisor");
+                    (void)log::configure(logs);
+                  }});
     reload_.join({[this](const Config& next) { return door_.prepare(admin_settings(next)); },
                   [this] { door_.take(); }});
     reload_.join({{}, [this] {
@@ -138,6 +145,7 @@ class Run {
   }
 
   Result<std::string> reload_now(std::string_view why) {
+    log::reopen();  // also when the settings are refused: somebody may have renamed the files
     const auto done = reload_();
     log::reloaded(why, done);
     if (!done) return done.error();
@@ -173,6 +181,8 @@ class Run {
   SystemClock clock_;
   SystemRandom random_;
   metrics::Registry registry_;
+  metrics::ProcessMetrics process_{registry_};
+  log::LogMetrics logs_{registry_};
   Metrics metrics_;
   http::Context http_;
   auth::AdminDoor door_;
@@ -193,10 +203,10 @@ int run(int argc, char** argv) {
   const auto line = config::read_command_line(argc, argv);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);
-  if (auto ok = log::configure(
-          {.component = "supervisor", .level = config.log_level, .file = folder->log_file("supervisor")});
-      !ok)
-    return complain(ok.error().detail, kExitCannotStart);
+  log::Settings logs = config.log;
+  logs.component = "supervisor";
+  if (logs.file.empty()) logs.file = folder->log_file("supervisor");
+  if (auto ok = log::configure(logs); !ok) return complain(ok.error().detail, kExitUsage);
   const auto lock = FolderLock::take(folder->lock_file("supervisor"), kPredecessor);
   if (!lock)
     return complain(

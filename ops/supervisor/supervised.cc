@@ -29,6 +29,10 @@ std::optional<int> exit_code_of(const loop::ProcessEnd& end) {
   return std::nullopt;
 }
 
+std::string plain(const json::Value& value) {
+  return value.IsString() ? std::string(json::view(value)) : json::text(value);
+}
+
 }  // namespace
 
 std::string_view to_text(SupervisedProcess::State state) noexcept {
@@ -59,13 +63,18 @@ std::string reason_from_log(const std::string& log_file) {
   std::string out;
   for (const auto& member : document->GetObject()) {
     const auto name = json::view(member.name);
-    if (name == "ts" || name == "level" || name == "component") continue;
-    const std::string value =
-        member.value.IsString() ? std::string(json::view(member.value)) : json::text(member.value);
-    if (name == "msg")
-      out = value + out;
+    if (name == "metadata" && member.value.IsObject()) {  // what is told of the circumstances
+      for (const auto& fact : member.value.GetObject())
+        out += "; " + std::string(json::view(fact.name)) + ": " + plain(fact.value);
+      continue;
+    }
+    if (name == "timestamp" || name == "level" || name == "category" || name == "event_type" ||
+        name == "component")
+      continue;
+    if (name == "message")
+      out = plain(member.value) + out;
     else
-      out += "; " + std::string(name) + ": " + value;
+      out += "; " + std::string(name) + ": " + plain(member.value);
   }
   return out;
 }

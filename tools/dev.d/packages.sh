@@ -2,7 +2,7 @@
 build_packages=(
   g++ ccache meson ninja-build pkg-config mold git xz-utils
   libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libzmq3-dev cppzmq-dev protobuf-compiler libprotobuf-dev
-  rapidjson-dev libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
+  rapidjson-dev libyaml-cpp-dev prometheus-cpp-dev libcli11-dev libsqlite3-dev liblzma-dev
   libssl-dev openssl zlib1g-dev libzstd-dev doctest-dev
   python3
 )

@@ -5,8 +5,10 @@
 
 #include "broker/metrics.h"
 #include "common/close.h"
+#include "common/log/metrics.h"
 #include "common/metrics/process.h"
 #include "common/result.h"
+#include "common/trace/metrics.h"
 #include "edge/metrics.h"
 #include "ops/settings/settings.h"
 #include "ops/supervisor/metrics.h"
@@ -52,6 +54,20 @@ Program program(std::string_view name) {
   return {name, registry.descriptions()};
 }
 
+template <typename Own>
+struct WithTraces {
+  explicit WithTraces(metrics::Registry& registry) : own(registry), traces(registry) {}
+  Own own;
+  trace::Metrics traces;
+};
+
+/// What every program tells of itself.
+struct Common {
+  explicit Common(metrics::Registry& registry) : process(registry), logs(registry) {}
+  metrics::ProcessMetrics process;
+  log::LogMetrics logs;
+};
+
 /// Without what `common` lists: what every program tells of itself is said once.
 Program without(Program program, const Program& common) {
   std::erase_if(program.metrics, [&](const auto& m) {
@@ -62,9 +78,9 @@ Program without(Program program, const Program& common) {
 }
 
 std::vector<Program> programs() {
-  const auto common = program<metrics::ProcessMetrics>("every program");
-  return {without(program<broker::Metrics>("tocsin-broker"), common),
-          without(program<edge::Metrics>("tocsin-edge"), common),
+  const auto common = program<Common>("every program");
+  return {without(program<WithTraces<broker::Metrics>>("tocsin-broker"), common),
+          without(program<WithTraces<edge::Metrics>>("tocsin-edge"), common),
           without(program<ops::Metrics>("tocsin-supervisor"), common), common};
 }
 
@@ -101,6 +117,7 @@ std::string metric_names() {
       lines.push_back(std::move(line));
     }
   std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
   std::string out;
   for (const auto& line : lines) out.append(line).append("\n");
   return out;

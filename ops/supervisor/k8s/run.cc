@@ -82,7 +82,8 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
   http::Context remote(loop, {http::Trust::In::authorities, config.kube_ca_file});
   Api api(remote, {config.kube_api, config.kube_token_file});
   auth::AdminDoor door;
-  if (auto ready = door.prepare({names.admin_token_file, config.admin_roles_file, config.admin_loopback}); !ready)
+  if (auto ready = door.prepare({names.admin_token_file, config.admin_roles_file, config.admin_loopback});
+      !ready)
     return complain(ready.error().detail, kExitUsage);
   door.take();
   Admin admin(local, metrics, door);
@@ -97,7 +98,10 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
     code = kExitFailure;
     loop.stop();
   });
-  loop::Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { desk.stop([&loop] { loop.stop(); }); });
+  loop::Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
+    if (number == SIGHUP) return log::reopen();
+    desk.stop([&loop] { loop.stop(); });
+  });
   admin.serve(desk, nullptr);
   desk.start();
   loop.run();
@@ -107,8 +111,9 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
 }  // namespace
 
 int run(const Config& config) {
-  if (auto ok = log::configure({.component = "supervisor", .level = config.log_level, .file = {}}); !ok)
-    return complain(ok.error().detail, kExitCannotStart);
+  log::Settings logs = config.log;
+  logs.component = "supervisor";
+  if (auto ok = log::configure(logs); !ok) return complain(ok.error().detail, kExitUsage);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);
   const auto address = parse_address(config.listen);
