@@ -144,6 +144,27 @@ def test_bad_settings_end_it_with_a_sentence(serving):
     assert "limits.clients_max" in serving.journal("tocsin-edge@8089").lower().replace("_clients", ".clients") or "CLIENTS_MAX" in serving.journal("tocsin-edge@8089")
 
 
+def test_the_supervisor_runs_a_cluster_in_place_of_the_other_units(serving):
+    serving.ctl("start", "tocsin-supervisor")
+    try:
+        assert all(serving.ctl("is-active", unit, check=False).stdout.strip() in ("inactive", "failed") for unit in ("tocsin-broker", *EDGES))
+        assert serving.show("tocsin-supervisor", "StatusText") == "the cluster is up, 2 edges"
+        cluster = ("tocsinctl", "--cluster", "/var/lib/tocsin/cluster/cluster.json")
+        serving.exec(*cluster, "status")
+        serving.exec(*cluster, "publish", "--key", "K", "--set", "title=from a unit")
+        # It alone dies: its processes go on, the next one adopts them.
+        before = serving.exec("pgrep", "-o", "tocsin-broker").stdout
+        old = serving.show("tocsin-supervisor", "MainPID")
+        serving.exec("kill", "-KILL", old)
+        until(lambda: serving.show("tocsin-supervisor", "MainPID") not in ("0", old), "the next supervisor", 20, 0.1)
+        until(lambda: serving.exec(*cluster, "status", check=False).returncode == 0, "it to be ready", 20, 0.2)   # adopted, not started anew
+        assert serving.exec("pgrep", "-o", "tocsin-broker").stdout == before
+    finally:
+        serving.ctl("stop", "tocsin-supervisor")
+    assert serving.exec("pgrep", "tocsin-", check=False).stdout == ""
+    serving.ctl("start", "tocsin-broker", *EDGES, "tocsin-edges.target")
+
+
 def test_an_upgrade_of_the_packages_leaves_everybody_running(serving, tmp_path, load):
     newer = debs(tmp_path, VERSION + "+next")
     fleet = load(["127.0.0.1:8080", "127.0.0.1:8081"], clients=100, prefix=serving.prefix)
