@@ -33,7 +33,7 @@ link::Traffic Watch::traffic(const Lifetimes& lifetimes) {
 Result<Exposition> Watch::exposition(std::string_view profiles, const LoadMeter& load) const {
   ProfileFacts facts;
   facts.server = config_.exposition.server_label;
-  facts.tls = tls::wanted(config_);
+  facts.tls = Tls::wanted(config_);
   facts.wall_ms = clock_.wall_ms();
   facts.uptime_s = static_cast<double>((clock_.steady() - started_).count()) / 1e3;
   facts.cpu_percent = static_cast<double>(load.cpu_permille()) / 10;
