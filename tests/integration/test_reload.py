@@ -15,8 +15,8 @@ from support.wait import run, until
 
 
 def told(process, text):
-    """The log lines with this message."""
-    return [line for line in map(json.loads, process.text().splitlines()) if line["msg"] == text]
+    """What the log lines with this message say."""
+    return [line.get("metadata", {}) for line in map(json.loads, process.text().splitlines()) if line["message"] == text]
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_a_broken_file_changes_nothing_and_says_where(pair, yaml, words):
     for process in (pair.edge, pair.broker):
         reply = reload(process)
         assert reply.status == 400 and all(word in reply.json()["detail"] for word in words), reply
-        errors = told(process, "the settings were not reloaded, nothing has changed")
-        assert errors and errors[0]["detail"] == reply.json()["detail"]
+        errors = until(lambda p=process: told(p, "the settings were not reloaded, nothing has changed"), "the reason in the log")
+        assert errors[0]["detail"] == reply.json()["detail"]
         assert not told(process, "a setting has changed")
     pair.config.unlink()
     assert "cannot read" in reload(pair.edge).json()["detail"]

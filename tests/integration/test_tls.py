@@ -136,7 +136,7 @@ def test_an_ended_certificate_is_served_with_a_warning(tmp_path, authority):
     cert, key = authority.issue("short", days=1)
     with Pair(tmp_path, edge_flags=["--tls-cert-file", cert, "--tls-key-file", key]) as p:
         warned = [json.loads(line) for line in p.edge.text().splitlines() if "certificate ends soon" in line]
-        assert warned and warned[0]["level"] == "warn" and warned[0]["file"] == str(cert)
+        assert warned and warned[0]["level"] == "WARNING" and warned[0]["metadata"]["file"] == str(cert)
 
 
 def test_a_cluster_with_tls_is_run_and_looked_at_by_tocsinctl(tmp_path, authority):
