@@ -49,7 +49,7 @@ def test_everywhere_at_once_and_for_good(guarded, tmp_path):
         assert (await asyncio.to_thread(publish, guarded.edge()["http"], bob, "K")).status == 200
         for c in clients[:2]:
             assert await c.wait_closed(5) == 4401
-            assert [f["reason"] for f in c.frames if f["type"] == "closing"] == ["the token was revoked"]
+            assert [f["reason"].endswith("the token was revoked") for f in c.frames if f["type"] == "closing"] == [True]
             assert not c.streams["a"].updates
         await clients[2].reached("a", 1)
         for edge in guarded.edges:
