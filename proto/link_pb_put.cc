@@ -105,6 +105,12 @@ void put(pb::Traffic& p, const Traffic& t) {
   p.set_lasted_count(t.lasted_count);
 }
 
+/// Counts that say nothing are not sent, as by versions that have none.
+template <typename P>
+void drop_empty_traffic(P& p) {
+  if (p.has_traffic() && p.traffic().ByteSizeLong() == 0) p.clear_traffic();
+}
+
 }  // namespace
 
 void put(pb::LinkFrame& f, const Hello& m) {
@@ -127,6 +133,7 @@ void put(pb::LinkFrame& f, const EdgeHeartbeat& m) {
   p->set_load(m.load);
   p->set_weight(m.weight);
   put(*p->mutable_traffic(), m.traffic);
+  drop_empty_traffic(*p);
 }
 void put(pb::LinkFrame& f, const Interest& m) {
   auto* p = f.mutable_interest();
@@ -212,6 +219,7 @@ void put(pb::LinkFrame& f, const BrokerHeartbeat& m) {
   p->set_not_ready(m.not_ready);
   for (const auto& e : m.edges) put(*p->add_edges(), e);
   if (!m.edges.empty()) put(*p->mutable_traffic(), m.traffic);
+  drop_empty_traffic(*p);
 }
 void put(pb::LinkFrame& f, const InterestAck& m) { put(*f.mutable_interest_ack()->mutable_head(), m.head); }
 void put(pb::LinkFrame& f, const ReadResult& m) {
