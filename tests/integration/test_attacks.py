@@ -19,7 +19,7 @@ from support.wait import run, until
 
 EVIL = itertools.cycle(f"127.0.66.{n}" for n in range(1, 30))   # as many, so that what is tested is the attack and not the limit of attempts
 FLAGS = ["--limits-connections-per-ip", "64", "--limits-attempts-per-ip", "400", "--limits-attempts-window-ms", "10000", "--limits-client-messages-per-s", "100",
-         "--limits-client-bytes-per-s", "200000", "--limits-client-publishes-per-s", "50", "--limits-handshake-ms", "1000",
+         "--limits-client-bytes-per-s", "20000", "--limits-client-publishes-per-s", "50", "--limits-handshake-ms", "1000",
          "--session-connect-timeout-ms", "2000", "--limits-frame-max-bytes", "65536", "--session-keepalive-ms", "3000",
          "--limits-exempt", "127.0.0.1"]
 GROWTH = 24 << 20   # bytes of memory that an attack may cost at most; most cost a tenth of it
