@@ -17,8 +17,8 @@ PROXIES = [pytest.param(kind, id=kind.program, marks=pytest.mark.skipif(found(ki
            for kind in (HAProxy, Nginx)]
 CLIENTS = 200
 # In both files: how long nothing may be heard.
-SILENCE = {HAProxy: {"timeout client 75s": "timeout client 2s", "timeout server 75s": "timeout server 2s", "timeout tunnel 75s": "timeout tunnel 2s"},
-           Nginx: {"proxy_read_timeout 75s": "proxy_read_timeout 2s", "proxy_send_timeout 75s": "proxy_send_timeout 2s"}}
+SILENCE = {HAProxy: {"timeout client 75s": "timeout client 4s", "timeout server 75s": "timeout server 4s", "timeout tunnel 75s": "timeout tunnel 4s"},
+           Nginx: {"proxy_read_timeout 75s": "proxy_read_timeout 4s", "proxy_send_timeout 75s": "proxy_send_timeout 4s"}}
 
 
 @pytest.fixture(params=PROXIES)
@@ -129,7 +129,7 @@ def test_a_silent_stream_outlives_the_proxys_patience(kind, tmp_path, authority)
                 async with Client(b.proxy.ws, "a") as a:
                     await a.connect()   # and no subscription: not even a head is told
                     try:
-                        await asyncio.wait_for(a.closed.wait(), 7)
+                        await asyncio.wait_for(a.closed.wait(), 10)
                         return False
                     except asyncio.TimeoutError:
                         await a.subscribe("s", "t/late")
@@ -137,7 +137,7 @@ def test_a_silent_stream_outlives_the_proxys_patience(kind, tmp_path, authority)
                         await a.reached("s", 1)
                         return True
             return run(body())
-    assert idle(700, tmp_path / "kept")
+    assert idle(1500, tmp_path / "kept")
     assert not idle(60_000, tmp_path / "cut")
 
 
@@ -153,7 +153,7 @@ def test_a_drain_behind_the_proxy_loses_and_cuts_nobody(kind, tmp_path, authorit
         until(lambda: fleet.status()["edges"] == {"edge-1": CLIENTS}, "everybody on the other edge")
         assert who_answers(b.proxy.http) == {"edge-1"}
         post_json(first.http + "/admin/uncordon", {})
-        until(lambda: who_answers(b.proxy.http, 8) == {"edge-0", "edge-1"}, "the proxy to see the edge again")
+        until(lambda: "edge-0" in who_answers(b.proxy.http, 8), "the proxy to see the edge again, which has the fewest connections", 30)
         fleet.stop()
         fleet.must_hold()
         phase = fleet.phase("drain")
