@@ -86,9 +86,8 @@ void AlertWatch::look() {
     if (serves && one.name != "broker") {
       const EdgeWatch::Seen said =
           edges_.of(one.name, std::to_string(process->id() ? process->id()->pid : 0));
-      one.ready =
-          said.ready || !said.heard_at ||
-          (edges_.heard(said) && said.state != "ready" && !said.state.empty() && said.state != "starting");
+      one.ready = said.ready || (edges_.heard(said) && said.state != "ready" && !said.state.empty() &&
+                                 said.state != "starting");
     }
     one.instance = process->id() ? static_cast<std::uint64_t>(process->id()->pid) : 0;
     seen->restarts += process->restarts();
