@@ -11,7 +11,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -108,8 +107,14 @@ class Fanout {
   std::vector<Client*> queued_;
   std::vector<Client*> drained_;
   std::vector<Sub*> fallen_;
-  std::set<std::pair<Instant, Sub*>> held_;  ///< by when they may go on
-  std::vector<Audience*> touched_;           ///< to be trimmed at the end of the pass
+  /// Never by address: whoever may go on at the same moment goes in the order of subscribing, in every run.
+  struct DueSooner {
+    bool operator()(const Sub* a, const Sub* b) const noexcept {
+      return a->due != b->due ? a->due < b->due : a->serial < b->serial;
+    }
+  };
+  std::set<Sub*, DueSooner> held_;  ///< by when they may go on; `due` stands still meanwhile
+  std::vector<Audience*> touched_;  ///< to be trimmed at the end of the pass
   Batch memo_;
   /// The last run made for a rate; dashboards with one view and rate share it.
   struct RatedRun {

@@ -103,18 +103,18 @@ void Fanout::unhold(Sub& sub) {
   Member& member = member_of(sub);
   if ((member.flags & Member::kHeld) == 0) return;
   member.flags &= ~Member::kHeld;
-  held_.erase({sub.due, &sub});
+  held_.erase(&sub);
 }
 
 std::optional<Instant> Fanout::next_due() const {
-  return held_.empty() ? std::nullopt : std::optional(held_.begin()->first);
+  return held_.empty() ? std::nullopt : std::optional((*held_.begin())->due);
 }
 
 void Fanout::release_due() {
   if (held_.empty()) return;
   const auto now = clock_.steady();
-  while (!held_.empty() && held_.begin()->first <= now) {
-    Sub& sub = *held_.begin()->second;
+  while (!held_.empty() && (*held_.begin())->due <= now) {
+    Sub& sub = **held_.begin();
     unhold(sub);
     queue(*sub.client);
   }
@@ -147,7 +147,7 @@ void Fanout::release_rated(Client& client) {
     if ((member.flags & Member::kHeld) != 0 || member.cursor == sub->audience->log.end()) continue;
     if (now < sub->due) {
       member.flags |= Member::kHeld;
-      held_.emplace(sub->due, sub.get());
+      held_.insert(sub.get());
       continue;
     }
     send_run(client, rated_run(*sub, member.cursor));
