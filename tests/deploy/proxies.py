@@ -11,6 +11,18 @@ from support.programs import ROOT
 from support.wait import until
 
 SHIPPED = ROOT / "ops" / "proxies"
+STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"   # Debian's libnginx-mod-stream
+
+# Each is a way to something for operators, plain or in disguise.
+METRICS = [
+    "/metrics", "/metrics?x=1", "//metrics", "/%6detrics", "/%6Detrics/", "/./metrics", "/v1/../metrics", "/metrics/",
+    "/v1/%2e%2e%2fmetrics", "/websocket/metrics", "//websocket/metrics", "/websocket/./metrics?format=json", "/websocket//metrics",
+    "/websocket%2fmetrics", "/%77ebsocket/%6detrics", "/v1/../websocket/metrics"
+]
+ORDERS = [
+    "/admin/status", "//admin/status", "/%61dmin/status", "/v1/%2e%2e/admin/status", "/v1/..//admin/status", "/debug/trace",
+    "/api/monitoring/websocket/metrics/", "/api//monitoring/websocket/metrics", "/api/monitoring/websocket/active-connections"
+]
 
 
 def found(name):
@@ -181,3 +193,36 @@ def shipped(kind, folder, authority, edges, changes=None):
             "    server 10.0.0.10:8080 max_fails=2 fail_timeout=2s;\n    server 10.0.0.11:8080 max_fails=2 fail_timeout=2s;\n":
                 "".join(f"    server 127.0.0.1:{e.port} max_fails=2 fail_timeout=2s;\n" for e in edges)})
     return adapted(text, changes or {})
+
+
+def through(kind, folder, edges):
+    """The proxy with the configuration that passes TLS; it listens on tls_port."""
+    if kind is HAProxy:
+        return HAProxy(folder / "proxy", adapted((SHIPPED / "haproxy/passthrough.cfg").read_text(), {
+            "log /dev/log local0 info": "log stderr format raw local0 notice", "maxconn 100000": "maxconn 4000", "/run/haproxy/admin.sock": "@DIR@/admin.sock",
+            "bind :443": "bind 127.0.0.1:@TLS_PORT@",
+            "    server edge-0 10.0.0.10:8443\n    server edge-1 10.0.0.11:8443\n": "".join(f"    server {e.id} 127.0.0.1:{e.port}\n" for e in edges)}))
+    text = adapted((SHIPPED / "nginx/passthrough.conf").read_text(), {
+        "listen 443;": "listen 127.0.0.1:@TLS_PORT@;",
+        "    server 10.0.0.10:8443 max_fails=2 fail_timeout=2s;\n    server 10.0.0.11:8443 max_fails=2 fail_timeout=2s;\n":
+            "".join(f"    server 127.0.0.1:{e.port} max_fails=2 fail_timeout=2s;\n" for e in edges)})
+    return Nginx(folder / "proxy", "", stream=text, main=f"load_module {STREAM_MODULE};")
+
+
+def composed(folder, edges):
+    """The proxy of ops/compose without its containers: it would ask Docker for its edges' addresses, here it is told them."""
+    text = (ROOT / "ops/compose/haproxy/haproxy.cfg").read_text()
+    start, end = text.index("resolvers docker"), text.index("frontend clients")
+    return HAProxy(folder / "proxy", adapted(text[:start] + text[end:], {
+        "log stdout format raw local0 info": "log stderr format raw local0 notice", "/run/haproxy/admin.sock": "@DIR@/admin.sock",
+        "bind :8080": "bind 127.0.0.1:@PORT@", " resolvers docker init-addr none": "",
+        "    server-template edge 20 edge:8080\n": "".join(f"    server {e.id} 127.0.0.1:{e.port}\n" for e in edges)}))
+
+
+def plain_get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+
+
+def must_be_closed(answer):
+    assert int(answer.split(b" ", 2)[1]) in (400, 403, 404), answer[:300]
+    assert not any(told in answer for told in (b"tocsin_edge_", b"websocket_", b'"revision"', b'"connections"')), answer[:300]

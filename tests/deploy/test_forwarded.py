@@ -2,7 +2,7 @@
 the edge. Limits by address hold the client to account, not the proxy, and nobody else's word is taken."""
 import pytest
 
-from proxies import SHIPPED, HAProxy, Nginx, adapted, found, shipped
+from proxies import HAProxy, Nginx, found, shipped, through
 from support import drain
 from support.client import Client
 from support.http import get
@@ -14,7 +14,6 @@ KNOWN = "proxy-trusted" in run_program("tocsin-edge", "--help").out
 pytestmark = pytest.mark.skipif(not KNOWN, reason="these edges have no proxy.trusted")
 LIMIT = 3
 LIMITED = ("--proxy-trusted", "127.0.0.1/32", "--limits-connections-per-ip", LIMIT)
-STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 
 def kinds(wanted):
@@ -66,20 +65,6 @@ def test_without_the_proxys_word_everybody_is_who_connects(tmp_path):
         async def body():
             assert await admitted(pair.edge.ws, "127.0.0.9", LIMIT + 3, [("X-Forwarded-For", "9.9.9.{}")]) == LIMIT
         run(body())
-
-
-def through(kind, folder, edges):
-    """The configuration that passes TLS."""
-    if kind is HAProxy:
-        return HAProxy(folder / "proxy", adapted((SHIPPED / "haproxy/passthrough.cfg").read_text(), {
-            "log /dev/log local0 info": "log stderr format raw local0 notice", "maxconn 100000": "maxconn 4000", "/run/haproxy/admin.sock": "@DIR@/admin.sock",
-            "bind :443": "bind 127.0.0.1:@TLS_PORT@",
-            "    server edge-0 10.0.0.10:8443\n    server edge-1 10.0.0.11:8443\n": "".join(f"    server {e.id} 127.0.0.1:{e.port}\n" for e in edges)}))
-    text = adapted((SHIPPED / "nginx/passthrough.conf").read_text(), {
-        "listen 443;": "listen 127.0.0.1:@TLS_PORT@;",
-        "    server 10.0.0.10:8443 max_fails=2 fail_timeout=2s;\n    server 10.0.0.11:8443 max_fails=2 fail_timeout=2s;\n":
-            "".join(f"    server 127.0.0.1:{e.port} max_fails=2 fail_timeout=2s;\n" for e in edges)})
-    return Nginx(folder / "proxy", "", stream=text, main=f"load_module {STREAM_MODULE};")
 
 
 @pytest.mark.parametrize("kind", kinds((HAProxy, Nginx)))
