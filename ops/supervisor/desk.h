@@ -3,6 +3,9 @@
 // moves.
 //
 // Thread: the supervisor's loop.
+#include <set>
+#include <string>
+
 #include "common/loop/handles.h"
 #include "ops/supervisor/cluster.h"
 #include "ops/supervisor/site.h"
@@ -36,6 +39,7 @@ class Desk final : public Site {
   [[nodiscard]] Status persist(const Record& record) override;
   void post(const std::string& edge, const std::string& what, const std::string& body,
             std::function<void(Status)> answer) override;
+  [[nodiscard]] std::set<std::string> cordoned() const override { return cluster_.fleet().cordoned; }
   void cordon(const std::string& edge, bool on) override;
   [[nodiscard]] Status start_edge(const std::string& name, const Release& release) override;
   void replace_edge(const std::string& name, const Release& release) override;

@@ -71,6 +71,7 @@ class Desk final : public Site {
   [[nodiscard]] Status persist(const Record& record) override;
   void post(const std::string& edge, const std::string& what, const std::string& body,
             std::function<void(Status)> answer) override;
+  [[nodiscard]] std::set<std::string> cordoned() const override;
   void cordon(const std::string& edge, bool on) override;
   [[nodiscard]] Status start_edge(const std::string& name, const Release& release) override;
   void replace_edge(const std::string& name, const Release& release) override;
@@ -81,7 +82,6 @@ class Desk final : public Site {
   [[nodiscard]] Facts facts() const { return {pods_, set_, watch_}; }
   [[nodiscard]] std::vector<EdgeWatch::Target> targets() const;
   [[nodiscard]] std::optional<EdgeWatch::Target> target(const std::string& edge) const;
-  [[nodiscard]] std::set<std::string> cordoned() const;
   [[nodiscard]] bool in_charge() const { return loaded_ && lease_.mine(clock_.steady()); }
 
   // desk_api.cc: what is asked of the API server

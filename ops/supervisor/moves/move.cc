@@ -97,8 +97,18 @@ bool Move::scales_up() const {
                      [](const Task& task) { return !task.drains(); });
 }
 
+bool Move::held(const std::string& edge) const {
+  return std::find(record_.held.begin(), record_.held.end(), edge) != record_.held.end();
+}
+
+bool Move::settled(const EdgeView& edge) const {
+  return edge.takes_clients() || (held(edge.id) && edge.ready && edge.heard);
+}
+
 bool Move::begin() {
   const Order& order = record_.order;
+  const auto cordoned = port_.cordoned();
+  record_.held.assign(cordoned.begin(), cordoned.end());
   switch (order.kind) {
     case MoveKind::drain:
       port_.cordon(order.edge, true);

@@ -77,6 +77,10 @@ class Move {
   [[nodiscard]] bool may_ask(const std::string& key);
   void post(const std::string& key, const std::string& edge, const std::string& what, const std::string& body,
             std::function<void(const Error&)> refused);
+  /// Somebody cordoned it before this move came: that is not this move's to undo.
+  [[nodiscard]] bool held(const std::string& edge) const;
+  /// It does what it did before this move came.
+  [[nodiscard]] bool settled(const EdgeView& edge) const;
   [[nodiscard]] std::optional<EdgeView> find(const std::string& edge) const;
   [[nodiscard]] std::vector<std::string> restart_targets(const std::string& edge) const;
   [[nodiscard]] bool scales_up() const;

@@ -64,7 +64,7 @@ bool Move::replace() {
   const auto edge = find(record_.edge);
   if (!edge) return fail(record_.edge + " is gone");
   if (edge->release != record_.order.release) {
-    port_.cordon(record_.edge, false);
+    if (!held(record_.edge)) port_.cordon(record_.edge, false);
     port_.replace_edge(record_.edge, record_.order.release);
     return false;
   }
@@ -73,7 +73,7 @@ bool Move::replace() {
     record_.reason = edge->hopeless + "; it got its old programs and configuration back";
     return go(Phase::reverting);
   }
-  if (!edge->takes_clients()) return false;
+  if (!settled(*edge)) return false;
   std::erase(record_.waiting, record_.edge);
   if (record_.outcome != Phase::done) return go(Phase::undoing);
   return next_edge();
@@ -85,8 +85,7 @@ bool Move::revert() {
     port_.replace_edge(record_.edge, record_.before);
     return false;
   }
-  const bool settled = !edge || edge->takes_clients() || !edge->hopeless.empty();
-  return settled ? go(Phase::undoing) : false;
+  return !edge || settled(*edge) || !edge->hopeless.empty() ? go(Phase::undoing) : false;
 }
 
 bool Move::restart_broker() {

@@ -179,7 +179,7 @@ bool Move::call_off(Task& task) {
 bool Move::undo() {
   // First of all: who is reminded of its cordon while its order is called off would keep it.
   for (const Task& task : record_.tasks)
-    if (task.drains() && task.edge != kSurgeEdge) port_.cordon(task.edge, false);
+    if (task.drains() && task.edge != kSurgeEdge && !held(task.edge)) port_.cordon(task.edge, false);
   bool all = true;
   for (Task& task : record_.tasks) {
     if (task.ended) continue;
@@ -189,7 +189,7 @@ bool Move::undo() {
   if (!all) return false;
   // Who was emptied on purpose takes clients again.
   for (const Task& task : record_.tasks) {
-    if (!task.drains() || task.edge == kSurgeEdge) continue;
+    if (!task.drains() || task.edge == kSurgeEdge || held(task.edge)) continue;
     const auto edge = find(task.edge);
     if (!edge || !edge->ready || !edge->heard || edge->state == "ready") continue;
     if (now_ - *since_ >= kUndoPatience) continue;

@@ -57,6 +57,8 @@ class MovePort {
   }
   /// Whether edges know by themselves which of them are of an older revision; else targets are named.
   [[nodiscard]] virtual bool edges_know_revisions() const { return true; }
+  /// Those that are to be cordoned, as cordon() left it.
+  [[nodiscard]] virtual std::set<std::string> cordoned() const = 0;
   [[nodiscard]] virtual BrokerView broker() const = 0;
   [[nodiscard]] virtual Release release() const = 0;  ///< what a new edge is started from
   [[nodiscard]] virtual bool maintenance() const = 0;

@@ -102,7 +102,7 @@ std::string Record::to_json() const {
   std::string list = "[";
   for (const Task& task : tasks) list += (list == "[" ? "" : ",") + json_of(task);
   members.raw("tasks", list + "]");
-  members.texts("edges", edges).texts("waiting", waiting).text("edge", edge);
+  members.texts("edges", edges).texts("held", held).texts("waiting", waiting).text("edge", edge);
   members.raw("before", before.to_json()).flag("clearing", clearing);
   members.number("broker_pid", broker_before.pid).number("broker_start", whole(broker_before.start));
   members.number("spread", whole(spread)).number("rounds", whole(rounds));
@@ -137,6 +137,7 @@ Result<Record> Record::parse(std::string_view text) {
   record.outcome = reader.phase("outcome");
   record.reason = reader.text("reason");
   record.edges = reader.texts("edges");
+  record.held = reader.texts("held");
   record.waiting = reader.texts("waiting");
   record.edge = reader.text("edge");
   record.clearing = reader.flag("clearing");

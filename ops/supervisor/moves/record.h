@@ -34,6 +34,7 @@ struct Record {
   std::string reason;           ///< why it failed or was aborted
   std::vector<Task> tasks;
   std::vector<std::string> edges;    ///< that are being started or stopped
+  std::vector<std::string> held;     ///< cordoned before this move, so also after it
   std::vector<std::string> waiting;  ///< restart: whose turn comes yet
   std::string edge;                  ///< restart: whose turn it is
   Release before;                    ///< of that edge, later of the broker

@@ -179,6 +179,35 @@ TEST_SUITE("moves") {
     }
   }
 
+  TEST_CASE(
+      "who was cordoned by hand stays so over a restart, done or called off, and over a drain called off") {
+    for (const bool aborted : {false, true})
+      for (int when = 0; when < 60; ++when) {
+        World world(3);
+        world.remembered["edge-1"] = true;
+        start(world, order_of(MoveKind::restart));
+        for (int i = 0; i < when; ++i) world.step();
+        world.restart_supervisor();
+        if (aborted && world.moves->any_running())
+          static_cast<void>(world.moves->all().front()->abort("no more"));
+        world.run();
+        CAPTURE(aborted);
+        CAPTURE(when);
+        CHECK(ended(only(world).phase));
+        CHECK(world.cordoned() == std::set<std::string>{"edge-1"});
+        if (!aborted) CHECK(world.fakes["edge-1"].release.revision == 2);
+        CHECK(world.clients() == 300);
+        CHECK(world.cut == 0);
+      }
+    World world(2, 1000);
+    world.remembered["edge-0"] = true;
+    start(world, order_of(MoveKind::drain, "edge-0"));
+    for (int i = 0; i < 5; ++i) world.step();
+    REQUIRE(world.moves->all().front()->abort("no more"));
+    world.run();
+    CHECK(world.cordoned() == std::set<std::string>{"edge-0"});
+  }
+
   TEST_CASE("the edge with the fewest clients is restarted first: they are the ones that move twice") {
     World world(3);
     world.fakes["edge-0"].clients = 300;

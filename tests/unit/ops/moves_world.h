@@ -3,6 +3,7 @@
 // processes that need a while to start, and a disk. One step is 100 ms.
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ class World final : public MovePort {
       if (alive(edge)) drive(name, edge);
       if (edge.stops_in == 0 || --edge.stops_in > 0) continue;
       std::erase(order, name);
+      remembered.erase(name);
       fakes.erase(name);
     }
     if (broker_starts_in > 0) --broker_starts_in;
@@ -82,6 +84,12 @@ class World final : public MovePort {
         if (other != name && alive(fake) && !fake.cordoned) view.sees.insert(other);
       out.push_back(std::move(view));
     }
+    return out;
+  }
+  std::set<std::string> cordoned() const override {
+    std::set<std::string> out;
+    for (const auto& [name, on] : remembered)
+      if (on) out.insert(name);
     return out;
   }
   BrokerView broker() const override {
