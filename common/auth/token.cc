@@ -58,12 +58,21 @@ Result<Header> header_of(std::string_view part, const Rules& rules) {
   return header;
 }
 
-bool signed_by_one(const Header& header, std::string_view text, std::string_view signature,
-                   const std::vector<VerifyingKey>& keys) {
-  return std::any_of(keys.begin(), keys.end(), [&](const VerifyingKey& k) {
-    const bool named = k.id.empty() || header.key_id.empty() || k.id == header.key_id;
-    return named && k.key.algorithm() == header.algorithm && k.key.verify(text, signature);
-  });
+/// Each reason of its own, for the audit log: an unknown key is a rotation, another algorithm an attack.
+Status check_signature(const Header& header, std::string_view text, const std::string& signature,
+                       const std::vector<VerifyingKey>& keys) {
+  bool named = false;
+  bool fits = false;
+  for (const auto& k : keys) {
+    if (!k.id.empty() && !header.key_id.empty() && k.id != header.key_id) continue;
+    named = true;
+    if (k.key.algorithm() != header.algorithm) continue;
+    fits = true;
+    if (k.key.verify(text, signature)) return Done{};
+  }
+  if (!named) return refused("the token's key is not known here");
+  return refused(fits ? "the token's signature is not valid"
+                      : "the token's algorithm is that of no key here");
 }
 
 /// A date in milliseconds; nullopt: absent. Fails when it is none.
@@ -160,8 +169,8 @@ Result<Principal> verify(std::string_view token, const std::vector<VerifyingKey>
   const auto header = header_of(token.substr(0, first), rules);
   if (!header) return header.error();
   const auto signature = crypto::base64url_decode(token.substr(second + 1));
-  if (!signature || !signed_by_one(*header, token.substr(0, second), *signature, keys))
-    return refused("the token's signature is not valid");
+  if (!signature) return refused("the token's signature is not base64url");
+  if (auto ok = check_signature(*header, token.substr(0, second), *signature, keys); !ok) return ok.error();
   const auto claims = object_of(token.substr(first + 1, second - first - 1), "payload");
   if (!claims) return claims.error();
   return principal_of(*claims, rules, now_ms);

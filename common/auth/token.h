@@ -42,7 +42,7 @@ struct Rules {
   RowPolicy row_policy;
 };
 
-/// Fails with unauthorized; the detail may be shown to the client, and says nothing of our keys.
+/// Fails with unauthorized; the detail may be shown to the client, and names none of our keys.
 [[nodiscard]] Result<Principal> verify(std::string_view token, const std::vector<VerifyingKey>& keys,
                                        const Rules& rules, std::int64_t now_ms);
 

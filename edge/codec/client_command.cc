@@ -29,9 +29,9 @@ Since since_of(const json::Value& v) {
 
 Result<ClientCommand> connect_of(const json::Value& doc) {
   Connect c;
-  if (auto s = take_text(doc, "token", kMaxCredential, c.token); !s) return s.error();
+  if (auto s = take_text(doc, "token", kMaxTokenText, c.token); !s) return s.error();
   if (auto s = take_text(doc, "session", kMaxClientText, c.session); !s) return s.error();
-  if (auto s = take_text(doc, "ticket", kMaxCredential, c.ticket); !s) return s.error();
+  if (auto s = take_text(doc, "ticket", kMaxTicket, c.ticket); !s) return s.error();
   if (const auto* since = json::find(doc, "since"); since != nullptr && !since->IsNull()) {
     if (!since->IsObject()) return bad_member("since", "must be an object of positions by subscription id");
     for (const auto& m : since->GetObject())
@@ -110,7 +110,7 @@ Result<ClientCommand> command_of(std::string_view type, const json::Value& doc, 
   }
   if (type == "refresh") {
     Refresh r;
-    if (auto s = take_text(doc, "token", kMaxCredential, r.token); !s) return s.error();
+    if (auto s = take_text(doc, "token", kMaxTokenText, r.token); !s) return s.error();
     return ClientCommand{std::move(r)};
   }
   return bad_member("type", "is not one of connect, subscribe, unsubscribe, publish, refresh, ping, bye");

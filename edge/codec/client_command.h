@@ -18,7 +18,8 @@ namespace tocsin::edge {
 
 inline constexpr std::size_t kMaxClientText =
     128;  ///< longest id, ref or session name that a client may choose
-inline constexpr std::size_t kMaxCredential = 8'192;  ///< longest token or ticket
+inline constexpr std::size_t kMaxTicket = 8'192;
+inline constexpr std::size_t kMaxTokenText = 65'536;  ///< that is taken; the gate says which are too long
 
 /// Whether a subscription may be given the newest state in place of every update.
 enum class Conflate : std::uint8_t {

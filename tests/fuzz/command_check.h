@@ -11,7 +11,7 @@ namespace tocsin::edge {
 struct CommandCheck {
   void operator()(const Connect& c) const {
     FUZZ_CHECK(c.session.size() <= kMaxClientText);
-    FUZZ_CHECK(c.ticket.size() <= kMaxCredential);
+    FUZZ_CHECK(c.ticket.size() <= kMaxTicket);
   }
   void operator()(const Subscribe& s) const {
     FUZZ_CHECK(!s.id.empty() && s.id.size() <= kMaxClientText);
@@ -24,7 +24,7 @@ struct CommandCheck {
     FUZZ_CHECK(check_channel_name(p.draft.channel));
     FUZZ_CHECK(p.draft.incident.empty() != p.draft.event_name.empty());
   }
-  void operator()(const Refresh& r) const { FUZZ_CHECK(r.token.size() <= kMaxCredential); }
+  void operator()(const Refresh& r) const { FUZZ_CHECK(r.token.size() <= kMaxTokenText); }
   void operator()(const Ping& p) const {
     FUZZ_CHECK(p.ref.size() <= kMaxClientText);
     FUZZ_CHECK(json::parse(frame::pong(Door::json, p.ref)));
