@@ -1,4 +1,6 @@
 """Debian 12, small, as a tar file: made once by debootstrap and kept beside the build, for the image and for machines to install on."""
+import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
@@ -7,6 +9,7 @@ import subprocess
 from support.programs import BIN
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_NEWNET = 0x40000000
 
 
 class Missing(Exception):
@@ -27,6 +30,19 @@ def run(*args, timeout=300, check=True, **more):
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done
+
+
+@contextlib.contextmanager
+def in_network(place):
+    """This thread's sockets are of that network namespace meanwhile: /run/netns/NAME, /proc/PID/ns/net."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as home, open(place, "rb") as there:
+        if libc.setns(there.fileno(), _NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            libc.setns(home.fileno(), _NEWNET)
 
 
 def slim(root):

@@ -1,8 +1,6 @@
 """A container engine of the tests' own: Debian's dockerd on a scratch folder, in a network namespace of its own. Images are built before
 that, with the machine's network and without any bridge, because only there is a registry. What this machine does not allow is said in
 Missing, by name."""
-import contextlib
-import ctypes
 import os
 import pathlib
 import shutil
@@ -10,26 +8,17 @@ import signal
 import subprocess
 import time
 
-from base import PATH, Missing, debian, need, run
+from base import PATH, Missing, debian, in_network, need, run
 from support.programs import ROOT, clean_env
 from support.wait import Late, until
 
 NAMESPACE, PUBLIC = "tocsin-deploy", "198.18.0.1"
 ENTER = ("nsenter", f"--net=/run/netns/{NAMESPACE}")   # not "ip netns exec", which hides the groups of /sys
-_NEWNET = 0x40000000
 
 
-@contextlib.contextmanager
 def in_namespace():
     """This thread's sockets are of the containers' network meanwhile."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{NAMESPACE}", "rb") as there:
-        if libc.setns(there.fileno(), _NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        try:
-            yield
-        finally:
-            libc.setns(home.fileno(), _NEWNET)
+    return in_network(f"/run/netns/{NAMESPACE}")
 
 
 class Engine:

@@ -120,6 +120,14 @@ class Machine:
     def show(self, unit, name):
         return self.ctl("show", "--value", "--property", name, unit).stdout.strip()
 
+    def stat(self, *paths):
+        """{path: mode and owner}"""
+        return dict(line.split(" ", 1) for line in self.exec("stat", "-c", "%n %a %U:%G", *paths).stdout.splitlines())
+
+    def may_open(self, files):
+        """Whether the kernel lets root of this machine have so many open files."""
+        return self.exec("prlimit", f"--nofile={files}:{files}", "true", check=False).returncode == 0
+
     def journal(self, unit):
         return self.exec("journalctl", "--no-pager", "-n", "40", "-u", unit, check=False).stdout
 
