@@ -99,11 +99,11 @@ std::shared_ptr<const Streams> streams_now() {
   return d.streams;
 }
 
-void queue(const Streams& streams, const std::shared_ptr<Sink>& sink, const Line& line, Fields fields) {
+Item item_of(const Streams& streams, const std::shared_ptr<Sink>& sink, const Line& line, Fields fields) {
   Item item{sink, streams.syslog, line.level, {}, streams.component, text(line, fields)};
   if (streams.syslog)
     item.event_type = line.topic.event_type.empty() ? slug(line.message) : std::string(line.topic.event_type);
-  destination().writer.put(std::move(item));
+  return item;
 }
 
 /// An order, as against what clients do all day.
@@ -175,7 +175,7 @@ void write(Level level, Topic topic, std::string_view message, Fields fields) {
     return;
   }
   line.component = *streams->component;
-  queue(*streams, streams->of[category], line, fields);
+  d.writer.put(item_of(*streams, streams->of[category], line, fields));
 }
 
 void audit(const Audit& a) {
@@ -193,7 +193,10 @@ void audit(const Audit& a) {
       {"error_details", a.why}, {"outcome", a.outcome}, {"what", a.what}};
   const auto streams = own ? streams_now() : nullptr;
   if (!streams || !streams->audit) return write(level, topic, message, fields);
-  queue(*streams, streams->audit, {wall_ms(), level, topic, *streams->component, message, 0}, fields);
+  Item item =
+      item_of(*streams, streams->audit, {wall_ms(), level, topic, *streams->component, message, 0}, fields);
+  item.audit = true;
+  d.writer.put(std::move(item));
 }
 
 bool audits_all() noexcept { return destination().audit_all.load(std::memory_order_relaxed); }
@@ -209,6 +212,7 @@ Counts counts() noexcept {
   out.dropped = tally.dropped.load(std::memory_order_relaxed);
   out.failed = tally.failed.load(std::memory_order_relaxed);
   out.syslog_lost = tally.syslog_lost.load(std::memory_order_relaxed);
+  out.audit_lost = tally.audit_lost.load(std::memory_order_relaxed);
   return out;
 }
 

@@ -52,6 +52,7 @@ struct Counts {
   std::uint64_t dropped = 0;                       ///< the queue was full
   std::uint64_t failed = 0;                        ///< a file did not take them; they went to stderr
   std::uint64_t syslog_lost = 0;
+  std::uint64_t audit_lost = 0;  ///< of the dropped and failed ones: lines of the audit log
 };
 [[nodiscard]] Counts counts() noexcept;
 

@@ -24,6 +24,9 @@ LogMetrics::LogMetrics(metrics::Registry& r)
               "Lines that their file did not take (disk full, read-only); they went to standard error.",
               [] { return static_cast<double>(counts().failed); }),
       syslog_lost_(r, Kind::counter, "tocsin_log_syslog_lost_total", "Lines that syslog did not take.",
-                   [] { return static_cast<double>(counts().syslog_lost); }) {}
+                   [] { return static_cast<double>(counts().syslog_lost); }),
+      audit_lost_(r, Kind::counter, "tocsin_audit_lost_total",
+                  "Lines of the audit log that are not in it: dropped, or not taken by their file.",
+                  [] { return static_cast<double>(counts().audit_lost); }) {}
 
 }  // namespace tocsin::log

@@ -16,6 +16,7 @@ class LogMetrics {
   metrics::Sampled dropped_;
   metrics::Sampled failed_;
   metrics::Sampled syslog_lost_;
+  metrics::Sampled audit_lost_;
 };
 
 }  // namespace tocsin::log

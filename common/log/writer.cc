@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "common/log/file_sink.h"
@@ -51,7 +52,8 @@ struct Writer::State {
 
   void work();
   void write(const std::vector<Item>& items, std::uint64_t missing);
-  void flush_run(Sink& sink, const Item& last);
+  /// Writes `run`; its lines are those of `items`, or its last ones are.
+  void flush_run(Sink& sink, std::span<const Item> items);
   void complain(const FileSink& file, const std::string& component);
 };
 
@@ -70,15 +72,19 @@ void Writer::State::complain(const FileSink& file, const std::string& component)
               "\n");
 }
 
-void Writer::State::flush_run(Sink& sink, const Item& last) {
+void Writer::State::flush_run(Sink& sink, std::span<const Item> items) {
   if (run.empty()) return;
   const std::size_t left = sink.write(run);
   if (left > 0) {
     const std::string_view rest = std::string_view(run).substr(run.size() - left);
-    tally.failed.fetch_add(static_cast<std::uint64_t>(std::count(rest.begin(), rest.end(), '\n')),
-                           std::memory_order_relaxed);
+    const auto failed = static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\n'));
+    tally.failed.fetch_add(failed, std::memory_order_relaxed);
+    const auto lost = items.last(std::min(failed, items.size()));
+    const auto audits = std::count_if(lost.begin(), lost.end(), [](const Item& item) { return item.audit; });
+    tally.audit_lost.fetch_add(static_cast<std::uint64_t>(audits), std::memory_order_relaxed);
     if (const auto* file = dynamic_cast<const FileSink*>(&sink)) {
-      complain(*file, last.component ? *last.component : std::string());
+      const auto& component = items.back().component;
+      complain(*file, component ? *component : std::string());
       spill.write(rest);
     }
   }
@@ -86,6 +92,8 @@ void Writer::State::flush_run(Sink& sink, const Item& last) {
 }
 
 void Writer::State::write(const std::vector<Item>& items, std::uint64_t missing) {
+  const std::span<const Item> all(items);
+  std::size_t begun = 0;  // of the run
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Item& item = items[i];
     run.append(item.line).push_back('\n');
@@ -93,7 +101,9 @@ void Writer::State::write(const std::vector<Item>& items, std::uint64_t missing)
         !item.syslog->send(item.level, item.event_type, item.component ? *item.component : "", item.line))
       tally.syslog_lost.fetch_add(1, std::memory_order_relaxed);
     const bool more = i + 1 < items.size() && items[i + 1].sink == item.sink && run.size() < kMaxRun;
-    if (!more && item.sink) flush_run(*item.sink, item);
+    if (more) continue;
+    if (item.sink) flush_run(*item.sink, all.subspan(begun, i + 1 - begun));
+    begun = i + 1;
   }
   if (missing == 0 || items.empty()) return;
   const Item& last = items.back();
@@ -105,7 +115,8 @@ void Writer::State::write(const std::vector<Item>& items, std::uint64_t missing)
               0},
              {{"dropped", missing}}) +
         "\n";
-  if (last.sink) flush_run(*last.sink, last);
+  const Item told{last.sink, nullptr, Level::warn, {}, last.component, {}};
+  if (last.sink) flush_run(*last.sink, {&told, 1});
 }
 
 void Writer::State::work() {
@@ -160,6 +171,7 @@ bool Writer::put(Item item) {
     if (s.bytes + cost(item) > s.max_bytes) {
       ++s.dropped;
       s.tally.dropped.fetch_add(1, std::memory_order_relaxed);
+      if (item.audit) s.tally.audit_lost.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
     first = s.queue.empty();

@@ -27,6 +27,7 @@ struct Tally {
   std::atomic<std::uint64_t> dropped{0};      ///< the queue was full
   std::atomic<std::uint64_t> failed{0};       ///< a file did not take them; they went to standard error
   std::atomic<std::uint64_t> syslog_lost{0};  ///< not sent
+  std::atomic<std::uint64_t> audit_lost{0};   ///< of the dropped and failed ones: lines of the audit log
 };
 
 struct Item {
@@ -35,7 +36,8 @@ struct Item {
   Level level = Level::info;
   std::string event_type;  ///< for syslog only
   std::shared_ptr<const std::string> component;
-  std::string line;  ///< without its newline
+  std::string line;    ///< without its newline
+  bool audit = false;  ///< of the audit log
 };
 
 class Writer {

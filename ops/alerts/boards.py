@@ -28,6 +28,8 @@ OVERVIEW = [
                               "refused": f"sum(rate(tocsin_broker_refused_total{S}{RATE}))", "overloaded": f"sum(rate(tocsin_broker_overloaded_total{S}{RATE}))"}),
         ("Delivered frames", "ops", {"{{instance}}": f"rate(tocsin_edge_delivered_total{S}{RATE})"}),
         ("Commit", "s", {f"p{q}": f"histogram_quantile(0.{q}, sum by (le) (rate(tocsin_broker_commit_seconds_bucket{S}{RATE})))" for q in (50, 99)}),
+        ("From a publish to its commit", "s", {f"p{q}": f"histogram_quantile(0.{q}, sum by (le) (rate(tocsin_broker_publish_commit_seconds_bucket{S}{RATE})))" for q in (50, 99)}),
+        ("From arrival at the edge to the sockets", "s", {f"p{q}": f"histogram_quantile(0.{q}, sum by (le) (rate(tocsin_edge_arrival_socket_seconds_bucket{S}{RATE})))" for q in (50, 99)}),
     ]),
     ("Trouble", [
         ("Closed clients", "ops", {"{{reason}}": f"sum by (reason) (rate(tocsin_edge_closed_total{S}{RATE}))"}),
@@ -35,6 +37,13 @@ OVERVIEW = [
                                 "tokens": f"sum(rate(tocsin_edge_tokens_refused_total{S}{RATE}))"}),
         ("Edges that lag, commits that failed", "none", {"lagging": f"sum(tocsin_broker_lagging_edges{S})",
                                                         "failed": f"sum(increase(tocsin_broker_commit_failures_total{S}{RATE}))"}),
+        ("Refused by limits, banned", "ops", {"{{limit}}": f"sum by (limit) (rate(tocsin_edge_limited_total{S}{RATE}))",
+                                              "addresses banned": f"sum(rate(tocsin_edge_bans_total{S}{RATE}))"}),
+        ("Log lines that are lost", "ops", {"dropped": f"sum(rate(tocsin_log_dropped_total{S}{RATE}))", "not taken by a file": f"sum(rate(tocsin_log_failed_total{S}{RATE}))",
+                                            "not taken by syslog": f"sum(rate(tocsin_log_syslog_lost_total{S}{RATE}))",
+                                            "of the audit log": f"sum(rate(tocsin_audit_lost_total{S}{RATE}))"}),
+        ("Backups and fetches of keys that failed", "none", {"backups": f'sum(increase(tocsin_broker_backups_total{{job=~"$job", outcome="failed"}}{RATE}))',
+                                                             "keys": f'sum(increase(tocsin_edge_jwks_fetches_total{{job=~"$job", outcome="failed"}}{RATE}))'}),
     ]),
     ("Operation", [
         ("Clients still to move", "none", {"{{instance}}": f"tocsin_edge_drain_remaining_clients{S}"}),

@@ -58,6 +58,13 @@ struct Config {
   std::int64_t alert_backup_intervals = 3;
   std::int64_t alert_connection_errors = 60;
   std::int64_t alert_message_errors = 50;
+  std::int64_t alert_publish_time = 1'000;
+  std::int64_t alert_backup_failures = 1;
+  std::int64_t alert_refusals = 600;
+  std::int64_t alert_bans = 10;
+  std::int64_t alert_jwks_failures = 5;
+  std::int64_t alert_log_lines_lost = 1;
+  std::int64_t alert_audit_lost = 1;
   std::int64_t alert_load = 90;
   std::int64_t alert_memory = 4'096;
   std::int64_t alert_disk_free = 10;
@@ -201,6 +208,28 @@ inline constexpr auto kOwnOptions = std::to_array({
     config::option<&Config::alert_message_errors>(
         "alerts.message_errors", "Alert: an edge answered so many frames a minute with an error.",
         {.min = 0, .max = 100'000'000}, config::Apply::live),
+    config::option<&Config::alert_publish_time>(
+        "alerts.publish_time_ms",
+        "Alert: one publish in a hundred waits so long for its commit, a minute long.",
+        {.min = 0, .max = 3'600'000}, config::Apply::live),
+    config::option<&Config::alert_backup_failures>("alerts.backup_failures",
+                                                   "Alert: so many scheduled backups in a row failed.",
+                                                   {.min = 0, .max = 1'000'000}, config::Apply::live),
+    config::option<&Config::alert_refusals>(
+        "alerts.refusals", "Alert: the limits of an edge refused so much a minute, a minute long.",
+        {.min = 0, .max = 100'000'000}, config::Apply::live),
+    config::option<&Config::alert_bans>("alerts.bans", "Alert: an edge banned so many addresses a minute.",
+                                        {.min = 0, .max = 100'000'000}, config::Apply::live),
+    config::option<&Config::alert_jwks_failures>(
+        "alerts.jwks_failures", "Alert: an edge could not fetch auth.jwks_url so many times in a row.",
+        {.min = 0, .max = 1'000'000}, config::Apply::live),
+    config::option<&Config::alert_log_lines_lost>(
+        "alerts.log_lines_lost",
+        "Alert: so many log lines a minute were dropped, or not taken by their file or syslog.",
+        {.min = 0, .max = 1'000'000'000}, config::Apply::live),
+    config::option<&Config::alert_audit_lost>("alerts.audit_lost",
+                                              "Alert: so many lines a minute are missing in the audit log.",
+                                              {.min = 0, .max = 1'000'000'000}, config::Apply::live),
     config::option<&Config::alert_load>("alerts.load_percent",
                                         "Alert: an edge uses so much of what it can do, two minutes long.",
                                         {.min = 0, .max = 1'000}, config::Apply::live),

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from support.cluster import Cluster
-from support.http import get
+from support.http import get, request
 from support.process import Pair
 from support.programs import run_program
 from support.wait import until
@@ -114,6 +114,37 @@ def test_what_is_wrong_is_posted_until_it_is_taken_once_and_so_is_its_end(told):
     cluster.wait_ready()
     until(lambda: json.loads((cluster.dir / "alerts.json").read_text()) == {"alerts": []}, "the end to be remembered")
     assert hook.posts.empty(), "once, and nothing else"
+
+
+def test_log_lines_that_no_file_takes_are_told_until_one_does(tmp_path):
+    logs = tmp_path / "absent"
+    with Hook() as hook:
+        token = tmp_path / "hook.token"
+        token.write_text("shh\n")
+        config = CONFIG.format(port=hook.port, token=token) + f"log:\n  file: {logs}/{{component}}.log\n  audit_file: {logs}/{{component}}.audit\n"
+        with Cluster(tmp_path / "cluster", edges=1, config=config) as cluster:
+            edge = cluster.info()["edges"][0]["http"]
+            noise = threading.Event()
+
+            def refused():   # each is a line of the audit log
+                while not noise.wait(0.02):
+                    request("POST", edge + "/admin/cordon")
+            thread = threading.Thread(target=refused)
+            thread.start()
+            try:
+                told = {}
+                while not {"log_lines_lost/edge-0", "audit_lost/edge-0"} <= set(told):
+                    body = hook.next()[3]
+                    told[body["key"]] = body["alert"]
+                alert = told["log_lines_lost/edge-0"]
+                assert alert["runbook"] == "ops/runbook/alerts/TocsinLogLinesLost.md" and "log lines of edge-0" in alert["message"], alert
+                assert told["audit_lost/edge-0"]["severity"] == "critical" and told["audit_lost/edge-0"]["value"] >= 1, told
+                logs.mkdir()
+                hook.about("audit_lost/edge-0", "resolved")
+                until(lambda: "unauthorized" in (logs / "edge-0.audit").read_text(), "the lines to be where they belong")
+            finally:
+                noise.set()
+                thread.join()
 
 
 def test_a_webhook_that_is_no_url_is_refused_at_start(tmp_path):

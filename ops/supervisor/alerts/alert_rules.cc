@@ -26,6 +26,11 @@ constexpr auto kRules = std::to_array<AlertRule>({
      .severity = "warning",
      .message = "a commit takes {value} ms in the mean",
      .runbook = "TocsinCommitSlow"},
+    {.type = "publish_time",
+     .hold = Millis{60'000},
+     .severity = "warning",
+     .message = "one publish in a hundred waits {value} ms or longer for its commit",
+     .runbook = "TocsinPublishSlow"},
     {.type = "lagging_edges",
      .hold = Millis{120'000},
      .severity = "warning",
@@ -36,6 +41,11 @@ constexpr auto kRules = std::to_array<AlertRule>({
      .severity = "critical",
      .message = "the newest backup is {value} intervals old",
      .runbook = "TocsinBackupOld"},
+    {.type = "backup_failed",
+     .in_maintenance = true,
+     .severity = "warning",
+     .message = "{value} scheduled backups in a row failed",
+     .runbook = "TocsinBackupFailing"},
     {.type = "connection_errors",
      .severity = "warning",
      .message = "{subject} refused or lost {value} connections in the last minute",
@@ -44,6 +54,30 @@ constexpr auto kRules = std::to_array<AlertRule>({
      .severity = "warning",
      .message = "{subject} answered {value} frames in the last minute with an error",
      .runbook = ""},
+    {.type = "refusals",
+     .hold = Millis{60'000},
+     .severity = "warning",
+     .message = "limits of {subject} refused {value} connections, messages and subscriptions a minute",
+     .runbook = "TocsinLimitsRefuse"},
+    {.type = "bans",
+     .severity = "warning",
+     .message = "{subject} banned {value} addresses in the last minute",
+     .runbook = "TocsinAddressesBanned"},
+    {.type = "jwks_failing",
+     .in_maintenance = true,
+     .severity = "critical",
+     .message = "{subject} could not fetch the keys of tokens {value} times in a row",
+     .runbook = "TocsinJwksFailing"},
+    {.type = "log_lines_lost",
+     .in_maintenance = true,
+     .severity = "warning",
+     .message = "{value} log lines of {subject} in the last minute are not where they belong",
+     .runbook = "TocsinLogLinesLost"},
+    {.type = "audit_lost",
+     .in_maintenance = true,
+     .severity = "critical",
+     .message = "{value} lines in the last minute are missing in the audit log of {subject}",
+     .runbook = "TocsinAuditLost"},
     {.type = "load",
      .hold = Millis{120'000},
      .severity = "warning",
@@ -96,6 +130,16 @@ double grown(const Numbers& now, const Numbers& before, std::initializer_list<st
   return sum;
 }
 
+/// How often that failed since it went well last; `at_success` is kept from look to look.
+double failed_in_a_row(const Numbers& now, const Numbers& before, const std::string& name,
+                       std::string_view well, std::map<std::string, double, std::less<>>& at_success) {
+  const double failed = number(now, name + R"({outcome="failed"})");
+  const auto [at, first] = at_success.try_emplace(name, failed);
+  const std::string good = name + "{outcome=\"" + std::string(well) + "\"}";
+  if (number(now, good) > number(before, good)) at->second = failed;
+  return failed - at->second;
+}
+
 double per_minute(double count, Millis time) {
   return time.count() <= 0 ? 0 : count * 60'000 / static_cast<double>(time.count());
 }
@@ -108,7 +152,19 @@ std::map<std::string, const AlertRule*> AlertRules::by_type() {
   return out;
 }
 
-void AlertRules::judge_broker(const ProcessLook& process, const Before& before, const ClusterLook& look,
+void AlertRules::judge_log(const ProcessLook& process, const Before& before, Millis time,
+                           AlertBook& book) const {
+  const auto lost = [&](std::initializer_list<std::string_view> names) {
+    return per_minute(grown(process.numbers, before.numbers, names), time);
+  };
+  see(book, rule("log_lines_lost"), process.name,
+      lost({"tocsin_log_dropped_total", "tocsin_log_failed_total", "tocsin_log_syslog_lost_total"}),
+      static_cast<double>(config_.alert_log_lines_lost));
+  see(book, rule("audit_lost"), process.name, lost({"tocsin_audit_lost_total"}),
+      static_cast<double>(config_.alert_audit_lost));
+}
+
+void AlertRules::judge_broker(const ProcessLook& process, Before& before, const ClusterLook& look,
                               AlertBook& book) const {
   const Numbers& now = process.numbers;
   const Millis time = look.now - before.at;
@@ -122,6 +178,12 @@ void AlertRules::judge_broker(const ProcessLook& process, const Before& before, 
   if (interval > 0)
     see(book, rule("backup_old"), process.name, std::min(age, newest > 0 ? age : runs) / interval,
         static_cast<double>(config_.alert_backup_intervals));
+  see(book, rule("backup_failed"), process.name,
+      failed_in_a_row(now, before.numbers, "tocsin_broker_backups_total", "done", before.failures),
+      static_cast<double>(config_.alert_backup_failures));
+  if (const auto slow = quantile(now, before.numbers, "tocsin_broker_publish_commit_seconds", 0.99))
+    see(book, rule("publish_time"), process.name, *slow * 1'000,
+        static_cast<double>(config_.alert_publish_time));
   see(book, rule("commit_failures"), process.name,
       per_minute(grown(now, before.numbers, {"tocsin_broker_commit_failures_total"}), time),
       static_cast<double>(config_.alert_commit_failures));
@@ -132,7 +194,7 @@ void AlertRules::judge_broker(const ProcessLook& process, const Before& before, 
         static_cast<double>(config_.alert_response_time));
 }
 
-void AlertRules::judge_edge(const ProcessLook& process, const Before& before, const ClusterLook& look,
+void AlertRules::judge_edge(const ProcessLook& process, Before& before, const ClusterLook& look,
                             AlertBook& book) const {
   const Numbers& now = process.numbers;
   const Millis time = look.now - before.at;
@@ -151,6 +213,15 @@ void AlertRules::judge_edge(const ProcessLook& process, const Before& before, co
   see(book, rule("message_errors"), process.name,
       per_minute(grown(now, before.numbers, {"tocsin_edge_bad_frames_total"}), time),
       static_cast<double>(config_.alert_message_errors));
+  see(book, rule("refusals"), process.name,
+      per_minute(grown(now, before.numbers, {"tocsin_edge_limited_total"}), time),
+      static_cast<double>(config_.alert_refusals));
+  see(book, rule("bans"), process.name,
+      per_minute(grown(now, before.numbers, {"tocsin_edge_bans_total"}), time),
+      static_cast<double>(config_.alert_bans));
+  see(book, rule("jwks_failing"), process.name,
+      failed_in_a_row(now, before.numbers, "tocsin_edge_jwks_fetches_total", "ok", before.failures),
+      static_cast<double>(config_.alert_jwks_failures));
 }
 
 void AlertRules::judge_process(const ProcessLook& process, const ClusterLook& look, AlertBook& book) {
@@ -168,10 +239,12 @@ void AlertRules::judge_process(const ProcessLook& process, const ClusterLook& lo
       static_cast<double>(config_.alert_memory));
   Before& before = before_[process.name];
   if (before.numbers.empty() || before.instance != process.instance)
-    before = {process.instance, look.now, process.numbers};
+    before = {process.instance, look.now, process.numbers, {}};
+  judge_log(process, before, look.now - before.at, book);
   process.name == "broker" ? judge_broker(process, before, look, book)
                            : judge_edge(process, before, look, book);
-  before = {process.instance, look.now, process.numbers};
+  before.at = look.now;
+  before.numbers = process.numbers;
 }
 
 void AlertRules::judge_cluster(const ClusterLook& look, AlertBook& book) {

@@ -8,12 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "ops/cluster/exposition.h"
 #include "ops/supervisor/alerts/alert_book.h"
 #include "ops/supervisor/config.h"
 
 namespace tocsin::ops {
-
-using Numbers = std::map<std::string, double, std::less<>>;
 
 /// What is known of one process at a look.
 struct ProcessLook {
@@ -45,12 +44,13 @@ class AlertRules {
     std::uint64_t instance = 0;
     Instant at{};
     Numbers numbers;
+    std::map<std::string, double, std::less<>> failures;  ///< at the last success, by counter
   };
   void judge_process(const ProcessLook& process, const ClusterLook& look, AlertBook& book);
-  void judge_broker(const ProcessLook& process, const Before& before, const ClusterLook& look,
+  void judge_broker(const ProcessLook& process, Before& before, const ClusterLook& look,
                     AlertBook& book) const;
-  void judge_edge(const ProcessLook& process, const Before& before, const ClusterLook& look,
-                  AlertBook& book) const;
+  void judge_edge(const ProcessLook& process, Before& before, const ClusterLook& look, AlertBook& book) const;
+  void judge_log(const ProcessLook& process, const Before& before, Millis time, AlertBook& book) const;
   void judge_cluster(const ClusterLook& look, AlertBook& book);
 
   const Config& config_;

@@ -237,6 +237,7 @@ TEST_SUITE("common.log") {
     error("goes to standard error (a test)");
     flush();
     CHECK(counts().failed == before.failed + 1);
+    CHECK(counts().audit_lost == before.audit_lost);
     REQUIRE(configure({.component = "unit", .level = Level::off, .file = "/dev/null/x.log"}));
   }
 
@@ -261,6 +262,21 @@ TEST_SUITE("common.log") {
     CHECK(sink->text.find("yyy") == std::string::npos);
     CHECK(sink->text.find(R"("event_type":"log_lines_dropped")") != std::string::npos);
     CHECK(sink->text.find(R"("dropped":2)") != std::string::npos);
+  }
+
+  TEST_CASE("lines of the audit log that are dropped or that their file does not take are counted apart") {
+    Writer writer;
+    writer.limit(1'000);
+    const auto full = std::make_shared<FileSink>("/dev/full", FileSink::Rotation{});
+    for (const bool audit : {true, false, true})
+      writer.put({full, nullptr, Level::info, {}, nullptr, "a line (a test)", audit});
+    writer.flush();
+    CHECK(writer.tally().failed == 3);
+    CHECK(writer.tally().audit_lost == 2);
+    for (const bool audit : {true, false})
+      CHECK_FALSE(writer.put({full, nullptr, Level::info, {}, nullptr, std::string(1'000, 'x'), audit}));
+    CHECK(writer.tally().dropped == 2);
+    CHECK(writer.tally().audit_lost == 3);
   }
 
   TEST_CASE("lines of many threads stay whole") {

@@ -252,5 +252,77 @@ TEST_CASE("backups that are overdue") {
 TEST_CASE("numbers of a metrics page, series of one name added up, and nothing of what is no number") {
   const auto numbers = parse_exposition(
       "# HELP a b\n# TYPE a counter\na 3\nb{x=\"1 } 2\"} 4\nb{x=\"2\"} 5.5\n\nc NaN\nd{ 7\n{} 1\ne\nf x\ng 1e3\n");
-  CHECK(numbers == std::map<std::string, double, std::less<>>{{"a", 3}, {"b", 9.5}, {"g", 1'000}});
+  CHECK(numbers == Numbers{{"a", 3}, {"b", 9.5}, {"b{x=\"1 } 2\"}", 4}, {"b{x=\"2\"}", 5.5}, {"g", 1'000}});
+}
+
+TEST_CASE("quantiles of a histogram between two pages") {
+  const auto page = [](int low, int middle, int all) {
+    const auto line = [](const char* le, int n) {
+      return std::string("h_bucket{le=\"") + le + "\"} " + std::to_string(n) + "\n";
+    };
+    return parse_exposition(line("0.5", low) + line("2.5", middle) + line("10", all) + line("+Inf", all));
+  };
+  const auto before = page(100, 100, 100);
+  CHECK_FALSE(quantile(before, before, "h", 0.99));
+  CHECK_FALSE(quantile(before, {}, "other", 0.99));
+  CHECK(*quantile(page(200, 200, 200), before, "h", 0.5) == doctest::Approx(0.25));
+  CHECK(*quantile(page(100, 200, 200), before, "h", 0.99) == doctest::Approx(2.48));
+  CHECK(*quantile(parse_exposition("h_bucket{le=\"0.5\"} 0\nh_bucket{le=\"+Inf\"} 7\n"), {}, "h", 0.99) ==
+        0.5);
+}
+
+TEST_CASE("publishes that wait long for their commit, though the mean is well") {
+  Watched w;
+  const auto page = [](int quick, int all) {
+    const auto line = [](const char* what, int n) {
+      return "tocsin_broker_publish_commit_seconds_" + std::string(what) + " " + std::to_string(n) + "\n";
+    };
+    return parse_exposition(line("bucket{le=\"0.25\"}", quick) + line("bucket{le=\"2.5\"}", all) +
+                            line("bucket{le=\"+Inf\"}", all));
+  };
+  w.look.processes = {{"broker", true, 1, page(0, 0)}};
+  CHECK(w.told().empty());
+  w.look.processes[0].numbers = page(97, 100);
+  CHECK(w.told().empty());  // not for a minute yet
+  w.look.processes[0].numbers = page(194, 200);
+  CHECK(w.told() == std::set<std::string>{"publish_time/broker"});
+  w.look.processes[0].numbers = page(294, 300);
+  CHECK(w.told() == std::set<std::string>{"publish_time/broker off"});
+}
+
+TEST_CASE("backups and fetches of keys that fail in a row, until one goes well") {
+  Watched w;
+  const std::string backups = "tocsin_broker_backups_total", fetches = "tocsin_edge_jwks_fetches_total";
+  const std::string failed = "{outcome=\"failed\"}";
+  w.look.processes = {{"broker", true, 1, {{backups + failed, 3.0}, {backups + "{outcome=\"done\"}", 9.0}}},
+                      {"edge-0", true, 1, {{fetches + failed, 4.0}, {fetches + "{outcome=\"ok\"}", 9.0}}}};
+  auto& broker = w.look.processes[0].numbers;
+  auto& edge = w.look.processes[1].numbers;
+  CHECK(w.told().empty());  // what failed before the supervisor looked
+  broker[backups + failed] = 4;
+  edge[fetches + failed] = 8;
+  CHECK(w.told() == std::set<std::string>{"backup_failed/broker"});
+  edge[fetches + failed] = 9;
+  CHECK(w.told() == std::set<std::string>{"jwks_failing/edge-0"});
+  CHECK(w.told().empty());  // no end while none went well
+  broker[backups + "{outcome=\"done\"}"] = 10;
+  edge[fetches + "{outcome=\"ok\"}"] = 10;
+  CHECK(w.told() == std::set<std::string>{"backup_failed/broker off", "jwks_failing/edge-0 off"});
+  edge[fetches + failed] = 13;
+  CHECK(w.told().empty());
+}
+
+TEST_CASE("refusals, bans, lines that are lost, of each process") {
+  Watched w;
+  w.look.processes = {{"broker", true, 1, {{"a", 1.0}}}, {"edge-0", true, 1, {{"a", 1.0}}}};
+  CHECK(w.told().empty());
+  w.look.processes[0].numbers = {{"tocsin_log_syslog_lost_total", 1.0}, {"tocsin_audit_lost_total", 1.0}};
+  w.look.processes[1].numbers = {{"tocsin_log_dropped_total", 1.0},
+                                 {"tocsin_edge_bans_total", 10.0},
+                                 {"tocsin_edge_limited_total", 600.0}};
+  CHECK(w.told() == std::set<std::string>{"log_lines_lost/broker", "audit_lost/broker",
+                                          "log_lines_lost/edge-0", "bans/edge-0"});
+  w.look.processes[1].numbers["tocsin_edge_limited_total"] = 1'200;
+  CHECK(w.told() == std::set<std::string>{"log_lines_lost/broker off", "audit_lost/broker off",
+                                          "log_lines_lost/edge-0 off", "bans/edge-0 off", "refusals/edge-0"});
 }
