@@ -275,5 +275,10 @@ void Core::trace(trace::Tracer& tracer) noexcept { parts_->sequencer.trace(trace
 void Core::stop() { parts_->sequencer.stop(); }
 bool Core::idle() const { return parts_->sequencer.idle() && parts_->answers.empty(); }
 std::string Core::not_ready_reason() const { return parts_->sequencer.not_ready_reason(); }
+Core::Condition Core::condition() const {
+  const Sequencer& sequencer = parts_->sequencer;
+  return {sequencer.not_ready_reason(), sequencer.fault() ? sequencer.fault()->detail : "",
+          sequencer.committing_for()};
+}
 
 }  // namespace tocsin::broker

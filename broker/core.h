@@ -55,6 +55,13 @@ class Core {
 
   /// Empty, or why updates are not taken at the moment: "disk_full", "corrupt", "io", "stopping".
   [[nodiscard]] std::string not_ready_reason() const;
+  /// The same with its words, and how long the commit under way has taken.
+  struct Condition {
+    std::string code;  ///< not_ready_reason()
+    std::string detail;
+    Millis committing{0};
+  };
+  [[nodiscard]] Condition condition() const;
 
  private:
   struct Parts;

@@ -9,6 +9,7 @@
 
 #include "broker/backup/schedule.h"
 #include "broker/core.h"
+#include "broker/health.h"
 #include "broker/log/memory_log_store.h"
 #include "broker/log/split_log_store.h"
 #include "broker/log/sqlite_log_store.h"
@@ -108,6 +109,7 @@ struct Node::Parts {
   loop::Timer ticker{loop};
   loop::Timer stopper{loop};
   std::optional<loop::Signals> signals;
+  const Instant begun = clock.steady();
   Instant stop_since{};
   bool stopping = false;
 
@@ -187,17 +189,12 @@ Status Node::Parts::listen() {
 }
 
 void Node::Parts::answer(const http::Request& request, const http::Responder& respond) {
-  const std::string reason = core->not_ready_reason();
   if (request.path == "/metrics")
     return respond({200, "text/plain; version=0.0.4; charset=utf-8", {}, registry.prometheus_text()});
-  if (request.path == "/health/live") return respond({200, "application/json", {}, R"({"status":"live"})"});
-  if (request.path == "/health" || request.path == "/health/ready") {
-    const bool failing = !reason.empty() && request.path == "/health/ready";
-    const std::string body = reason.empty()
-                                 ? R"({"status":"ready"})"
-                                 : R"({"status":"not_ready","reason":)" + json::quoted(reason) + "}";
-    return respond({static_cast<std::uint16_t>(failing ? 503 : 200), "application/json", {}, body});
-  }
+  if (is_health(request.path))
+    return respond(health_answer(
+        request.path, request.query,
+        {*core, metrics, config.data_dir, folder.cluster_id(), clock.steady() - begun, clock.wall_ms()}));
   if (request.path.starts_with("/admin/")) return respond(administer(request));
   respond(
       http::problem({Errc::not_found, "see /health, /health/live, /health/ready, /metrics, /admin/reload"}));

@@ -390,4 +390,8 @@ std::string Sequencer::not_ready_reason() const {
   return fault_ ? std::string(describe(fault_->code).name) : "";
 }
 
+Millis Sequencer::committing_for() const {
+  return Millis{committing_ ? (clock_.steady_us() - started_commit_us_) / 1'000 : 0};
+}
+
 }  // namespace tocsin::broker

@@ -64,6 +64,10 @@ class Sequencer {
   [[nodiscard]] bool idle() const noexcept { return !committing_ && closed_.empty() && gathering_.empty(); }
   /// Empty, or why nothing is taken at the moment.
   [[nodiscard]] std::string not_ready_reason() const;
+  /// What the store said last, until it takes updates again.
+  [[nodiscard]] const std::optional<Error>& fault() const noexcept { return fault_; }
+  /// How long the store has had the group that is under way; 0: none is.
+  [[nodiscard]] Millis committing_for() const;
   /// Something that was stored does not read back: nothing more is taken until the process is restarted.
   void found_corrupt(const Error& error);
 

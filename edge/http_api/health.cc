@@ -1,5 +1,6 @@
 #include "edge/http_api/health.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
@@ -9,6 +10,7 @@
 namespace tocsin::edge {
 namespace {
 
+using health::Counts;
 using Kind = Health::Kind;
 
 constexpr std::array<std::string_view, 4> kKinds{"", "health", "live", "ready"};
@@ -77,23 +79,22 @@ Status Health::check(const Config& config) {
   return Done{};
 }
 
-std::vector<Health::Check> Health::checks() const {
-  const std::string_view state = sources_.state();
-  const bool leaving = state != "ready" && state != "starting";
-  const auto clients = sources_.clients();
-  const bool full = clients >= static_cast<std::size_t>(config_.clients_max);
-  std::vector<Check> out;
-  out.push_back({"state", leaving ? "the edge is " + std::string(state) : "", true, true});
-  // Not ready for want of a broker is no reason to be taken out by who only looks at /health.
-  out.push_back({"broker", leaving ? "" : sources_.not_ready_reason(), true, false});
-  out.push_back({"capacity",
-                 full ? "the edge is full: " + std::to_string(clients) + " of " +
-                            std::to_string(config_.clients_max) + " clients"
-                      : "",
-                 config_.health_full != WhenFull::ready, config_.health_full == WhenFull::unhealthy});
+health::Checks Health::checks(bool leaving, bool full) const {
+  const Counts when_full = config_.health_full == WhenFull::ready       ? Counts::nowhere
+                           : config_.health_full == WhenFull::unhealthy ? Counts::health
+                                                                        : Counts::ready;
   const double days = sources_.figures ? sources_.figures().tls_days_left : std::nan("");
-  out.push_back({"certificate", days < 0 ? "the certificate has ended" : "", false, false});
-  return out;
+  return {
+      {"state", leaving ? "the edge is " + std::string(sources_.state()) : "", Counts::health},
+      // Not ready for want of a broker is no reason to be taken out by who only looks at /health.
+      {"broker", leaving ? "" : sources_.not_ready_reason(), Counts::ready},
+      {"capacity",
+       full ? "the edge is full: " + std::to_string(sources_.clients()) + " of " +
+                  std::to_string(config_.clients_max) + " clients"
+            : "",
+       when_full},
+      {"certificate", days < 0 ? "the certificate has ended" : "", Counts::nowhere},
+  };
 }
 
 HttpReply Health::reply(Kind kind, bool detailed) const {
@@ -103,42 +104,32 @@ HttpReply Health::reply(Kind kind, bool detailed) const {
     reply.body = R"({"status":"live"})";
     return reply;
   }
-  const auto list = checks();
-  std::vector<std::string_view> reasons;
-  bool healthy = true;
-  for (const Check& check : list) {
-    if (check.trouble.empty() || !check.counts_for_ready) continue;
-    reasons.push_back(check.trouble);
-    healthy = healthy && !check.counts_for_health;
-  }
   const std::string_view state = sources_.state();
   const bool leaving = state != "ready" && state != "starting";
-  const bool only_full = reasons.size() == 1 && !list[2].trouble.empty();
+  const bool full = sources_.clients() >= static_cast<std::size_t>(config_.clients_max);
+  const health::Checks list = checks(leaving, full);
+  const bool ready = health::ready(list);
+  const auto troubles = std::count_if(list.begin(), list.end(), [](const health::Check& check) {
+    return !check.trouble.empty() && check.counts != Counts::nowhere;
+  });
+  const bool only_full = full && config_.health_full != WhenFull::ready && troubles == 1;
   std::string& out = reply.body;
   out = R"({"status":")" +
-        std::string(reasons.empty() ? "ready"
-                    : leaving       ? state
-                    : only_full     ? "full"
-                                    : "not_ready") +
+        std::string(ready       ? "ready"
+                    : leaving   ? state
+                    : only_full ? "full"
+                                : "not_ready") +
         "\"";
   member(out, "edge", config_.id);
   number(out, "clients", static_cast<double>(sources_.clients()));
-  if (!reasons.empty()) {
-    member(out, "reason", reasons.front());
-    out.append(",\"reasons\":[");
-    for (const auto reason : reasons) {
-      if (out.back() != '[') out.push_back(',');
-      json::append_quoted(out, reason);
-    }
-    out.push_back(']');
-  }
+  health::append_reasons(out, list);
   if (detailed) out.append(details(list));
   out.push_back('}');
-  if (!healthy || (kind == Kind::ready && !reasons.empty())) reply.status = 503;
+  if (!health::healthy(list) || (kind == Kind::ready && !ready)) reply.status = 503;
   return reply;
 }
 
-std::string Health::details(const std::vector<Check>& checks) const {
+std::string Health::details(const health::Checks& checks) const {
   std::string out;
   member(out, "state", sources_.state());
   number(out, "clients_max", static_cast<double>(config_.clients_max));
@@ -149,16 +140,8 @@ std::string Health::details(const std::vector<Check>& checks) const {
     number(out, "load_permille", figures.load);
     if (!std::isnan(figures.tls_days_left)) number(out, "tls_days_left", std::floor(figures.tls_days_left));
   }
-  out.append(",\"checks\":[");
-  for (const Check& check : checks) {
-    if (out.back() != '[') out.push_back(',');
-    out.append("{\"check\":\"")
-        .append(check.name)
-        .append(check.trouble.empty() ? "\",\"ok\":true" : "\",\"ok\":false");
-    if (!check.trouble.empty()) member(out, "detail", check.trouble);
-    out.push_back('}');
-  }
-  return out.append("]");
+  health::append_checks(out, checks);
+  return out;
 }
 
 }  // namespace tocsin::edge

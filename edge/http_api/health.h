@@ -13,8 +13,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "common/health/checks.h"
 #include "edge/config.h"
 #include "edge/http_api/http_api.h"
 
@@ -34,14 +34,8 @@ class Health {
   [[nodiscard]] static Status check(const Config& config);
 
  private:
-  struct Check {
-    std::string_view name;
-    std::string trouble;     ///< empty: none
-    bool counts_for_ready;   ///< against readiness
-    bool counts_for_health;  ///< against health as well
-  };
-  [[nodiscard]] std::vector<Check> checks() const;
-  [[nodiscard]] std::string details(const std::vector<Check>& checks) const;
+  [[nodiscard]] health::Checks checks(bool leaving, bool full) const;
+  [[nodiscard]] std::string details(const health::Checks& checks) const;
 
   const Config& config_;
   const HttpApi::Sources& sources_;

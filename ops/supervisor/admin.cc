@@ -4,6 +4,7 @@
 
 #include "common/json/json.h"
 #include "common/log/audit.h"
+#include "common/version.h"
 
 namespace tocsin::ops {
 
@@ -58,11 +59,9 @@ Status Admin::allowed(const http::Request& request, auth::Role needed) {
 
 void Admin::answer(const http::Request& request, const http::Responder& respond) {
   const bool reads = request.method == "GET" || request.method == "HEAD";
-  const bool ready = site_ != nullptr && site_->ready();
   if (reads && request.path == "/health/live") return respond(json_of("{\"status\":\"live\"}"));
   if (reads && (request.path == "/health" || request.path == "/health/ready"))
-    return respond(
-        json_of(ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}", ready ? 200 : 503));
+    return respond(health(request));
   if (reads && request.path == "/metrics") {
     if (site_ != nullptr) site_->count(metrics_);
     http::Response response;
@@ -79,6 +78,22 @@ void Admin::answer(const http::Request& request, const http::Responder& respond)
   const Path path = segments_of(request.path);
   if (reads) return respond(read(request, path));
   change(request, path, respond);
+}
+
+http::Response Admin::health(const http::Request& request) const {
+  health::Checks checks;
+  if (site_ == nullptr)
+    checks.push_back({"state", "the supervisor is starting", health::Counts::health});
+  else
+    checks = site_->checks();
+  const bool ready = health::ready(checks);
+  std::string body = ready ? R"({"status":"ready")" : R"({"status":"not_ready")";
+  health::append_reasons(body, checks);
+  if (health::detailed(request.query)) {
+    body += ",\"version\":" + json::quoted(version());
+    health::append_checks(body, checks);
+  }
+  return json_of(body + "}", ready ? 200 : 503);
 }
 
 http::Response Admin::read(const http::Request& request, const Path& path) {

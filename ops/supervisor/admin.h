@@ -1,8 +1,8 @@
 #pragma once
-// Admin: the supervisor's HTTP API on loopback. /health*, /metrics for everybody on the machine; all else for
-// whom the AdminDoor lets in: the holder of the token in the cluster's folder (admin.token) is an admin,
-// admin.roles_file and admin.loopback say who else there is. GET is for viewers, POST for operators; what
-// runs other programs or takes the last edge away is for admins:
+// Admin: the supervisor's HTTP API on loopback. /health* (common/health), /metrics for everybody on the
+// machine; all else for whom the AdminDoor lets in: the holder of the token in the cluster's folder
+// (admin.token) is an admin, admin.roles_file and admin.loopback say who else there is. GET is for viewers,
+// POST for operators; what runs other programs or takes the last edge away is for admins:
 //
 //   GET  /status                                            processes, edges, running plans, maintenance
 //   POST /edges/{id}/drain       {"targets","exclude","batch","rate","deadline_ms"}: each may be absent
@@ -44,6 +44,7 @@ class Admin {
   using Path = std::vector<std::string>;  ///< its segments
 
   void answer(const http::Request& request, const http::Responder& respond);
+  [[nodiscard]] http::Response health(const http::Request& request) const;
   [[nodiscard]] http::Response read(const http::Request& request, const Path& path);
   void change(const http::Request& request, const Path& path, const http::Responder& respond);
   [[nodiscard]] Status allowed(const http::Request& request, auth::Role needed);

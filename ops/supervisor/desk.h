@@ -23,6 +23,7 @@ class Desk final : public Site {
   void start();
   [[nodiscard]] Status takes_orders() const override { return Done{}; }
   [[nodiscard]] bool ready() const override { return cluster_.all_ready(); }
+  [[nodiscard]] health::Checks checks() const override;
   [[nodiscard]] std::string status_json() const override;
   void count(Metrics& metrics) const override;
   [[nodiscard]] Moves& moves() override { return moves_; }

@@ -1,8 +1,16 @@
 #include "ops/supervisor/site.h"
 
+#include "common/json/json.h"
 #include "ops/cluster/members.h"
 
 namespace tocsin::ops {
+
+std::string reason_of(const EdgeWatch::Seen& seen) {
+  const auto document = json::parse(seen.detail);
+  if (!document || !document->IsObject()) return seen.detail;
+  const auto reason = json::string_member(*document, "reason");
+  return reason && *reason ? std::string(**reason) : seen.detail;
+}
 
 void add_seen(Members& members, const EdgeWatch& watch, const EdgeWatch::Seen& seen) {
   members.flag("ready", seen.ready).text("detail", seen.detail);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "common/health/checks.h"
 #include "ops/supervisor/edge_watch.h"
 #include "ops/supervisor/metrics.h"
 #include "ops/supervisor/moves/moves.h"
@@ -18,6 +19,8 @@ class Site : public MovePort {
   [[nodiscard]] virtual Status takes_orders() const = 0;
   /// All that is to run does.
   [[nodiscard]] virtual bool ready() const = 0;
+  /// How each of them is. What counts is there if, and only if, it is not ready().
+  [[nodiscard]] virtual health::Checks checks() const = 0;
   /// The answer to GET /status.
   [[nodiscard]] virtual std::string status_json() const = 0;
   /// Brings gauges up to date.
@@ -35,6 +38,8 @@ class Site : public MovePort {
   virtual void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) = 0;
 };
 
+/// What an edge's readiness check said: its reason, or the text itself when it is no JSON with one.
+[[nodiscard]] std::string reason_of(const EdgeWatch::Seen& seen);
 class Members;
 /// What an edge says of itself, as members of its entry in /status.
 void add_seen(Members& members, const EdgeWatch& watch, const EdgeWatch::Seen& seen);

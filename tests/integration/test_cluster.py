@@ -57,6 +57,43 @@ def test_a_killed_process_comes_back_at_once_on_the_same_port(cluster):
     assert get(after["supervisor"]["http"] + "/health").status == 200
 
 
+def test_the_supervisor_says_who_is_down_and_since_when_it_is_well_again(cluster):
+    url = cluster.info()["supervisor"]["http"] + "/health"
+
+    def checks():
+        return {c["check"]: c for c in get(url + "?detailed=true").json()["checks"]}
+    assert get(url + "/ready").json() == {"status": "ready"}
+    until(lambda: all(c["ok"] for c in checks().values()), "every check to be well")
+    assert set(checks()) == {"broker", "edge-0", "edge-1", "maintenance"}
+    assert cluster.ctl("maintenance", "on").code == 0
+    cluster.kill("edge-1")
+    down = until(lambda: (lambda r: r if r.status == 503 else None)(get(url + "/ready")), "the edge to be missed").json()
+    assert down["status"] == "not_ready" and down["reasons"] == [down["reason"]], down
+    assert down["reason"].startswith("edge-1 does not serve: it is waiting; it was ended by signal 9"), down
+    assert "checks" not in down
+    told = checks()
+    assert told["edge-1"]["detail"] == down["reason"] and told["broker"]["ok"] and told["edge-0"]["ok"], told
+    assert "nothing that dies is started again" in told["maintenance"]["detail"], told
+    assert cluster.ctl("maintenance", "off").code == 0
+    until(lambda: get(url + "/ready").status == 200, "the edge to be back")
+
+
+def test_the_supervisor_passes_on_why_an_edge_that_serves_is_not_ready(cluster):
+    url = cluster.info()["supervisor"]["http"] + "/health?detailed=true"
+    broker = cluster.pid_of("broker")
+    os.kill(broker, signal.SIGSTOP)   # it hangs: its process is there
+    try:
+        def said():
+            body = get(url).json()
+            mine = [c for c in body["checks"] if c["check"] == "edge-0" and not c["ok"] and "broker" in c["detail"]]
+            return mine and body
+        body = until(said, "the edge's reason")
+        assert body["status"] == "ready" and "reasons" not in body, "every process serves, as far as the supervisor can do something"
+        assert "{" not in json.dumps([c["detail"] for c in body["checks"] if not c["ok"]]), "sentences, not answers of edges"
+    finally:
+        os.kill(broker, signal.SIGCONT)
+
+
 def test_a_dying_supervisor_leaves_the_others_alone(cluster):
     before = cluster.info()
     restarted(cluster, "supervisor")

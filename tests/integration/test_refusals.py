@@ -149,6 +149,23 @@ class TestFolders:
 
 
 class TestFullDisk:
+    def check_reasons(self, broker):
+        """What /health says of it, with and without the details, and where it is a 503."""
+        short = get(broker.http + "/health/ready").json()
+        assert set(short) == {"status", "code", "reason", "reasons"}, short
+        assert (short["status"], short["code"]) == ("not_ready", "disk_full") and short["reasons"] == [short["reason"]], short
+        assert short["reason"].startswith("the log takes no updates: disk_full"), short
+        assert get(broker.http + "/health/ready?detailed=false").json() == short
+        full = get(broker.http + "/health?detailed=true")
+        assert full.status == 200, "it answers: only readiness is off"
+        checks = {c["check"]: c for c in full.json()["checks"]}
+        assert set(checks) == {"state", "log", "commit", "disk", "edges", "backup"}, checks
+        assert checks["log"] == {"check": "log", "ok": False, "detail": short["reason"]}, checks
+        assert not checks["disk"]["ok"] and "% free" in checks["disk"]["detail"] and checks["state"]["ok"], checks
+        body = full.json()
+        assert body["version"] and body["cluster"] and body["channels"] == 1 and body["edges"] == 1 and body["uptime_seconds"] >= 0, body
+        assert get(broker.http + "/health/live?detailed=true").json() == {"status": "live"}
+
     def test_a_full_disk_is_refused_readiness_goes_off_and_room_brings_it_back(self, tmp_path, mounts):
         folder = tmp_path / "small"
         mount(["-t", "tmpfs"], folder, "-o", "size=12m", "tmpfs")
@@ -171,11 +188,15 @@ class TestFullDisk:
             assert refused.json()["code"] == "disk_full", refused
             until(lambda: get(broker.http + "/health/ready").status == 503, "the broker to be not ready", 10)
             until(lambda: get(edge.http + "/health/ready").status == 503, "the edge to be not ready", 10)
+            self.check_reasons(broker)
             info = get(edge.http + "/v1/channels/incidents").json()
             assert info["last"] == 1 + kept, "nothing that was refused may be there"
             ballast.unlink()
             until(lambda: get(broker.http + "/health/ready").status == 200, "the broker to be ready again", 20)
             until(lambda: get(edge.http + "/health/ready").status == 200, "the edge to be ready again", 20)
+            well = get(broker.http + "/health/ready?detailed=true").json()
+            assert well["status"] == "ready" and not {"reason", "reasons", "code"} & set(well), well
+            assert {"check": "log", "ok": True} in well["checks"] and {"check": "disk", "ok": True} in well["checks"], well
             again = post_json(edge.http + "/v1/updates", change("LAST", event_id="last", title="kept too"))
             assert again.status == 200 and again.json()["results"][0]["position"] == {"epoch": info["epoch"], "offset": info["last"] + 1}, again
         finally:

@@ -52,6 +52,7 @@ class Desk final : public Site {
 
   [[nodiscard]] Status takes_orders() const override;
   [[nodiscard]] bool ready() const override;
+  [[nodiscard]] health::Checks checks() const override;
   [[nodiscard]] std::string status_json() const override;
   void count(Metrics& metrics) const override;
   [[nodiscard]] Moves& moves() override { return moves_; }

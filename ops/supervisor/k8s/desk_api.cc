@@ -135,6 +135,24 @@ Status Desk::takes_orders() const {
 
 bool Desk::ready() const { return pod_watch_.synced() && set_watch_.synced() && !over_; }
 
+health::Checks Desk::checks() const {
+  using health::Counts;
+  const Status orders = takes_orders();
+  health::Checks out{
+      {"state", over_ ? "this supervisor stops" : "", Counts::health},
+      {"pods", pod_watch_.synced() ? "" : "the pods were not listed yet", Counts::health},
+      {"statefulset", set_watch_.synced() ? "" : "the StatefulSet was not read yet", Counts::health},
+      {"lease", orders ? "" : orders.error().detail, Counts::nowhere},
+      {"broker", broker_ready_ || config_.broker_http.empty() ? "" : "the broker is not ready",
+       Counts::nowhere},
+  };
+  for (const EdgeView& view : edges())
+    out.push_back({view.id, health_of(view) == "ready" ? "" : view.id + " is " + std::string(health_of(view)),
+                   Counts::nowhere});
+  for (const auto& [about, what] : troubles_) out.push_back({about, what, Counts::nowhere});
+  return out;
+}
+
 void Desk::count(Metrics& metrics) const {
   std::int64_t all = 0, ready = 0, running = 0;
   for (const EdgeView& view : edges()) {
