@@ -1,6 +1,8 @@
 #include "broker/backup/create.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -73,6 +75,13 @@ Error explain(const Error& error, const std::string& database) {
 }
 
 }  // namespace
+
+void step_back() {
+  const auto self = static_cast<id_t>(::syscall(SYS_gettid));
+  static_cast<void>(::setpriority(PRIO_PROCESS, self, 15));
+  constexpr int kWhoProcess = 1, kBestEffort = 2, kClassShift = 13, kLowest = 7;
+  static_cast<void>(::syscall(SYS_ioprio_set, kWhoProcess, 0, (kBestEffort << kClassShift) | kLowest));
+}
 
 Result<Created> create(const CreateRequest& request) {
   const std::string database = request.data_dir + "/log.db";

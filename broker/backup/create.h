@@ -12,6 +12,10 @@
 
 namespace tocsin::broker::backup {
 
+/// Puts the calling thread behind everybody else, at the processor and at the disk, for good. What the system
+/// refuses is done without.
+void step_back();
+
 struct CreateRequest {
   std::string data_dir;                          ///< the broker's folder
   std::string folder;                            ///< for the archive; made when it is missing

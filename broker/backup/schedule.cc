@@ -1,9 +1,5 @@
 #include "broker/backup/schedule.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 
@@ -15,14 +11,6 @@ namespace {
 constexpr std::chrono::milliseconds kRetryFirst{10'000};
 constexpr std::chrono::milliseconds kRetryMost{600'000};
 constexpr std::chrono::milliseconds kLook{60'000};  // the wall clock may be set, and files come and go
-
-/// Behind everybody else, at the processor and at the disk. What the system refuses is done without.
-void step_back() {
-  const auto self = static_cast<id_t>(::syscall(SYS_gettid));
-  static_cast<void>(::setpriority(PRIO_PROCESS, self, 15));
-  constexpr int kWhoProcess = 1, kBestEffort = 2, kClassShift = 13, kLowest = 7;
-  static_cast<void>(::syscall(SYS_ioprio_set, kWhoProcess, 0, (kBestEffort << kClassShift) | kLowest));
-}
 
 }  // namespace
 

@@ -2,7 +2,6 @@
 #include "ops/ctl/backup.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -56,12 +55,6 @@ std::string summary(const backup::Manifest& m) {
 }
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-/// Behind the broker, at the processor. A file that outgrows a limit is an error, not the end of us.
-void step_back() {
-  ::signal(SIGXFSZ, SIG_IGN);
-  static_cast<void>(::setpriority(PRIO_PROCESS, 0, 15));
-}
 
 int verify_one(const std::string& path, bool as_json) {
   const auto judged = backup::verify(path);
@@ -137,7 +130,8 @@ int run_backup_create(const BackupOptions& options) {
   if (!data) return complain_backup(data.error());
   const auto folder = backup_folder(options);
   if (!folder) return complain_backup(folder.error());
-  step_back();
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that outgrows a limit is an error, not the end of us
+  backup::step_back();
   backup::CreateRequest request;
   request.data_dir = *data;
   request.folder = *folder;
