@@ -3,15 +3,17 @@
 #
 #   idle_timeout 75 s                 above twice session.keepalive_ms (25 s)
 #   health_check 2 x 5 s              drain.lb_settle_ms of 15000: a cordon is seen after ten seconds
-#   deregistration_delay 120 s        above drain.deadline_ms: a target that leaves keeps its sockets while it drains
+#   deregistration_delay 120 s        above drain.lb_settle_ms and drain.deadline_ms: a target that leaves keeps its
+#                                     sockets while it drains
 #   proxy.trusted                     the subnets of the balancer; X-Forwarded-For is the client's as it was seen here
 
 terraform {
   required_version = ">= 1.3"
   required_providers {
+    # Conditions by regular expressions are younger than version 5; this one was checked.
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.0"
+      version = ">= 6.25"
     }
   }
 }
@@ -73,17 +75,13 @@ resource "aws_lb_target_group" "edges" {
   load_balancing_algorithm_type = "least_outstanding_requests"
   deregistration_delay          = 120
 
-  # An edge that is not ready keeps the clients that it has until they have moved.
-  target_health_state {
-    enable_unhealthy_connection_termination = false
-  }
-
   # Sessions live at the broker: a client may come back anywhere.
   stickiness {
     type    = "lb_cookie"
     enabled = false
   }
 
+  # An edge that is not ready gets nobody new; the balancer leaves it the sockets that it has until their clients have moved.
   health_check {
     path                = "/health/ready"
     matcher             = "200"
@@ -126,33 +124,19 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-# The edge resolves dots in a path, the patterns below do not.
-resource "aws_lb_listener_rule" "tricks" {
+resource "aws_lb_listener_rule" "clients" {
   listener_arn = aws_lb_listener.https.arn
   priority     = 1
 
+  # The edge resolves dots in a path, so none is let through that does not stand before a letter or digit, and none in
+  # percents; nor an empty segment.
   condition {
     path_pattern {
-      values = ["*..*", "*%2e*", "*%2E*", "*//*", "*/./*"]
-    }
-  }
-
-  action {
-    type = "fixed-response"
-    fixed_response {
-      content_type = "text/plain"
-      status_code  = "400"
-    }
-  }
-}
-
-resource "aws_lb_listener_rule" "clients" {
-  listener_arn = aws_lb_listener.https.arn
-  priority     = 2
-
-  condition {
-    path_pattern {
-      values = ["/", "/v1/*", "/board/*", "/health", "/health/*"]
+      regex_values = [
+        "^/(board(/[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*)+)?$",
+        "^/health(/[a-z]+)?$",
+        "^/v1(/([A-Za-z0-9_~:@!$&'()*+,;=-]|[.][A-Za-z0-9_-]|%([013-9A-Fa-f][0-9A-Fa-f]|2[0-9A-DFa-df]))+)+$",
+      ]
     }
   }
 
