@@ -67,6 +67,10 @@ Status Checker::State::client_line(std::string_view name, const json::Value& lin
     client(name).sent(conn, *sent);
   } else if (const auto e = text_of(line, "e"); e == "open") {
     client(name).opened(conn);
+  } else if (e == "rows") {
+    const json::Value* labels = json::find(line, "labels");
+    if (labels == nullptr) return Error{Errc::invalid_argument, "\"rows\" without \"labels\""};
+    client(name).rows(conn, std::string(text_of(line, "id")), *labels);
   } else if (e == "close") {
     client(name).closed(conn);
   } else if (e == "forget") {

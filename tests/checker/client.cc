@@ -57,7 +57,9 @@ void Client::sent(std::uint64_t number, const json::Value& frame) {
   if (type == "subscribe") {
     Wish wish;
     wish.channel = text_of(frame, "channel");
-    wish.view = run_.evidence.view_id(View(json::find(frame, "filter")));
+    const json::Value* filter = json::find(frame, "filter");
+    wish.view = run_.evidence.view_id(View(filter));
+    if (filter != nullptr) wish.filter = json::text(*filter);
     wish.snapshot = flag_of(frame, "snapshot");
     wish.since = position_of(json::find(frame, "since"));
     // Unanswered, it may still come back by ticket on another socket.
@@ -82,6 +84,21 @@ void Client::sent(std::uint64_t number, const json::Value& frame) {
         if (auto p = position_of(&m.value))
           conn.nothing_stated = false, conn.since[std::string(json::view(m.name))] = *std::move(p);
   }
+}
+
+void Client::rows(std::uint64_t number, const std::string& id, const json::Value& labels) {
+  conns_[number].rows[id] = json::text(labels);
+}
+
+/// Its filter, and the rows of its client.
+void Client::look_through(const Conn& conn, const Wish& wish, Stream& stream) {
+  stream.view = wish.view;
+  const auto rows = conn.rows.find(stream.id);
+  if (rows == conn.rows.end()) return;
+  const auto labels = json::parse(rows->second);
+  const auto filter = json::parse(wish.filter.empty() ? "{}" : wish.filter);
+  stream.judged = labels && labels->IsObject();
+  if (stream.judged && filter) stream.view = run_.evidence.view_id(View(&*filter, &*labels));
 }
 
 void Client::received(std::uint64_t number, const json::Value& frame) {
@@ -214,7 +231,7 @@ void Client::begin(Conn& conn, Wish& wish, const std::string& id, const json::Va
   stream.id = id;
   stream.sub = number_of(frame, "sub", 0);
   stream.log = log;
-  stream.view = wish.view;
+  look_through(conn, wish, stream);
   stream.start = position.offset;
   stream.on_socket = Coverage(position.offset + 1);
   stream.snapshotting = outcome == "snapshot" || outcome == "resumed_from_snapshot" ||
@@ -297,7 +314,7 @@ void Client::observe(Stream& stream, Offset offset, const json::Value& frame) {
                std::string(text_of(frame, "event_id")) + ")");
   }
   const View& view = run_.evidence.view(stream.view);
-  if (view.everything()) return;
+  if (!stream.judged || view.everything()) return;
   const Traits& traits = run_.traits.at(entry.traits);
   const Answer3 passes = view.passes(traits, run_.keys.text(entry.key), Answer3::unknown);
   if (passes == Answer3::no)
@@ -311,12 +328,15 @@ void Client::on_skip(Stream& stream, const json::Value& frame) {
   if (from == 0 || to < from)
     return report("gap", stream.id, "skip of " + std::to_string(from) + ".." + std::to_string(to));
   run_.findings.verdict().skipped += to - from + 1;
-  if (run_.evidence.view(stream.view).everything())
+  if (!stream.judged) {
+    // Nothing is known of what it may skip.
+  } else if (run_.evidence.view(stream.view).everything()) {
     report("filter", stream.id,
            run_.logs.at(stream.log).name(from) + ".." + std::to_string(to) +
                " was declared skipped, but there is no filter");
-  else
+  } else {
     run_.evidence.skipped(stream.log, stream.view, from, to, number_);
+  }
   advance(stream, from, to);
 }
 
@@ -338,7 +358,8 @@ void Client::on_snapshot(Stream& stream, const json::Value& frame) {
   if (!flag_of(frame, "last")) return;
   stream.snapshotting = false;
   ++run_.findings.verdict().snapshots;
-  run_.evidence.snapshot(stream.log, stream.view, stream.start, std::exchange(stream.rows, {}), number_);
+  auto rows = std::exchange(stream.rows, {});
+  if (stream.judged) run_.evidence.snapshot(stream.log, stream.view, stream.start, std::move(rows), number_);
 }
 
 void Client::settled() {

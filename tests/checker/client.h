@@ -53,6 +53,8 @@ class Client {
   void closed(std::uint64_t conn);
   void forget();
   void sent(std::uint64_t conn, const json::Value& frame);
+  /// Of subscription `id`, from its next `subscribed` on; an object, or null for rows that are not known.
+  void rows(std::uint64_t conn, const std::string& id, const json::Value& labels);
   void received(std::uint64_t conn, const json::Value& frame);
   /// Clause 3.12.
   void settled();
@@ -64,6 +66,7 @@ class Client {
   struct Wish {
     std::string channel;
     std::uint32_t view = 0;
+    std::string filter;  ///< JSON; empty: none
     bool snapshot = false;
     bool asked = false;  ///< a subscribe is unanswered
     std::optional<Since> since;
@@ -77,20 +80,23 @@ class Client {
     std::uint32_t view = 0;
     Offset start = 0;
     Coverage on_socket;
+    bool judged = true;  ///< what it lets pass is known
     bool conflated = false;
     bool snapshotting = false;
     std::vector<SnapshotRow> rows;
   };
   struct Conn {
-    std::map<std::string, Wish> asked;   ///< subscribes without an answer
-    std::map<std::string, Since> since;  ///< of `connect`
-    bool nothing_stated = false;         ///< `connect` came without any position
+    std::map<std::string, Wish> asked;        ///< subscribes without an answer
+    std::map<std::string, Since> since;       ///< of `connect`
+    std::map<std::string, std::string> rows;  ///< JSON by id
+    bool nothing_stated = false;              ///< `connect` came without any position
     std::map<std::string, Stream> streams;
     std::vector<std::uint64_t> ended;  ///< subs whose frames may still arrive
   };
 
   void on_subscribed(Conn& conn, const json::Value& frame);
   void begin(Conn& conn, Wish& wish, const std::string& id, const json::Value& frame);
+  void look_through(const Conn& conn, const Wish& wish, Stream& stream);
   void check_answer(const Wish& wish, const std::string& outcome, std::string_view reason,
                     const Since& position, const std::string& id);
   void check_unasked(const Conn& conn, const Wish& wish, const std::string& id, const std::string& outcome,

@@ -13,8 +13,11 @@ std::set<std::string, std::less<>> texts(const json::Value* list) {
 
 }  // namespace
 
-View::View(const json::Value* filter) {
-  if (filter == nullptr || !filter->IsObject()) return;
+View::View(const json::Value* filter, const json::Value* rows) {
+  if (rows != nullptr && rows->IsObject())
+    for (const auto& m : rows->GetObject()) rows_.emplace(json::view(m.name), texts(&m.value));
+  const auto none = json::parse("{}");
+  if (filter == nullptr || !filter->IsObject()) filter = &*none;
   for (const char* name : {"severity", "status", "kind", "category", "source", "environment", "team"})
     if (auto list = texts(json::find(*filter, name)); !list.empty()) members_.emplace(name, std::move(list));
   keys_ = texts(json::find(*filter, "incident"));
@@ -30,6 +33,7 @@ View::View(const json::Value* filter) {
   };
   for (const auto& [name, values] : members_) add(name, values);
   for (const auto& [name, values] : labels_) add("label " + json::quoted(name), values);
+  for (const auto& [name, values] : rows_) add("row " + json::quoted(name), values);
   if (!keys_.empty()) add("incident", keys_);
   if (active_) identity_ += "active";
 }
@@ -41,10 +45,11 @@ bool View::lists_pass(const Traits& traits, const std::string& key, bool with_ki
     if (!values.contains(have == traits.members.end() ? std::string_view{} : std::string_view(have->second)))
       return false;
   }
-  for (const auto& [name, values] : labels_) {
-    const auto have = traits.labels.find(name);
-    if (have == traits.labels.end() || !values.contains(have->second)) return false;
-  }
+  for (const auto* labels : {&labels_, &rows_})
+    for (const auto& [name, values] : *labels) {
+      const auto have = traits.labels.find(name);
+      if (have == traits.labels.end() || !values.contains(have->second)) return false;
+    }
   return keys_.empty() || keys_.contains(key);
 }
 

@@ -17,11 +17,12 @@ enum class Answer3 : std::uint8_t { no, yes, unknown };
 class View {
  public:
   /// Members of unexpected types restrict nothing: refusing them is the edge's business.
-  explicit View(const json::Value* filter);
+  /// `rows`: labels that an incident must have besides (FORMAT 2.10); null: none.
+  explicit View(const json::Value* filter, const json::Value* rows = nullptr);
   View() : View(nullptr) {}
 
   [[nodiscard]] bool everything() const noexcept {
-    return !active_ && members_.empty() && keys_.empty() && labels_.empty();
+    return !active_ && members_.empty() && keys_.empty() && labels_.empty() && rows_.empty();
   }
   [[nodiscard]] bool active() const noexcept { return active_; }
   /// Does an update pass? `ends`: did it end its incident.
@@ -34,6 +35,7 @@ class View {
   [[nodiscard]] bool lists_pass(const Traits& traits, const std::string& key, bool with_kind) const;
   std::map<std::string, std::set<std::string, std::less<>>> members_;
   std::map<std::string, std::set<std::string, std::less<>>> labels_;
+  std::map<std::string, std::set<std::string, std::less<>>> rows_;  ///< an empty set lets nothing pass
   std::set<std::string, std::less<>> keys_;
   bool active_ = false;
   std::string identity_;

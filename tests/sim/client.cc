@@ -30,6 +30,7 @@ SimClient::SimClient(World& world, Sockets& sockets, Recorder& recorder, const C
       proto_(plan.proto),
       follows_(plan.follows && plan.by_ticket),
       trusts_(plan.trusts),
+      tokens_(plan.tokens),
       dial_(std::move(dial)) {
   for (const Wanted& w : plan.wanted) held_.emplace_back().wanted = w;
 }
@@ -54,19 +55,25 @@ void SimClient::connect(const std::string& endpoint) {
   conn->tcp->gone = [this, weak] {
     if (const auto held = weak.lock()) on_gone(held);
   };
+  take_token(conn);
   if (!dial_(conn->tcp, endpoint)) return retry(150);
   recorder_.socket(name_, conn->number, "open");
   now_ = conn;
   open_.push_back(conn);
+  renew_in_time(conn);
+  const std::string token = conn->token.text.empty() || tokens_.in_head
+                                ? std::string()
+                                : R"(,"token":)" + json::quoted(conn->token.text);
   if (by_ticket_ && !ticket_.empty()) {
     conn->resuming = true;
     std::string since;
     for (const Held& held : held_)
       if (!held.epoch.empty() && !trusts_)
         since += (since.empty() ? "" : ",") + json::quoted(held.wanted.id) + ":" + held.position();
-    return send(conn,
-                R"({"type":"connect","ticket":)" + json::quoted(ticket_) + R"(,"since":{)" + since + "}}");
+    return send(conn, R"({"type":"connect","ticket":)" + json::quoted(ticket_) + token + R"(,"since":{)" +
+                          since + "}}");
   }
+  if (!token.empty()) send(conn, R"({"type":"connect")" + token + "}");
   for (std::size_t i = 0; i < held_.size(); ++i) subscribe(conn, i);
 }
 
@@ -100,26 +107,32 @@ void SimClient::subscribe_missing(const ConnPtr& conn) {
 
 void SimClient::on_frame(const ConnPtr& conn, std::string_view text) {
   if (conn->over) return;
-  recorder_.received(name_, conn->number, text);
   const auto doc = json::parse(text);
+  const std::string type = doc ? text_of(*doc, "type") : std::string();
+  if (type == "subscribed")
+    for (std::size_t i = 0; i < held_.size(); ++i)
+      if (held_[i].wanted.id == text_of(*doc, "id")) tell_rows(conn, i, text_of(*doc, "reason"));
+  recorder_.received(name_, conn->number, text);
   if (!doc) return;
-  const std::string type = text_of(*doc, "type");
   if (type == "update") return on_update(conn, *doc);
   if (type == "snapshot") return on_snapshot(conn, *doc);
   if (type == "subscribed") return on_subscribed(conn, *doc);
   if (type == "welcome") return on_welcome(conn, *doc);
   if (type == "status") return on_status(conn, *doc);
   if (const auto ticket = text_of(*doc, "ticket"); !ticket.empty()) ticket_ = ticket;
+  if (type == "closing" && number_of(*doc, "code") == 4401) token_.text.clear();
   if (type == "skip") {
     if (const auto sub = conn->subs.find(number_of(*doc, "sub")); sub != conn->subs.end())
       held_[sub->second].had.add(number_of(*doc, "from"), number_of(*doc, "to"));
   } else if (type == "error") {
     const std::string id = text_of(*doc, "id");
     for (std::size_t i = 0; i < held_.size(); ++i)
-      if (held_[i].wanted.id == id)
+      if (held_[i].wanted.id == id) {
+        std::erase_if(conn->subs, [i](const auto& s) { return s.second == i; });
         world_.after(500, [this, conn, i] {
           if (!conn->over && !has(*conn, i)) subscribe(conn, i);
         });
+      }
   }
 }
 
@@ -220,6 +233,7 @@ void SimClient::forget() {
     sockets_.cut(conn->tcp);
   }
   ticket_.clear();
+  token_.text.clear();
   for (Held& held : held_) {
     held.epoch.clear();
     held.arriving_on = 0;
@@ -230,7 +244,7 @@ void SimClient::forget() {
 
 void SimClient::resubscribe(std::size_t index) {
   index %= held_.size();
-  if (!now_ || now_->over || !has(*now_, index)) return;
+  if (!now_ || now_->over || !has(*now_, index) || !now_->revising.empty()) return;
   send(now_, R"({"type":"unsubscribe","id":)" + json::quoted(held_[index].wanted.id) + "}");
   std::erase_if(now_->subs, [index](const auto& s) { return s.second == index; });
   world_.after(static_cast<std::int64_t>(world_.chance.between(0, 300)), [this, conn = now_, index] {
@@ -239,6 +253,7 @@ void SimClient::resubscribe(std::size_t index) {
 }
 
 void SimClient::heal() {
+  healed_ = true;
   if (now_ && !now_->over) sockets_.set_reading(now_->tcp, true);
 }
 

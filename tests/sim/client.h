@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "tests/checker/coverage.h"
 #include "tests/sim/recorder.h"
 #include "tests/sim/sockets.h"
+#include "tests/sim/tokens.h"
 #include "tests/sim/world.h"
 
 namespace tocsin::sim {
@@ -35,6 +37,7 @@ struct ClientPlan {
   bool proto = false;    ///< speaks tocsin.v1.proto
   bool follows = false;  ///< an offer of another edge, with a second socket; needs by_ticket
   bool trusts = false;   ///< the positions in its record: it states none with its ticket
+  TokenPlan tokens{};
 };
 
 class SimClient {
@@ -61,6 +64,9 @@ class SimClient {
   /// How often it was without any socket that it had not closed itself, after its first.
   [[nodiscard]] std::size_t blackouts() const noexcept { return blackouts_; }
   [[nodiscard]] bool follows() const noexcept { return follows_; }
+  [[nodiscard]] const std::string& subject() const noexcept { return tokens_.subject; }
+  /// True when it is connected by a token of that moment or earlier.
+  [[nodiscard]] bool shows_token_before(std::int64_t wall_ms) const;
 
  private:
   struct Held {
@@ -78,6 +84,8 @@ class SimClient {
     bool resuming = false;                      ///< it opened with a ticket
     bool offered = false;                       ///< another edge, to be followed
     bool over = false;
+    Token token;                     ///< the last that was shown on it
+    std::set<std::size_t> revising;  ///< indices that other rows were asked for and not answered yet
   };
   using ConnPtr = std::shared_ptr<Conn>;
 
@@ -93,6 +101,10 @@ class SimClient {
   void subscribe(const ConnPtr& conn, std::size_t index);
   void subscribe_missing(const ConnPtr& conn);
   void send(const ConnPtr& conn, const std::string& frame);
+  void take_token(const ConnPtr& conn);
+  void renew_in_time(const ConnPtr& conn);
+  void renew(const ConnPtr& conn);
+  void tell_rows(const ConnPtr& conn, std::size_t index, std::string_view reason);
   [[nodiscard]] bool has(const Conn& conn, std::size_t index) const;
 
   World& world_;
@@ -104,12 +116,15 @@ class SimClient {
   const bool proto_;
   const bool follows_;
   const bool trusts_;
+  const TokenPlan tokens_;
+  Token token_;  ///< the newest; without text: the next socket needs another
   Dial dial_;
   std::string ticket_;
   ConnPtr now_;
   std::vector<ConnPtr> open_;  ///< now_, and older ones that were not closed yet
   std::uint64_t conns_ = 0;
   bool retrying_ = false;
+  bool healed_ = false;
   std::size_t blackouts_ = 0;
 };
 

@@ -31,8 +31,10 @@ class Cluster {
         disk_(world_, fault),
         broker_(world_, wires_, disk_, plan_.broker) {
     wires_.tamper(tamper_of(fault, world_.chance));
-    for (const edge::Config& c : plan_.edges)
+    for (edge::Config c : plan_.edges) {
+      if (fault == Fault::rows_unknown) c.auth_row_policy.clear();
       edges_.push_back(std::make_unique<EdgeProcess>(world_, wires_, sockets_, c));
+    }
     for (const ClientPlan& c : plan_.clients)
       clients_.push_back(std::make_unique<SimClient>(
           world_, sockets_, recorder_, c, [this](const Connection& tcp, const std::string& endpoint) {
@@ -54,6 +56,7 @@ class Cluster {
   void process_trouble(std::uint64_t which);
   void network_trouble(std::uint64_t which);
   void client_trouble(std::uint64_t which);
+  void revoke(SimClient& client, bool surely);
   void heal();
   [[nodiscard]] bool quiet() const;
   [[nodiscard]] std::string complaint() const;
@@ -73,6 +76,8 @@ class Cluster {
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::vector<std::unique_ptr<Sender>> senders_;
   std::vector<std::unique_ptr<Publisher>> publishers_;
+  std::vector<std::pair<const SimClient*, std::int64_t>> revoked_;  ///< and up to when, as was confirmed
+  std::size_t revoking_ = 0;  ///< that have to be confirmed before the run ends
 };
 
 void Cluster::add_publisher(const std::string& name) {
@@ -164,6 +169,7 @@ void Cluster::schedule() {
   moves_.schedule(plan_.moves);
   for (std::size_t i = 0; i < plan_.troubles; ++i)
     world_.after(ms(200, static_cast<std::uint64_t>(plan_.chaos_ms)), [this] { trouble(); });
+  for (const std::int64_t at : plan_.revocations) world_.after(at, [this] { revoke(any_client(), false); });
   const bool bursts = world_.chance.percent(40);
   std::int64_t at = 0;
   for (std::size_t i = 0; i < plan_.updates; ++i) {
@@ -175,6 +181,19 @@ void Cluster::schedule() {
   }
 }
 
+void Cluster::revoke(SimClient& client, bool surely) {
+  recorder_.remark("tokens of " + client.subject() + " are revoked");
+  const std::int64_t now = world_.wall_ms();
+  const bool asked = any_edge().revoke(
+      client.subject(), [this, &client, now, surely](const Result<link::RevokeAnswer>& answer) {
+        const bool done = answer && answer->fault.ok();
+        if (done) revoked_.emplace_back(&client, now);
+        if (done && surely) --revoking_;
+        if (!done && surely) world_.after(1'000, [this, &client] { revoke(client, true); });
+      });
+  if (!asked && surely) world_.after(1'000, [this, &client] { revoke(client, true); });
+}
+
 void Cluster::heal() {
   recorder_.remark("everything is healed");
   broker_.start();
@@ -184,9 +203,13 @@ void Cluster::heal() {
   disk_.set_full(false);
   disk_.set_slow(false);
   for (auto& client : clients_) client->heal();
+  if (plan_.revocations.empty()) return;
+  revoking_ = 1;  // of a token that lasts until the end
+  world_.after(4'000, [this] { revoke(any_client(), true); });
 }
 
 bool Cluster::quiet() const {
+  if (revoking_ > 0) return false;
   for (const auto& p : publishers_)
     if (!p->idle()) return false;
   for (const auto& c : clients_)
@@ -194,8 +217,12 @@ bool Cluster::quiet() const {
   return true;
 }
 
-/// Of a move that nothing disturbed: nobody was without a socket, and everyone arrived.
+/// Nobody is connected by a token that was taken back. Of a move that nothing disturbed: nobody was without a
+/// socket, and everyone arrived.
 std::string Cluster::complaint() const {
+  for (const auto& [client, at] : revoked_)
+    if (client->shows_token_before(at)) return client->name() + " is connected by a token that was revoked";
+  if (!plan_.calm) return {};
   for (const auto& client : clients_)
     if (client->blackouts() > 0) return client->name() + " was without a socket";
   return moves_.complaint();
@@ -224,7 +251,7 @@ Outcome Cluster::run() {
   }
   recorder_.run(R"("e":"settled")");
   out.verdict = recorder_.finish();
-  if (plan_.calm) out.complaint = complaint();
+  out.complaint = complaint();
   out.trace = world_.trace();
   out.events = world_.events();
   out.virtual_ms = world_.now() - start;

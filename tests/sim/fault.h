@@ -22,10 +22,12 @@ enum class Fault : std::uint8_t {
   skip_instead,      ///< an update frame is replaced by a skip of its offset
   offer_cuts,        ///< an edge that offers another one breaks the client's socket with it
   record_ahead,      ///< a session's record says that the client has more than it has
+  rows_unknown,      ///< edges take tokens and do not look at whose rows they show
+  revocations_lost,  ///< edges are told of revocations without their names
   claims_untold,     ///< the former edge is not told that a session was claimed elsewhere
 };
 
-inline constexpr std::array<std::pair<std::string_view, Fault>, 14> kFaults{
+inline constexpr std::array<std::pair<std::string_view, Fault>, 16> kFaults{
     {{"none", Fault::none},
      {"done_before_kept", Fault::done_before_kept},
      {"event_ids_lost", Fault::event_ids_lost},
@@ -39,6 +41,8 @@ inline constexpr std::array<std::pair<std::string_view, Fault>, 14> kFaults{
      {"skip_instead", Fault::skip_instead},
      {"offer_cuts", Fault::offer_cuts},
      {"record_ahead", Fault::record_ahead},
+     {"rows_unknown", Fault::rows_unknown},
+     {"revocations_lost", Fault::revocations_lost},
      {"claims_untold", Fault::claims_untold}}};
 
 }  // namespace tocsin::sim

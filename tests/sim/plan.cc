@@ -10,6 +10,7 @@ constexpr std::array<const char*, 3> kChannels{"incidents", "tenant-7/ops", kMem
 constexpr std::array<const char*, 5> kSeverities{"P0", "P1", "P2", "P3", "P4"};
 constexpr std::array<const char*, 6> kStatuses{"detected",   "acknowledged", "investigating",
                                                "monitoring", "resolved",     "closed"};
+constexpr std::array<const char*, 4> kTenants{"a", "b", "c", "d"};
 constexpr std::array<const char*, 4> kServices{"api", "db", "queue", "web"};
 
 template <typename T, std::size_t N>
@@ -133,6 +134,36 @@ void choose_moves(Plan& plan, Chance chance) {
   only.source_dies_after = only.target_dies_after = -1;
 }
 
+/// Tokens, in some of the seeds. From a copy, as choose_doors(), and after the moves.
+void choose_tokens(Plan& plan, Chance chance) {
+  (void)chance.next();
+  if (!chance.percent(35)) return;
+  using Habit = TokenPlan::Habit;
+  plan.tokens = true;
+  for (edge::Config& edge : plan.edges) {
+    ask_for_tokens(edge);
+    edge.auth_grace = Millis{static_cast<std::int64_t>(chance.between(500, 3'000))};
+  }
+  for (std::size_t i = 0; i < plan.clients.size(); ++i) {
+    TokenPlan& tokens = plan.clients[i].tokens;
+    tokens.subject = "subject-" + std::to_string(i);
+    tokens.tenants = any_tenants(chance);
+    tokens.lasts_ms = static_cast<std::int64_t>(chance.between(4'000, 12'000));
+    tokens.habit = pick(chance, std::array{Habit::in_time, Habit::in_time, Habit::late, Habit::never});
+    tokens.in_head = chance.percent(30);
+    tokens.other_rows = chance.percent(50);
+    if (plan.calm) tokens.habit = Habit::in_time;
+  }
+  if (plan.calm) {  // rows make positions late by a beacon, and nobody may come back too late
+    plan.broker.history_max_count = broker::Config{}.history_max_count;
+    plan.history_kept = true;
+    return;
+  }
+  for (std::size_t n = chance.between(0, 3); n > 0; --n)
+    plan.revocations.push_back(
+        static_cast<std::int64_t>(chance.between(500, static_cast<std::uint64_t>(plan.chaos_ms))));
+}
+
 }  // namespace
 
 Plan plan_of(Chance& chance) {
@@ -158,6 +189,7 @@ Plan plan_of(Chance& chance) {
   plan.unruly = chance.percent(30);
   choose_doors(plan, chance);
   choose_moves(plan, chance);
+  choose_tokens(plan, chance);
   return plan;
 }
 
@@ -174,7 +206,12 @@ std::string made_update(Chance& chance, const Plan& plan, const std::string& pub
   out += R"(,"incident":{"title":"n)" + std::to_string(number) + "\"";
   if (chance.percent(30)) out += R"(,"severity":")" + std::string(pick(chance, kSeverities)) + "\"";
   if (chance.percent(40)) out += R"(,"status":")" + std::string(pick(chance, kStatuses)) + "\"";
-  if (chance.percent(30)) out += R"(,"labels":{"service":")" + std::string(pick(chance, kServices)) + "\"}";
+  const bool service = chance.percent(30);
+  std::string labels =
+      service ? R"("service":")" + std::string(pick(chance, kServices)) + "\"" : std::string();
+  if (plan.tokens && chance.percent(70))
+    labels += std::string(service ? "," : "") + R"("tenant":")" + std::string(pick(chance, kTenants)) + "\"";
+  if (!labels.empty()) out += R"(,"labels":{)" + labels + "}";
   if (plan.padding > 0) out += R"(,"description":")" + std::string(plan.padding, 'x') + "\"";
   return out + "}}";
 }

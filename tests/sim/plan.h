@@ -23,7 +23,9 @@ struct Plan {
   bool unruly = false;
   bool history_kept = true;
   std::vector<PlannedMove> moves;
-  bool calm = false;  ///< nothing but one move goes wrong, and every client follows it
+  std::vector<std::int64_t> revocations;  ///< when: of somebody's tokens
+  bool tokens = false;                    ///< edges ask for them, and show by label.tenant
+  bool calm = false;                      ///< nothing but one move goes wrong, and every client follows it
 };
 
 inline constexpr const char* kMemoryChannel = "mem/live";

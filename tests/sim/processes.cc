@@ -84,6 +84,13 @@ struct EdgeProcess::Parts {
             config, world, link, outlet, [&world] { return world.chance.next(); }, metrics) {
     link.attach_sink(gateway.feed());
     link.describe_self("1", kEndpoint + config.id);
+    if (config.auth_key_env.empty()) return;
+    gate.emplace(config, world, metrics);
+    if (const auto ok = gate->load(); !ok) {
+      std::cerr << "the simulated edge does not start: " << ok.error().detail << "\n";
+      std::abort();
+    }
+    gateway.guard(*gate);
   }
   metrics::Registry registry;
   edge::Metrics metrics{registry};
@@ -92,6 +99,7 @@ struct EdgeProcess::Parts {
   SimOutlet outlet;
   std::map<std::uint64_t, std::unique_ptr<Served>> served;  ///< in the order in which they came
   std::uint64_t number = 0;
+  std::optional<edge::Gate> gate;
   edge::Gateway gateway;
 };
 
@@ -115,6 +123,7 @@ void EdgeProcess::start() {
 void EdgeProcess::tick() {
   report();
   parts_->link.tick();
+  if (parts_->gate) parts_->gate->tick();
   parts_->gateway.tick();
   turn_soon();
   if (leaving_ && !parts_->gateway.drain().running()) leave();
@@ -176,6 +185,7 @@ bool EdgeProcess::accept(const Connection& tcp) {
   Parts::Served* one = served.get();
   edge::Opening opening;
   opening.encoding.door = tcp->proto ? edge::Door::proto : edge::Door::json;
+  opening.token = tcp->token;
   const auto client = parts_->gateway.open(&one->tcp, opening);
   if (!client) return false;
   one->client = *client;
@@ -198,6 +208,13 @@ bool EdgeProcess::accept(const Connection& tcp) {
 bool EdgeProcess::publish(Draft draft, edge::Answer<std::vector<link::PublishOutcome>> answer) {
   if (!parts_) return false;
   parts_->link.publish({std::move(draft)}, std::move(answer));
+  return true;
+}
+
+bool EdgeProcess::revoke(const std::string& subject, edge::Answer<link::RevokeAnswer> answer) {
+  if (!parts_) return false;
+  const std::int64_t now = world_.wall_ms();
+  parts_->link.revoke({{link::Revocation::Of::subject, subject, now, now + 3'600'000, 0}}, std::move(answer));
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include "broker/core.h"
 #include "broker/log/memory_log_store.h"
 #include "broker/log/split_log_store.h"
+#include "edge/auth/gate.h"
 #include "edge/drain/drain.h"
 #include "edge/link/edge_link.h"
 #include "edge/metrics.h"
@@ -69,6 +70,8 @@ class EdgeProcess {
   [[nodiscard]] const std::string& id() const noexcept { return config_.id; }
   /// As POST /v1/updates does: through the link, past any session. False when the process is not there.
   bool publish(Draft draft, edge::Answer<std::vector<link::PublishOutcome>> answer);
+  /// As POST /admin/revoke does: all tokens of a subject up to now. False when the process is not there.
+  bool revoke(const std::string& subject, edge::Answer<link::RevokeAnswer> answer);
 
  private:
   struct Parts;

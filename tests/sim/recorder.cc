@@ -36,6 +36,11 @@ void Recorder::sent(const std::string& client, std::uint64_t conn, std::string_v
 void Recorder::received(const std::string& client, std::uint64_t conn, std::string_view frame) {
   line(of_client(client, conn) + R"(,"frame":)" + std::string(frame));
 }
+void Recorder::rows(const std::string& client, std::uint64_t conn, const std::string& id,
+                    std::string_view labels) {
+  line(of_client(client, conn) + R"(,"e":"rows","id":)" + json::quoted(id) + R"(,"labels":)" +
+       std::string(labels));
+}
 void Recorder::publishing(const std::string& publisher, std::string_view update) {
   line(of_publisher(publisher, "sent") + R"(,"update":)" + std::string(update));
 }

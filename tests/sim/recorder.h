@@ -21,6 +21,8 @@ class Recorder {
   void socket(const std::string& client, std::uint64_t conn, std::string_view event);
   void sent(const std::string& client, std::uint64_t conn, std::string_view frame);
   void received(const std::string& client, std::uint64_t conn, std::string_view frame);
+  /// JSON of the labels that a subscription's rows have from its next `subscribed` on.
+  void rows(const std::string& client, std::uint64_t conn, const std::string& id, std::string_view labels);
   void publishing(const std::string& publisher, std::string_view update);
   void acked(const std::string& publisher, std::string_view channel, std::string_view event_id,
              Position position, bool duplicate);

@@ -34,6 +34,7 @@ struct Tcp {
   bool client_open = true;
   bool edge_open = true;
   bool closing = false;  ///< the edge asked for the end
+  std::string token;     ///< shown with the upgrade; empty: none
   bool proto = false;    ///< the client speaks tocsin.v1.proto: binary frames, translated here
   std::int64_t last_down = 0;
   std::int64_t last_up = 0;

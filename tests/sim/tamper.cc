@@ -88,6 +88,18 @@ Wires::Tamper leave_claims_untold() {
   };
 }
 
+/// What is told of revocations names nobody.
+Wires::Tamper lose_revocations() {
+  return [](std::string_view, std::string& bytes) {
+    auto message = link::decode(bytes);
+    auto* told = message ? std::get_if<link::Revocations>(&*message) : nullptr;
+    if (told == nullptr) return true;
+    told->revocations.clear();
+    bytes = link::encode(*message);
+    return true;
+  };
+}
+
 }  // namespace
 
 Wires::Tamper tamper_of(Fault fault, Chance& chance) {
@@ -100,6 +112,8 @@ Wires::Tamper tamper_of(Fault fault, Chance& chance) {
       return hide_tail();
     case Fault::record_ahead:
       return run_ahead();
+    case Fault::revocations_lost:
+      return lose_revocations();
     case Fault::claims_untold:
       return leave_claims_untold();
     default:
