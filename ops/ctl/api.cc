@@ -68,21 +68,6 @@ http::Headers bearer(const std::string& token) {
   return {{"authorization", "Bearer " + token}};
 }
 
-std::string url_encode(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain)
-      out += c;
-    else
-      out.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
-  }
-  return out;
-}
-
 int complain(const std::string& sentence, int code) {
   std::fprintf(stderr, "tocsinctl: %s\n", sentence.c_str());
   return code;

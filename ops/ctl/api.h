@@ -53,9 +53,6 @@ class Api {
 /// The header that shows it; none for no token.
 [[nodiscard]] http::Headers bearer(const std::string& token);
 
-/// Percent-encodes what may not stand in a query value or a path segment.
-[[nodiscard]] std::string url_encode(std::string_view text);
-
 /// Says "tocsinctl: ..." on stderr and returns the exit code that fits.
 int complain(const Error& error);
 int complain(const std::string& sentence, int code);

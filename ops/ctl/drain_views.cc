@@ -1,6 +1,7 @@
 // drain plan, drain report, drain abort: looking at moves, and calling them off.
 #include <cstdio>
 
+#include "common/http/url.h"
 #include "common/json/json.h"
 #include "ops/ctl/exit_codes.h"
 #include "ops/ctl/filter_args.h"
@@ -52,7 +53,7 @@ int print_report(const std::string& text, bool as_json) {
 std::string query_of(const MoveOptions& options, std::uint64_t deadline_ms) {
   std::string query;
   const auto add = [&](const char* name, const std::string& value) {
-    query += (query.empty() ? "?" : "&") + std::string(name) + "=" + url_encode(value);
+    query += (query.empty() ? "?" : "&") + std::string(name) + "=" + http::percent_encode(value);
   };
   if (options.count > 0) add("count", std::to_string(options.count));
   if (options.rate > 0) add("rate", std::to_string(options.rate));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/http/url.h"
 #include "common/json/json.h"
 #include "ops/ctl/api.h"
 #include "ops/ctl/commands.h"
@@ -22,7 +23,7 @@ std::string query_of(const Filter& filter) {
     if (values.empty()) return;
     std::string joined;
     for (const std::string& value : values) joined += (joined.empty() ? "" : ",") + value;
-    out += "&" + std::string(name) + "=" + url_encode(joined);
+    out += "&" + std::string(name) + "=" + http::percent_encode(joined);
   };
   add("severity", filter.severity);
   add("status", filter.status);
@@ -31,7 +32,7 @@ std::string query_of(const Filter& filter) {
   add("environment", filter.environment);
   add("team", filter.team);
   add("incident", filter.incident);
-  for (const auto& [name, values] : filter.labels) add("labels." + url_encode(name), values);
+  for (const auto& [name, values] : filter.labels) add("labels." + http::percent_encode(name), values);
   if (filter.active) out += "&active=true";
   return out;
 }
@@ -39,8 +40,8 @@ std::string query_of(const Filter& filter) {
 Colour colour_of_stdout() { return ::isatty(STDOUT_FILENO) == 1 ? Colour::on : Colour::off; }
 
 int show_one(Api& api, const IncidentsOptions& options) {
-  const auto body =
-      api.get("/v1/incidents/" + url_encode(options.id) + "?channel=" + url_encode(options.channel));
+  const auto body = api.get("/v1/incidents/" + http::percent_encode(options.id) +
+                            "?channel=" + http::percent_encode(options.channel));
   if (!body) return complain(body.error());
   if (options.json) return std::puts(body->c_str()), kExitOk;
   const auto document = json::parse(*body);
@@ -75,9 +76,9 @@ int run_incidents(const IncidentsOptions& options) {
   std::string cursor;
   do {
     const std::uint64_t limit = options.limit == 0 ? kPage : std::min(kPage, options.limit - shown);
-    const auto body =
-        api.get("/v1/incidents?channel=" + url_encode(options.channel) + query_of(*filter) +
-                "&limit=" + std::to_string(limit) + (cursor.empty() ? "" : "&cursor=" + url_encode(cursor)));
+    const auto body = api.get("/v1/incidents?channel=" + http::percent_encode(options.channel) +
+                              query_of(*filter) + "&limit=" + std::to_string(limit) +
+                              (cursor.empty() ? "" : "&cursor=" + http::percent_encode(cursor)));
     if (!body) return complain(body.error());
     const auto document = json::parse(*body);
     if (!document) return complain(document.error());

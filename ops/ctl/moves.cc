@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "common/http/url.h"
 #include "ops/cluster/members.h"
 #include "ops/ctl/demo.h"
 #include "ops/ctl/exit_codes.h"
@@ -114,14 +115,14 @@ Result<std::string> pace_json(const MoveOptions& options) {
 int run_drain(const MoveOptions& options) {
   if (options.self) return run_drain_self(options);
   if (options.edge.empty()) return complain("say which edge (tocsinctl drain edge-1), or --self", kExitUsage);
-  return run(options, "/edges/" + url_encode(options.edge) + "/drain");
+  return run(options, "/edges/" + http::percent_encode(options.edge) + "/drain");
 }
 
 int run_migrate(const MoveOptions& options) {
   if (options.self) return run_migrate_self(options);
   if (options.edge.empty())
     return complain("say which edge (tocsinctl migrate edge-1), or --self", kExitUsage);
-  return run(options, "/edges/" + url_encode(options.edge) + "/migrate",
+  return run(options, "/edges/" + http::percent_encode(options.edge) + "/migrate",
              "\"count\":" + std::to_string(options.count));
 }
 
@@ -150,7 +151,7 @@ int run_cordon(const MoveOptions& options) {
   if (options.self) return run_cordon_self(options, true);
   if (options.edge.empty())
     return complain("say which edge (tocsinctl cordon edge-1), or --self", kExitUsage);
-  return post_simple(options, "/edges/" + url_encode(options.edge) + "/cordon", "{}",
+  return post_simple(options, "/edges/" + http::percent_encode(options.edge) + "/cordon", "{}",
                      options.edge + " takes no new clients; those it has stay");
 }
 
@@ -158,7 +159,7 @@ int run_uncordon(const MoveOptions& options) {
   if (options.self) return run_cordon_self(options, false);
   if (options.edge.empty())
     return complain("say which edge (tocsinctl uncordon edge-1), or --self", kExitUsage);
-  return post_simple(options, "/edges/" + url_encode(options.edge) + "/uncordon", "{}",
+  return post_simple(options, "/edges/" + http::percent_encode(options.edge) + "/uncordon", "{}",
                      options.edge + " takes clients again");
 }
 

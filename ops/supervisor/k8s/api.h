@@ -41,7 +41,4 @@ class Api {
 [[nodiscard]] Result<std::string> find_namespace(const std::string& configured,
                                                  const std::string& token_file);
 
-/// Percent-encodes what may not stand in a query value.
-[[nodiscard]] std::string query_value(std::string_view text);
-
 }  // namespace tocsin::ops::k8s

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/http/url.h"
 #include "common/log/log.h"
 #include "ops/cluster/members.h"
 #include "ops/supervisor/moves/balance.h"
@@ -40,10 +41,10 @@ Desk::Desk(const World& world, const Config& config, Folder folder, Names names,
       api_(world.api),
       on_lost_(std::move(on_lost)),
       pod_watch_("/api/v1/namespaces/" + names_.name_space +
-                     "/pods?labelSelector=" + query_value(config.kube_selector),
+                     "/pods?labelSelector=" + http::percent_encode(config.kube_selector),
                  pods_, world.random),
       set_watch_(set_path(names_.name_space) +
-                     "?fieldSelector=" + query_value("metadata.name=" + config.kube_statefulset),
+                     "?fieldSelector=" + http::percent_encode("metadata.name=" + config.kube_statefulset),
                  set_, world.random),
       lease_(lease_settings(config, names_)),
       store_("/api/v1/namespaces/" + names_.name_space + "/configmaps/" + config.kube_plans, world.random),

@@ -8,6 +8,7 @@
 
 #include "common/http/client.h"
 #include "common/http/server.h"
+#include "common/http/url.h"
 #include "common/http/ws_client.h"
 #include "common/loop/handles.h"
 
@@ -236,6 +237,12 @@ TEST_SUITE("http") {
       CAPTURE(bad);
       CHECK_FALSE(parse_url(bad));
     }
+  }
+
+  TEST_CASE("a part of a URL: letters and digits stay, what has a meaning there does not") {
+    CHECK(percent_encode("aZ09-_.~") == "aZ09-_.~");
+    CHECK(percent_encode("a/b?c=d&e f%\xc3\xa4") == "a%2Fb%3Fc%3Dd%26e%20f%25%C3%A4");
+    CHECK(percent_encode("").empty());
   }
 }
 
