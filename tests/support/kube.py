@@ -39,8 +39,7 @@ class Supervisor:
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        (deployment,) = [o for o in manifests.source("supervisor/deployment.yaml") if o["kind"] == "Deployment"]
-        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        container = manifests.of(self.kube.objects, "Deployment", "tocsin-supervisor")["spec"]["template"]["spec"]["containers"][0]
         env = {e["name"]: self.kube.rewrite(e["value"]) for e in container["env"] if "value" in e}
         env.update(POD_NAME=self.name, POD_IP="127.0.0.1", TOCSIN_KUBERNETES_NAMESPACE=self.kube.api.namespace, TOCSIN_KUBERNETES_IDENTITY=self.name,
                    TOCSIN_KUBERNETES_ADMIN_URL=self.url, TOCSIN_SUPERVISOR_LISTEN=f"127.0.0.1:{self.port}", TOCSIN_CLUSTER_DIR=str(self.folder),
@@ -67,10 +66,16 @@ class Supervisor:
         return f"--- {self.name}\n" + (file.read_text(errors="replace")[-size:] if file.exists() else "")
 
 
-class Kube:
-    """`with Kube(folder, replicas=2) as kube:` - all pods and a supervisor are ready inside."""
+# What the tests apply when they apply no overlay; read as it is, so that no kubectl is needed.
+PLAIN = ("supervisor/rbac.yaml", "supervisor/deployment.yaml", "supervisor/state.yaml", "edge/statefulset.yaml", "edge/services.yaml")
 
-    def __init__(self, folder, replicas=2, supervisors=1, lease_ms=3000, seed=1, **more):
+
+class Kube:
+    """`with Kube(folder, replicas=2) as kube:` - all pods and a supervisor are ready inside. `objects`: a rendered overlay; it may have more
+    than one set of edges, `kube.sets`, of `replicas` pods each. `public`: where clients reach what the overlay says they do."""
+    PUBLIC = "wss://tocsin.example.com/v1/stream"
+
+    def __init__(self, folder, replicas=2, supervisors=1, lease_ms=3000, seed=1, objects=None, public="", **more):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.replicas, self.lease_ms, self.more = replicas, lease_ms, more
@@ -79,18 +84,34 @@ class Kube:
             config.setdefault(section, {}).update(members)
         (self.folder / "tocsin.yaml").write_text(yaml.safe_dump(config))
         (self.folder / "admin-token").write_text(TOKEN + "\n")
-        (role,) = [o for o in manifests.source("supervisor/rbac.yaml") if o["kind"] == "Role"]
+        self.objects = objects or [o for path in PLAIN for o in manifests.source(path)]
+        self.public = public
+        role = manifests.of(self.objects, "Role", "tocsin-supervisor")
         self.api = ApiServer(self.folder, Authority(self.folder / "ca"), role["rules"], seed=seed)
-        self.broker = Broker(self.folder)
+        self.broker = Broker(self.folder, *self._keys())
         self._names = itertools.count(0)
         self.supervisors = []
         self.wanted = supervisors
-        self.nodes = None
+        self.sets = {}
+
+    def _keys(self):
+        """Secret tocsin-keys, where the overlay wants one; the broker's flags."""
+        if "/etc/tocsin/keys" not in str(self.objects):
+            return ()
+        for name in ("broker", "edge"):
+            made = run_program("tocsinctl", "keys", "make", name, "--dir", self.folder)
+            assert made.code == 0, made
+        return ("--curve-key-file", self.folder / "keys/broker.json")
+
+    @property
+    def nodes(self):
+        """The set of edges, or the first of several."""
+        return next(iter(self.sets.values()), None)
 
     def rewrite(self, text):
         """What a mount or a Service is in a pod, here."""
         for inside, here in (("/etc/tocsin/config", str(self.folder)), ("/etc/tocsin/admin/token", str(self.folder / "admin-token")),
-                             ("tcp://tocsin-broker:7400", self.broker.endpoint)):
+                             ("/etc/tocsin/keys", str(self.folder / "keys")), ("tcp://tocsin-broker:7400", self.broker.endpoint), (self.PUBLIC, self.public)):
             text = text.replace(inside, here)
         return text
 
@@ -98,14 +119,19 @@ class Kube:
         try:
             self.broker.start()
             self.api.__enter__()
-            for o in manifests.source("supervisor/state.yaml"):
-                self.api.put({"Lease": "leases", "ConfigMap": "configmaps"}[o["kind"]], o["metadata"]["name"], lambda _, o=o: o)
-            (statefulset,) = manifests.source("edge/statefulset.yaml")
-            statefulset["spec"].update(replicas=self.replicas, minReadySeconds=2)
-            self.nodes = Nodes(self.api, self.folder / "pods", statefulset, free_port(), self.rewrite).__enter__()
+            for o in self.objects:
+                resource = {"Lease": "leases", "ConfigMap": "configmaps", "Service": "services"}.get(o["kind"])
+                if resource:
+                    self.api.put(resource, o["metadata"]["name"], lambda _, o=o: o)
+            port = free_port()
+            for o in self.objects:
+                if o["kind"] == "StatefulSet" and o["metadata"]["name"] != "tocsin-broker":
+                    o["spec"].update(replicas=self.replicas, minReadySeconds=2)
+                    self.sets[o["metadata"]["name"]] = Nodes(self.api, self.folder / "pods", o, port, self.rewrite).__enter__()
             for _ in range(self.wanted):
                 self.add_supervisor()
-            self.wait_pods(self.replicas)
+            for nodes in self.sets.values():
+                until(lambda n=nodes: n.ready(self.replicas), f"{self.replicas} pods of {nodes.set} to be ready", 60)
             self.wait_in_charge()
         except BaseException:
             print(self.logs())
@@ -116,8 +142,8 @@ class Kube:
     def __exit__(self, *_):
         for s in self.supervisors:
             s.kill()
-        if self.nodes:
-            self.nodes.__exit__()
+        for nodes in self.sets.values():
+            nodes.__exit__()
         if hasattr(self.api, "thread"):
             self.api.__exit__()
         self.broker.kill()
@@ -151,11 +177,24 @@ class Kube:
 
     def must_have_stopped_well(self):
         """Every pod that was stopped drained by its hook to the end, and nobody had to be killed."""
-        bad = [(p.name, p.hook, p.killed) for p in self.nodes.ended if p.hook not in (0, None) or p.killed]
-        assert not bad, f"{bad}\n{self.nodes.logs()}"
+        bad = [(p.name, p.hook, p.killed) for nodes in self.sets.values() for p in nodes.ended if p.hook not in (0, None) or p.killed]
+        assert not bad, f"{bad}\n{self.logs()}"
         assert not [r for r in self.api.refused if r[0] != "401"], f"the role does not permit: {self.api.refused}"
 
     def logs(self):
         parts = [s.log() for s in self.supervisors]
-        return "\n".join([*parts, self.broker.tail(), self.nodes.logs() if self.nodes else ""])
+        return "\n".join([*parts, self.broker.tail(), *(nodes.logs() for nodes in self.sets.values())])
+
+    def apply(self, objects):
+        """Another rendering of the overlay: Services, and a supervisor in place of each whose pod is not the same any more."""
+        before = manifests.of(self.objects, "Deployment", "tocsin-supervisor")["spec"]["template"]
+        self.objects = objects
+        for o in manifests.of(objects, "Service"):
+            self.api.put("services", o["metadata"]["name"], lambda _, o=o: o)
+        if manifests.of(objects, "Deployment", "tocsin-supervisor")["spec"]["template"] != before:
+            for old in list(self.supervisors):
+                self.add_supervisor()
+                assert old.kill(signal.SIGTERM) == 0
+                self.supervisors.remove(old)
+            self.wait_in_charge()
 

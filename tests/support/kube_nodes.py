@@ -5,6 +5,7 @@ milliseconds; a pod that is stopped has one of its own.
 Not like a node: pods have addresses in 127/8 instead of network namespaces, so that --self is told its edge's address, and folders of the
 host instead of volumes."""
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -29,6 +30,11 @@ def revision_of(template):
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def is_ready(pod):
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", [])) and \
+        "deletionTimestamp" not in pod["metadata"]
+
+
 class Pod:
     """One container of a pod, as a process."""
 
@@ -47,9 +53,14 @@ class Pod:
         for entry in self.container["env"]:
             value = entry["value"] if "value" in entry else fields[entry["valueFrom"]["fieldRef"]["fieldPath"]]
             env[entry["name"]] = re.sub(r"\$\((\w+)\)", lambda m: env.get(m[1], m[0]), self.nodes.rewrite(value))
-        # The node's affair, not the manifest's: see above.
-        env.update(TOCSIN_LISTEN_ADDRESS=self.ip, TOCSIN_LISTEN_PORT=str(self.nodes.port), TOCSIN_EDGE_ENDPOINT=f"ws://{self.ip}:{self.nodes.port}/v1/stream",
-                   TOCSIN_EDGE_HTTP=self.url)
+        # The node's affair, not the manifest's: see above. What names the pod is the pod's address here.
+        env.update(TOCSIN_LISTEN_ADDRESS=self.ip, TOCSIN_LISTEN_PORT=str(self.nodes.port), TOCSIN_EDGE_HTTP=self.url)
+        if self.name in env["TOCSIN_EDGE_ENDPOINT"]:
+            env["TOCSIN_EDGE_ENDPOINT"] = f"ws://{self.ip}:{self.nodes.port}/v1/stream"
+        # Programs of another image say another version.
+        _, _, tag = self.container["image"].rpartition(":")
+        if tag != self.container["image"]:
+            env.setdefault("TOCSIN_EDGE_REVISION", tag)
         return env
 
     @property
@@ -100,6 +111,7 @@ class Pod:
 class Nodes:
     """`with Nodes(api, folder, statefulset, port, rewrite) as nodes:`"""
     LOOK = 0.05
+    _ips = itertools.count(1)   # of all sets of pods
 
     def __init__(self, api, folder, statefulset, port, rewrite, start_delay=0.0):
         self.api, self.folder, self.port, self.rewrite = api, pathlib.Path(folder), port, rewrite
@@ -107,13 +119,13 @@ class Nodes:
         self.pods, self.ended, self.stopping = {}, [], {}
         self.broken = set()   # names of pods that are not to start
         self._halt = threading.Event()
-        self._next_ip = 0
         self._since = {}   # when a pod was first seen ready
         # Of this process alone: several test runs may share the machine.
         self._net = f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 250}"
         statefulset = json.loads(json.dumps(statefulset))
         statefulset["metadata"].pop("namespace", None)
-        api.put("statefulsets", SET, lambda _: statefulset)
+        self.set = statefulset["metadata"]["name"]
+        api.put("statefulsets", self.set, lambda _: statefulset)
 
     # ---- for tests
     def set_template(self, change):
@@ -121,15 +133,19 @@ class Nodes:
         def apply(o):
             change(o["spec"]["template"])
             return o
-        self.api.put("statefulsets", SET, apply)
+        self.api.put("statefulsets", self.set, apply)
 
     def ready(self, count):
         """Exactly so many pods, all ready, none on its way out, all of the newest revision."""
         with self.api.lock:
-            pods, owner = self.api.all("pods"), self.api.get("statefulsets", SET)
+            pods, owner = self.own_pods(), self.api.get("statefulsets", self.set)
             return len(pods) == count and owner["spec"]["replicas"] == count and \
                 owner.get("status", {}).get("updateRevision") == revision_of(owner["spec"]["template"]) and \
-                all(self._is_ready(p) and self._revision(p) == owner["status"]["updateRevision"] for p in pods)
+                all(is_ready(p) and self._revision(p) == owner["status"]["updateRevision"] for p in pods)
+
+    def own_pods(self):
+        """Objects of this set's pods."""
+        return [p for p in self.api.all("pods") if p["metadata"]["name"].rpartition("-")[0] == self.set]
 
     def urls(self):
         return {name: pod.url for name, pod in sorted(self.pods.items())}
@@ -160,18 +176,13 @@ class Nodes:
             self._keep()
 
     # ---- the StatefulSet controller
-    @staticmethod
-    def _is_ready(pod):
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", [])) and \
-            "deletionTimestamp" not in pod["metadata"]
-
     def _is_available(self, pod):
         """Ready for minReadySeconds."""
         name = (pod["metadata"]["name"], pod["metadata"]["uid"])
-        if not self._is_ready(pod):
+        if not is_ready(pod):
             self._since.pop(name, None)
             return False
-        least = self.api.get("statefulsets", SET)["spec"].get("minReadySeconds", 0)
+        least = self.api.get("statefulsets", self.set)["spec"].get("minReadySeconds", 0)
         return time.monotonic() - self._since.setdefault(name, time.monotonic()) >= least
 
     @staticmethod
@@ -179,31 +190,31 @@ class Nodes:
         return pod["metadata"]["labels"]["controller-revision-hash"]
 
     def _control(self):
-        owner = self.api.get("statefulsets", SET)
+        owner = self.api.get("statefulsets", self.set)
         wanted, template = owner["spec"].get("replicas", 1), owner["spec"]["template"]
         revision = revision_of(template)
-        pods = {p["metadata"]["name"]: p for p in self.api.all("pods")}
+        pods = {p["metadata"]["name"]: p for p in self.own_pods()}
         for i in range(wanted):
-            if f"{SET}-{i}" not in pods:
-                self._create(f"{SET}-{i}", i, template, revision)
+            if f"{self.set}-{i}" not in pods:
+                self._create(f"{self.set}-{i}", i, template, revision)
         for name, pod in pods.items():
             if int(name.rsplit("-", 1)[1]) >= wanted:
                 self._delete(name)
         self._roll(pods, wanted, revision)
 
         def status(o):
-            o["status"] = {"replicas": len(pods), "readyReplicas": sum(map(self._is_ready, pods.values())), "updateRevision": revision}
+            o["status"] = {"replicas": len(pods), "readyReplicas": sum(map(is_ready, pods.values())), "updateRevision": revision}
             return o
-        self.api.put("statefulsets", SET, status)
+        self.api.put("statefulsets", self.set, status)
 
     def _roll(self, pods, wanted, revision):
         """From the highest ordinal down, one at a time, and only while those above are ready."""
         for i in reversed(range(wanted)):
-            pod = pods.get(f"{SET}-{i}")
+            pod = pods.get(f"{self.set}-{i}")
             if pod is None or "deletionTimestamp" in pod["metadata"]:
                 return
             if self._revision(pod) != revision:
-                return self._delete(f"{SET}-{i}")
+                return self._delete(f"{self.set}-{i}")
             if not self._is_available(pod):
                 return
 
@@ -212,7 +223,7 @@ class Nodes:
                   "apps.kubernetes.io/pod-index": str(ordinal)}
         self.api.put("pods", name, lambda _: {
             "metadata": {"name": name, "labels": labels, "creationTimestamp": now(),
-                         "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SET, "controller": True}]},
+                         "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": self.set, "controller": True}]},
             "spec": template["spec"], "status": {"phase": "Pending"}})
 
     def _delete(self, name):
@@ -224,7 +235,7 @@ class Nodes:
 
     # ---- the kubelet
     def _keep(self):
-        for shown in self.api.all("pods"):
+        for shown in self.own_pods():
             name = shown["metadata"]["name"]
             pod = self.pods.get(name)
             if "deletionTimestamp" in shown["metadata"]:
@@ -242,8 +253,7 @@ class Nodes:
             return self._status(name, {"phase": "Pending", "containerStatuses": [{"name": "edge", "restartCount": 0, "state": waiting}]})
         if self.start_delay and time.time() - time.mktime(time.strptime(shown["metadata"]["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ")) < self.start_delay:
             return None
-        self._next_ip += 1
-        pod = self.pods[name] = Pod(self, shown["spec"], name, f"{self._net}.{self._next_ip % 250 + 1}")
+        pod = self.pods[name] = Pod(self, shown["spec"], name, f"{self._net}.{next(self._ips) % 250 + 1}")
         pod.start()
         return self._tell(name, pod, False)
 
@@ -294,7 +304,7 @@ class Autoscaler:
         values = []
         for pod in self.api.all("pods"):
             name = pod["metadata"]["name"]
-            if not Nodes._is_ready(pod) or name not in self.nodes.pods:
+            if not is_ready(pod) or name not in self.nodes.pods:
                 continue
             text = get(self.nodes.pods[name].url + "/metrics", timeout=5).body.decode()
             values.append(float(re.search(rf"^{self.metric} (\S+)$", text, re.M)[1]))
