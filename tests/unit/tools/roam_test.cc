@@ -68,6 +68,8 @@ TEST_CASE("frames that a client says") {
   CHECK(connect_frame("t", {}) == R"({"type":"connect","ticket":"t"})");
   CHECK(connect_frame("t", {"e", 3}) ==
         R"({"type":"connect","ticket":"t","since":{"a":{"epoch":"e","offset":3}}})");
+  CHECK(connect_frame("t", {}, "x.y.z") == R"({"type":"connect","token":"x.y.z","ticket":"t"})");
+  CHECK(refresh_frame("x.y.z") == R"({"type":"refresh","token":"x.y.z"})");
   CHECK(bye_frame(2) == R"({"type":"bye","duplicates":2})");
 }
 

@@ -56,8 +56,13 @@ void Announcer::tick(Clock::time_point now) {
 }
 
 void Announcer::dial(const Target& target, const std::string& ticket) {
-  next_ = host_.dial(*this, {kClient, sockets_++}, target, connect_frame(ticket, {}));
+  next_ = host_.dial(*this, {kClient, sockets_++}, target, connect_frame(ticket, {}, host_.token(kClient)));
   dial_at_ = Clock::now() + kPause;
+}
+
+void Announcer::refresh() {
+  for (Leg* const leg : {current_, next_})
+    if (leg != nullptr && leg->state() != Leg::State::dialling) leg->say(refresh_frame(host_.token(kClient)));
 }
 
 std::string Announcer::update(const Item& item) const {

@@ -28,6 +28,8 @@ class Announcer final : public LegOwner {
   void stop() noexcept { publishing_ = false; }
   /// Publishes what is due, and comes back when it is time. Called often.
   void tick(Clock::time_point now);
+  /// As Roamer::refresh().
+  void refresh();
 
   [[nodiscard]] std::string channel(std::uint64_t share) const;
   [[nodiscard]] const std::vector<bool>& acknowledged(std::uint64_t share) const { return acked_[share]; }

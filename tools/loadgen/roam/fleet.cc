@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <iostream>
 
 #include "tools/loadgen/roam/report.h"
@@ -180,6 +181,27 @@ void Fleet::read_commands() {
   }
 }
 
+std::vector<std::string> tokens_of(const std::string& file) {
+  std::vector<std::string> out;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) out.push_back(line);
+  return out;
+}
+
+std::string_view Fleet::token(std::uint32_t client) const {
+  return plan_.tokens.empty() ? std::string_view() : plan_.tokens[client % plan_.tokens.size()];
+}
+
+/// Others for everybody, who say so at once.
+void Fleet::take_tokens(const std::string& file) {
+  auto tokens = tokens_of(file);
+  if (tokens.empty()) return;
+  plan_.tokens = std::move(tokens);
+  for (auto& roamer : roamers_) roamer->refresh();
+  announcer_.refresh();
+}
+
 void Fleet::on_command(const std::string& line) {
   const auto space = line.find(' ');
   const std::string word = line.substr(0, space);
@@ -194,6 +216,8 @@ void Fleet::on_command(const std::string& line) {
       at = comma + 1;
     }
     if (!targets.empty()) plan_.targets = std::move(targets);
+  } else if (word == "tokens") {
+    take_tokens(rest);
   } else if (word == "stop") {
     stopping_ = true;
   }

@@ -3,7 +3,8 @@
 // a test can do to the cluster what it wants between two of them. Each command is answered by one line of
 // JSON.
 //
-//   all clients stream -> "ready" -> (mark NAME | status | endpoints A,B | ...)* -> stop (or --seconds)
+//   all clients stream -> "ready" -> (mark NAME | status | endpoints A,B | tokens FILE)* -> stop (or
+//   --seconds)
 //     -> publishing ends, all that was acknowledged arrives everywhere -> "report"
 //
 // Thread: one.
@@ -30,9 +31,14 @@ struct FleetPlan {
   double settle_seconds = 30;  ///< in which everything must have arrived after the last publish
   std::chrono::milliseconds silence{15'000};
   std::uint32_t connect_burst = 200;
+  std::vector<std::string>
+      tokens;           ///< client i shows the i-th, and begins anew behind the last; so does the publisher
   std::string history;  ///< file; empty: none
   std::uint32_t recorded = 0;
 };
+
+/// The lines of a file that are not empty; none when there is no such file.
+[[nodiscard]] std::vector<std::string> tokens_of(const std::string& file);
 
 class Fleet final : public Host {
  public:
@@ -48,6 +54,7 @@ class Fleet final : public Host {
   [[nodiscard]] const Target& endpoint(std::uint32_t turn) const override;
   [[nodiscard]] bool hasty() const override { return plan_.hasty; }
   [[nodiscard]] bool plain() const override { return plan_.plain; }
+  [[nodiscard]] std::string_view token(std::uint32_t client) const override;
   [[nodiscard]] Tally& tally() override { return tally_; }
   void first_streaming() override { ++streaming_; }
   void news(Roamer& roamer, std::uint64_t offset, std::string_view frame) override;
@@ -71,6 +78,7 @@ class Fleet final : public Host {
   void watch(Leg& leg);
   void read_commands();
   void on_command(const std::string& line);
+  void take_tokens(const std::string& file);
   [[nodiscard]] bool settled() const;
   [[nodiscard]] std::uint64_t lost() const;
 

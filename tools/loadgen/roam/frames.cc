@@ -47,12 +47,17 @@ std::optional<Target> parse_endpoint(std::string_view text) {
   return out;
 }
 
-std::string connect_frame(std::string_view ticket, const Position& stated) {
+std::string connect_frame(std::string_view ticket, const Position& stated, std::string_view token) {
   std::string out = R"({"type":"connect")";
+  if (!token.empty()) out.append(R"(,"token":")").append(token).append("\"");
   if (!ticket.empty()) out.append(R"(,"ticket":")").append(ticket).append("\"");
   if (!ticket.empty() && !stated.epoch.empty())
     out.append(R"(,"since":{"a":)").append(position_json(stated)).append("}");
   return out.append("}");
+}
+
+std::string refresh_frame(std::string_view token) {
+  return R"({"type":"refresh","token":")" + std::string(token) + "\"}";
 }
 
 /// Never conflated: each update is accounted for by itself.

@@ -25,8 +25,11 @@ struct Position {
   std::uint64_t offset = 0;
 };
 
-/// `connect`: with a ticket to go on, and with a position where the client states its own.
-[[nodiscard]] std::string connect_frame(std::string_view ticket, const Position& stated);
+/// `connect`: with a ticket to go on, with a position where the client states its own, with a token where one
+/// is asked for.
+[[nodiscard]] std::string connect_frame(std::string_view ticket, const Position& stated,
+                                        std::string_view token = {});
+[[nodiscard]] std::string refresh_frame(std::string_view token);
 [[nodiscard]] std::string subscribe_frame(std::string_view channel, const Position& since);
 [[nodiscard]] std::string bye_frame(std::uint64_t duplicates);
 

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   using namespace tocsin::loadgen::roam;
   FleetPlan plan;
   std::vector<std::string> targets;
+  std::string tokens;
   std::uint32_t silence_ms = 15'000;
   CLI::App app{"Clients that move and come back, for drains and kills; every client's story is checked."};
   app.add_option("--target", targets, "host:port of an edge; repeat for several")->required();
@@ -47,6 +48,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--connect-burst", plan.connect_burst, "first connections under way at once")
       ->capture_default_str();
+  app.add_option("--token-file", tokens,
+                 "tokens, one a line: client i shows the i-th; the command \"tokens FILE\" renews them")
+      ->check(CLI::ExistingFile);
   app.add_option("--history", plan.history, "write a history for tocsin-check-history");
   app.add_option("--recorded", plan.recorded, "so many clients are in the history")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
@@ -58,6 +62,7 @@ int main(int argc, char** argv) {
     }
     plan.targets.push_back(*target);
   }
+  if (!tokens.empty()) plan.tokens = tokens_of(tokens);
   plan.silence = std::chrono::milliseconds{silence_ms};
   raise_file_limit();
   return Fleet(std::move(plan)).run() ? 0 : 1;

@@ -1,6 +1,7 @@
 #include "tools/loadgen/roam/roamer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tocsin::loadgen::roam {
 namespace {
@@ -39,12 +40,18 @@ void Roamer::wake(std::uint32_t token) {
 /// Every other client states its position; the rest rely on what the server knows of them.
 void Roamer::dial(const Target& target, const std::string& ticket) {
   const Position stated = id_ % 2 == 0 ? story_.position() : Position{};
-  next_ = host_.dial(*this, {id_, sockets_++}, target, connect_frame(ticket, stated));
+  next_ = host_.dial(*this, {id_, sockets_++}, target, connect_frame(ticket, stated, host_.token(id_)));
   if (next_ != nullptr) return;
   if (current_ == nullptr)
     come_back(-1);
   else
     retry_move();
+}
+
+void Roamer::refresh() {
+  owes_refresh_ = next_ != nullptr && next_->state() == Leg::State::dialling;
+  for (Leg* const leg : {current_, next_})
+    if (leg != nullptr && leg->state() != Leg::State::dialling) leg->say(refresh_frame(host_.token(id_)));
 }
 
 /// 125..375 ms as an application without other advice, more when it fails again and again; different for
@@ -77,6 +84,7 @@ void Roamer::retry_move() {
 void Roamer::welcomed(Leg& leg, bool resumed) {
   if (&leg != next_) return;
   ticket_ = leg.ticket();
+  if (std::exchange(owes_refresh_, false)) leg.say(refresh_frame(host_.token(id_)));
   if (resumed) return;
   if (!edge_.empty()) ++host_.tally().renewed;
   leg.say(subscribe_frame(channel_, story_.position()));

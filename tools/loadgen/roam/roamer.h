@@ -34,6 +34,8 @@ class Host {
   [[nodiscard]] virtual const Target& endpoint(std::uint32_t turn) const = 0;
   [[nodiscard]] virtual bool hasty() const = 0;
   [[nodiscard]] virtual bool plain() const = 0;  ///< `migrating` is not understood
+  /// What it shows to be let in; empty: nothing. Good until the next turn.
+  [[nodiscard]] virtual std::string_view token(std::uint32_t client) const = 0;
   [[nodiscard]] virtual Tally& tally() = 0;
   virtual void first_streaming() = 0;
   /// An update that was news to a client.
@@ -54,6 +56,8 @@ class Roamer final : public LegOwner {
   void look(Clock::time_point now, std::chrono::milliseconds silence);
   void leave();
   void mark() { home_ = edge_; }
+  /// There is another token for it: said on its open sockets.
+  void refresh();
 
   [[nodiscard]] bool streaming() const noexcept { return current_ != nullptr; }
   [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
@@ -89,6 +93,7 @@ class Roamer final : public LegOwner {
   const std::string channel_;
   std::uint32_t turn_;
   std::uint32_t token_ = 0;
+  bool owes_refresh_ = false;  ///< the next socket was opened with a token of before
   Plan plan_ = Plan::none;
   Leg* current_ = nullptr;
   Leg* next_ = nullptr;
