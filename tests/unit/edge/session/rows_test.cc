@@ -32,29 +32,42 @@ Config guarded() {
   return config;
 }
 
+/// Two rules, for the random test: both have to be kept.
+Config by_two() {
+  Config config = guarded();
+  config.auth_row_policy = "tenant=label.tenant team=team";
+  return config;
+}
+
 struct Rows : Rig {
   explicit Rows(Config c = guarded()) : Rig(std::move(c)) {
     REQUIRE(gate.load());
     gateway->guard(gate);
   }
   /// `tenants` as JSON: "\"a\"", "[\"a\",\"b\"]", "[]".
-  std::string token(const std::string& tenants, const std::string& subject = "bob") {
+  std::string token(const std::string& tenants, const std::string& subject = "bob",
+                    const std::string& teams = "") {
     const auto now = clock.wall_ms() / 1'000;
     auth::Claims claims{subject, "", "", now, now + 3'600, {{"*"}, {"*"}, {}}};
     if (!tenants.empty()) claims.more.emplace_back("tenant", tenants);
+    if (!teams.empty()) claims.more.emplace_back("team", teams);
     return *auth::mint(claims, {"", *crypto::SigningKey::secret(kSecret)}, {});
   }
-  Peer& with(const std::string& tenants) {
+  Peer& with(const std::string& tenants, const std::string& teams = "") {
     Opening opening;
-    opening.token = token(tenants);
+    opening.token = token(tenants, "bob", teams);
     return connect(opening);
   }
-  void put(const std::string& key, const std::string& tenant, const std::string& severity = "P2") {
+  /// Without a tenant it has no labels.
+  void put(const std::string& key, const std::string& tenant, const std::string& severity = "P2",
+           const std::string& team = "") {
     auto& log = broker.channels["c"];
     broker.add("c", key, severity);
     log.updates.back().incident = R"({"id":")" + key + R"(","severity":")" + severity +
                                   R"(","status":"investigating","title":")" + tenant + "-" +
-                                  std::to_string(log.last()) + R"(","labels":{"tenant":")" + tenant + "\"}}";
+                                  std::to_string(log.last()) + "\"" +
+                                  (team.empty() ? "" : R"(,"team":")" + team + "\"") +
+                                  (tenant.empty() ? "" : R"(,"labels":{"tenant":")" + tenant + "\"}") + "}";
   }
   Gate gate{config, clock, metrics};
 };
@@ -277,27 +290,38 @@ namespace {
 /// One client of the random test.
 struct Dashboard {
   Peer* peer = nullptr;
-  std::string rows;  ///< JSON of the claim
+  std::string rows;   ///< JSON of the claim
+  std::string teams;  ///< of the other one
   std::string ticket;
   std::map<std::string, std::string> view;  ///< id -> incident
   bool whole = false;                       ///< nothing was declared lost since the view began
-  [[nodiscard]] bool may_see(const std::string& tenant) const {
-    return rows == "\"*\"" || rows.find("\"" + tenant + "\"") != std::string::npos;
+  [[nodiscard]] static bool lets(const std::string& claim, const std::string& value) {
+    return claim == "\"*\"" || (!value.empty() && claim.find("\"" + value + "\"") != std::string::npos);
+  }
+  [[nodiscard]] bool may_see(const Facts& facts) const {
+    return lets(rows, facts.labels.empty() ? "" : std::string(facts.labels.at(0).second)) &&
+           lets(teams, std::string(facts.team));
   }
 };
 
 struct Walk : Rows {
-  explicit Walk(unsigned s) : random(s) {}
+  explicit Walk(unsigned s) : Rows(by_two()), random(s) {}
   unsigned roll(unsigned n) { return static_cast<unsigned>(random() % n); }
   std::string rows() {
     const char* all[] = {"\"a\"", "\"b\"", "\"c\"", "[\"a\",\"b\"]", "[\"b\",\"c\"]", "\"*\"", "[]"};
     return all[roll(7)];
   }
+  std::string teams() {
+    const char* all[] = {"\"x\"", "[\"x\",\"y\"]", "\"*\"", "\"*\""};
+    return all[roll(4)];
+  }
   void look(Dashboard& d) {
     for (const auto& frame : d.peer->take()) {
       for (const auto& facts : incidents_of({frame}))
-        for (const auto& [label, value] : facts.labels)
-          if (label == "tenant" && !d.may_see(value)) FAIL_CHECK(d.rows << " was shown " << frame);
+        if (!d.may_see(facts)) FAIL_CHECK(d.rows << " " << d.teams << " was shown " << frame);
+      const bool all = d.rows == "\"*\"" && d.teams == "\"*\"";
+      if (type_of(frame) == "update" && frame.find("\"incident\"") == std::string::npos && !all)
+        FAIL_CHECK(d.rows << " " << d.teams << " was shown an event: " << frame);
       if (type_of(frame) == "welcome" || type_of(frame) == "closing")
         if (const auto t = text_of(frame, "ticket"); !t.empty()) d.ticket = t;
       const auto doc = json::parse(frame);
@@ -317,8 +341,8 @@ struct Walk : Rows {
     }
   }
   void open(Dashboard& d, bool resume) {
-    d.rows = resume && roll(2) == 0 ? d.rows : rows();
-    d.peer = &with(d.rows);
+    if (!resume || roll(2) == 0) d.rows = rows(), d.teams = teams();
+    d.peer = &with(d.rows, d.teams);
     d.peer->socket.batch = 500 + roll(3'000);
     if (resume && !d.ticket.empty()) {
       say(*d.peer, R"({"type":"connect","ticket":")" + d.ticket + "\"}");
@@ -341,7 +365,8 @@ struct Walk : Rows {
       case 2:
         look(d);
         d.rows = rows();
-        say(*d.peer, refresh(token(d.rows)));
+        d.teams = teams();
+        say(*d.peer, refresh(token(d.rows, "bob", d.teams)));
         break;
       case 3:
         drop(*d.peer);
@@ -359,9 +384,11 @@ struct Walk : Rows {
     }
   }
   void change() {
-    const char* tenants[] = {"a", "b", "c", "d"};
+    if (roll(12) == 0) return (void)broker.add("c", "E" + std::to_string(roll(3)), "");
+    const char* tenants[] = {"a", "b", "c", "d", ""};
+    const char* of_teams[] = {"x", "y", ""};
     const char* severities[] = {"P0", "P1", "P2"};
-    put("I" + std::to_string(roll(20)), tenants[roll(4)], severities[roll(3)]);
+    put("I" + std::to_string(roll(20)), tenants[roll(5)], severities[roll(3)], of_teams[roll(3)]);
   }
   std::mt19937 random;
 };
@@ -391,13 +418,14 @@ TEST_CASE("PROTOCOL 9.6: nothing outside leaks, through any turn of events; what
     for (auto& d : all) w.look(d);
     // What each may see, as its filter takes it: nobody's filter takes P0, but for those without one.
     std::map<std::string, std::string> now;
-    for (const auto& u : w.broker.channels["c"].updates) now[u.key] = u.incident;
+    for (const auto& u : w.broker.channels["c"].updates)
+      if (!u.incident.empty()) now[u.key] = u.incident;
     for (const auto& d : all) {
       if (d.peer->socket.closed || !d.whole) continue;
       ++judged;
       for (const auto& [key, incident] : now) {
         const auto facts = facts_of_incident(key, incident);
-        if (!d.may_see(facts.labels.at(0).second) || facts.severity == "P0" ||
+        if (!d.may_see(facts) || facts.severity == "P0" || facts.labels.empty() ||
             facts.labels.at(0).second == "d")
           continue;
         CAPTURE(d.rows);
