@@ -9,7 +9,7 @@ import pytest
 from base import Missing
 from engine import ENTER, PUBLIC, Engine, in_namespace
 from support.http import get
-from support.programs import ROOT
+from support.programs import ROOT, run_program
 from support.wait import until
 
 CLIENTS = int(os.environ.get("TOCSIN_COMPOSE_CLIENTS", "2000"))
@@ -128,6 +128,26 @@ def test_three_edges_behind_the_proxy_are_up(cluster):
             assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and "no-new-privileges:true" in host["SecurityOpt"], host
             done = cluster.docker("exec", container, "/bin/sh", "-c", "echo x >/usr/bin/x", check=False)
             assert done.returncode != 0 and "Read-only" in done.stderr
+
+
+def test_a_link_with_keys(cluster, tmp_path):
+    """docker-compose.curve.yml, as it says itself; a broker and an edge of another project, beside the cluster. What an edge without keys
+    gets is in test_compose_files.py."""
+    for name in ("broker", "edge"):
+        assert run_program("tocsinctl", "keys", "make", name, "--dir", tmp_path).code == 0
+    for file in (tmp_path / "keys").glob("*.json"):
+        os.chown(file, 0, 65532)
+        file.chmod(0o440)
+    env = {**ENV, "COMPOSE_FILE": "docker-compose.yml:docker-compose.curve.yml", "COMPOSE_PROJECT_NAME": "tocsin-curve", "TOCSIN_KEYS": str(tmp_path / "keys")}
+    try:
+        cluster.compose("up", "-d", "--no-build", "--scale", "edge=1", "edge", env=env)
+        broker, edge = (cluster.compose("ps", "-q", service, env=env).stdout.strip() for service in ("broker", "edge"))
+        for container in (broker, edge):
+            health = ("inspect", "-f", "{{.State.Health.Status}}", container)
+            until(lambda h=health: cluster.docker(*h).stdout.strip() == "healthy", "broker and edge to be healthy", 60, 0.2)
+        assert cluster.docker("exec", edge, "cat", "/run/secrets/broker.json", check=False).returncode != 0, "an edge has no secret of the broker's"
+    finally:
+        cluster.compose("down", "-v", "-t", "1", env=env, check=False)
 
 
 def test_prometheus_finds_everybody_and_takes_the_rules(cluster):
