@@ -38,7 +38,7 @@ for url in "${blue[@]}"; do
 done
 pids=() failed=0
 for url in "${blue[@]}"; do
-  "$tocsinctl" drain --self --edge-http "$url" "${token[@]}" --to "$names" --wait >&2 &
+  patiently "$tocsinctl" drain --self --edge-http "$url" "${token[@]}" --to "$names" --wait >&2 &
   pids+=($!)
 done
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done

@@ -46,7 +46,7 @@ for url in "${edges[@]}"; do
   [ -n "$clients" ] || die 3 "$url does not answer"
   count=$(((clients * percent + 99) / 100))
   [ "$count" -gt 0 ] || continue
-  "$tocsinctl" migrate --self --edge-http "$url" "${token[@]}" --count "$count" --to "$name" --wait >&2 ||
+  patiently "$tocsinctl" migrate --self --edge-http "$url" "${token[@]}" --count "$count" --to "$name" --wait >&2 ||
     take_back "$url could not move $count of its clients"
 done
 say "the canary has $(clients_of "$canary") clients; watching it for $watch s"

@@ -25,6 +25,20 @@ soon_ready() {
   done
 }
 
+# patiently COMMAND..: again while it ends with 4. An edge that has just come is known to the others within a heartbeat or
+# two; until then they say that there is no such edge.
+patiently() {
+  local deadline=$((SECONDS + 15)) code said
+  while :; do
+    code=0
+    { said=$("$@" 2>&1 >&3) || code=$?; } 3>&1
+    [ "$code" = 4 ] && [ "$SECONDS" -lt "$deadline" ] || break
+    sleep 0.5
+  done
+  [ -z "$said" ] || echo "$said" >&2
+  return "$code"
+}
+
 # one_publish: an update that is acknowledged and read back, through an edge.
 one_publish() {
   local id
