@@ -21,9 +21,11 @@ umask 022
 
 # shared_libraries PROGRAM -> what Depends says of them.
 shared_libraries() {
-  mkdir -p "$work/shlibs/debian"
-  printf 'Source: tocsin\n\nPackage: tocsin\nArchitecture: any\n' >"$work/shlibs/debian/control"
-  (cd "$work/shlibs" && dpkg-shlibdeps -O --ignore-missing-info "$1" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
+  local place
+  place=$(mktemp -d -p "$work" shlibs.XXXX)
+  mkdir "$place/debian"
+  printf 'Source: tocsin\n\nPackage: tocsin\nArchitecture: any\n' >"$place/debian/control"
+  (cd "$place" && dpkg-shlibdeps -O --ignore-missing-info "$1" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
 }
 
 # finish NAME ARCH DEPENDS DESCRIPTION: packs $work/NAME.
@@ -96,10 +98,14 @@ program() {
   finish "$name" "$arch" "$(shared_libraries "$root/usr/bin/$file"), libwebsockets-evlib-uv$depends" "$description"
 }
 
-common
-program tocsin-broker tocsin-broker ", tocsin-common (= $version)" "broker: orders, keeps and fans out incident updates" tocsin-broker.service
-program tocsin-edge tocsin-edge ", tocsin-common (= $version)" "edge: serves clients over WebSocket, HTTP and SSE" tocsin-edge@.service tocsin-edges.target
-program tocsin-tools tocsinctl "" "tocsinctl: runs, watches and feeds a Tocsin cluster"
+# All at once: what takes its time is one process each, the search for libraries and the packing.
+pids=()
+common & pids+=($!)
+program tocsin-broker tocsin-broker ", tocsin-common (= $version)" "broker: orders, keeps and fans out incident updates" tocsin-broker.service & pids+=($!)
+program tocsin-edge tocsin-edge ", tocsin-common (= $version)" "edge: serves clients over WebSocket, HTTP and SSE" tocsin-edge@.service tocsin-edges.target &
+pids+=($!)
+program tocsin-tools tocsinctl "" "tocsinctl: runs, watches and feeds a Tocsin cluster" & pids+=($!)
 program tocsin-supervisor tocsin-supervisor ", tocsin-broker (= $version), tocsin-edge (= $version), tocsin-tools (= $version)" \
-  "supervisor: a whole Tocsin cluster on one machine" tocsin-supervisor.service
+  "supervisor: a whole Tocsin cluster on one machine" tocsin-supervisor.service & pids+=($!)
+for pid in "${pids[@]}"; do wait "$pid"; done
 ls "$out"/*_"$version"_*.deb
