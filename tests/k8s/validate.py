@@ -1,9 +1,13 @@
 """Run by the Python of build/k8s-tools: are the objects in this YAML what these versions of Kubernetes say? Prints a line per complaint."""
+import functools
 import sys
 
 import kubernetes_validate
 import yaml
+from kubernetes_validate import utils
 
+# It would read the schemas anew for every object.
+utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
 path, versions = sys.argv[1], sys.argv[2:]
 with open(path, encoding="utf-8") as f:
     objects = [o for o in yaml.safe_load_all(f) if o]
