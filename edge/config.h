@@ -291,7 +291,7 @@ inline constexpr auto kOwnOptions = std::to_array({
                                              "Time in which limits.attempts_per_ip are allowed.",
                                              {.min = 1'000, .max = 3'600'000}, config::Apply::live),
     config::option<&Config::client_messages_per_s>("limits.client_messages_per_s",
-                                                   "Messages a second of one connection.",
+                                                   "Messages a second of a connection or asker.",
                                                    {.min = 0, .max = 10'000'000}, config::Apply::live),
     config::option<&Config::client_publishes_per_s>("limits.client_publishes_per_s",
                                                     "Updates a second that one connection may publish.",

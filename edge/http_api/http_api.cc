@@ -11,6 +11,7 @@
 #include "edge/http_api/board.h"
 #include "edge/http_api/health.h"
 #include "edge/http_api/publishing.h"
+#include "edge/http_api/row_listing.h"
 #include "edge/limits/limits.h"
 #include "edge/monitoring/cluster_figures.h"
 #include "edge/monitoring/traffic_meter.h"
@@ -101,41 +102,6 @@ bool cut(std::string_view& path, std::string_view prefix) {
   return true;
 }
 
-/// The incidents that some rows let be seen. Pages of the broker without any are passed over, and the cursor
-/// is the key of an incident that was shown: a foreign one's would tell of it.
-class RowListing : public std::enable_shared_from_this<RowListing> {
- public:
-  RowListing(BrokerPort& broker, link::ListIncidents query, Constraints rows,
-             Answer<link::IncidentsPage> answer)
-      : broker_(broker), query_(std::move(query)), rows_(std::move(rows)), answer_(std::move(answer)) {}
-
-  void ask() {
-    broker_.list_incidents(query_, [self = shared_from_this()](Result<link::IncidentsPage> page) {
-      self->take(std::move(page));
-    });
-  }
-
- private:
-  void take(Result<link::IncidentsPage> page) {
-    if (!page || !page->fault.ok()) return answer_(std::move(page));
-    // Asked for already; an older broker would not have understood.
-    std::erase_if(page->incidents, [&](const auto& incident) {
-      return !inside(rows_, facts_of_incident(incident.key, incident.json));
-    });
-    if (page->incidents.empty() && !page->cursor.empty()) {
-      query_.cursor = page->cursor;
-      return ask();
-    }
-    if (!page->cursor.empty()) page->cursor = page->incidents.back().key;
-    answer_(std::move(page));
-  }
-
-  BrokerPort& broker_;
-  link::ListIncidents query_;
-  const Constraints rows_;
-  const Answer<link::IncidentsPage> answer_;
-};
-
 class PublishUpload final : public Upload {
  public:
   explicit PublishUpload(std::shared_ptr<Publishing> publishing) : publishing_(std::move(publishing)) {}
@@ -201,13 +167,12 @@ struct HttpApi::State {
                 .why = error.detail});
     return error;
   }
-  /// The rows of the channel that may be read; none: all. Fails with unauthorized or forbidden.
-  [[nodiscard]] Result<Constraints> may_read(const HttpRequest& request, std::string_view channel) const {
-    if (gate == nullptr) return Constraints{};
-    const auto holder = gate->permit(request.token, auth::Action::subscribe, channel);
-    if (!holder) return refused(request, "read", holder.error(), channel);
-    return (*holder)->rows;
-  }
+  /// Who asks a question: the rows of the channel that it may read, none: all; or why it is not answered.
+  struct Reader {
+    Constraints rows;
+    std::optional<HttpReply> refusal;
+  };
+  [[nodiscard]] Reader reader_of(const HttpRequest& request, std::string_view channel) const;
   [[nodiscard]] Result<std::string> channel_of(const Query& query) const;
   [[nodiscard]] std::shared_ptr<Publishing> publishing(const HttpRequest& request, const Query& query,
                                                        Reply reply) const;
@@ -227,6 +192,29 @@ const std::array<HttpApi::State::Route, 12> HttpApi::State::kRoutes{{
     {"/", true, true, &State::board},
     {"/board/", false, true, &State::board_part},
 }};
+
+HttpApi::State::Reader HttpApi::State::reader_of(const HttpRequest& request, std::string_view channel) const {
+  Gate::Holder holder;
+  if (gate != nullptr) {
+    auto admitted = gate->admit(request.token);
+    if (!admitted) return {{}, problem(refused(request, "read", admitted.error(), channel))};
+    holder = *std::move(admitted);
+  }
+  if (limits != nullptr)  // before what costs something, and before it is said what is not permitted
+    if (const auto over = limits->ask(request.from, holder ? std::string_view(holder->subject) : "",
+                                      holder ? std::string_view(holder->tenant) : "",
+                                      request.path.size() + request.query.size())) {
+      HttpReply reply = problem({Errc::too_many, over->text});
+      std::erase_if(reply.headers, [](const auto& header) { return header.first == "retry-after"; });
+      reply.headers.emplace_back("retry-after", std::to_string(over->retry_after_s));
+      return {{}, std::move(reply)};
+    }
+  if (!holder) return {};
+  if (!holder->permissions.allow(auth::Action::subscribe, channel))
+    return {{},
+            problem(refused(request, "read", gate->forbidden(auth::Action::subscribe, channel), channel))};
+  return {holder->rows, {}};
+}
 
 Result<std::string> HttpApi::State::channel_of(const Query& query) const {
   const std::string* name = find(query, "channel");
@@ -332,11 +320,11 @@ void HttpApi::State::incidents(const HttpRequest& request, std::string_view, con
                                const Reply& reply) {
   const auto channel = channel_of(query);
   if (!channel) return reply(problem(channel.error()));
-  auto rows = may_read(request, *channel);
-  if (!rows) return reply(problem(rows.error()));
+  auto reader = reader_of(request, *channel);
+  if (reader.refusal) return reply(*std::move(reader.refusal));
   auto filter = filter_of(query);
   if (!filter) return reply(problem(filter.error()));
-  filter->within = *std::move(rows);
+  filter->within = std::move(reader.rows);
   const auto limit = number_of(query, "limit", 100);
   if (!limit) return reply(problem(limit.error()));
   if (*limit == 0 || *limit > kMaxIncidents)
@@ -372,11 +360,11 @@ void HttpApi::State::incident(const HttpRequest& request, std::string_view id, c
     // Who may not read every channel has only this one searched.
     if (!(*principal)->permissions.allow_all(auth::Action::subscribe)) get.channel = kDefaultChannel;
   }
-  auto rows = may_read(request, get.channel.empty() ? kDefaultChannel : std::string_view(get.channel));
-  if (!rows) return reply(problem(rows.error()));
+  auto reader = reader_of(request, get.channel.empty() ? kDefaultChannel : std::string_view(get.channel));
+  if (reader.refusal) return reply(*std::move(reader.refusal));
   broker.get_incident(
-      std::move(get),
-      answering<link::IncidentsPage>(reply, [key = *key, rows = *rows](const link::IncidentsPage& page) {
+      std::move(get), answering<link::IncidentsPage>(reply, [key = *key, rows = std::move(reader.rows)](
+                                                                const link::IncidentsPage& page) {
         // One that may not be seen is answered as one that is not there.
         if (page.incidents.empty() || !inside(rows, facts_of_incident(key, page.incidents.front().json)))
           return problem({Errc::not_found, "incident " + key});
@@ -392,9 +380,9 @@ void HttpApi::State::channel(const HttpRequest& request, std::string_view rest, 
   const auto name = percent_decode(rest, Plus::literal);
   if (!name) return reply(problem({Errc::invalid_argument, "the channel's name in the path is not valid"}));
   if (auto ok = check_channel_name(*name); !ok) return reply(problem(ok.error()));
-  auto rows = may_read(request, *name);
-  if (!rows) return reply(problem(rows.error()));
-  if (catch_up) return updates(*name, query, *std::move(rows), reply);
+  auto reader = reader_of(request, *name);
+  if (reader.refusal) return reply(*std::move(reader.refusal));
+  if (catch_up) return updates(*name, query, std::move(reader.rows), reply);
   broker.get_channel(*name, answering<link::ChannelInfo>(reply, [](const link::ChannelInfo& info) {
     return json_reply("{" + head_members(info.head) + "}");
   }));

@@ -277,6 +277,20 @@ std::optional<Over> Limits::publish(const net::IpAddress& from, std::string_view
   return out;
 }
 
+std::optional<Over> Limits::ask(const net::IpAddress& from, std::string_view subject, std::string_view tenant,
+                                std::size_t bytes) {
+  if (!meters() || exempt(from)) return {};
+  // No address begins with a space.
+  const std::string name = subject.empty() ? sources_.key_of(from).text() : " " + std::string(subject);
+  auto* client = purses_.pick_up(Purses::Scope::client, name);
+  auto* whose = purses_.pick_up(Purses::Scope::subject, subject);
+  auto* tenants = purses_.pick_up(Purses::Scope::tenant, tenant);
+  auto out = purses_.spend({&client->purse, whose, tenants}, {1, 0, static_cast<double>(bytes)});
+  for (auto* used : {client, whose, tenants}) purses_.put_down(used);
+  if (out) refused(out->limit, from, subject, out->text);
+  return out;
+}
+
 std::optional<link::CountsReport> Limits::report(bool whole) {
   if (!census_.on() || (!whole && limits_told_ && !census_.changed())) return {};
   limits_told_ = true;

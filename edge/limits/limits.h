@@ -6,7 +6,7 @@
 //   a socket:   arrive() --> (request) --> leave()            by address: sockets, attempts, bans
 //   a client:   seat() --introduce()--> admit() | enter() --vacate()--> unseat()
 //               by slot; between admit() and vacate() its session is counted, here and in the cluster
-//   a message:  message(), publish(); HTTP: request()
+//   a message:  message(), publish(); HTTP: ask(), publish()
 //
 // Invariant: a session is counted once. One that comes with a ticket is counted elsewhere until it is
 // claimed: it enter()s without question, and vacate()s its former place when that is fenced.
@@ -88,6 +88,9 @@ class Limits {
   /// One published over HTTP: anonymous ones are their address's.
   std::optional<Over> publish(const net::IpAddress& from, std::string_view subject, std::string_view tenant,
                               std::size_t bytes);
+  /// One question over HTTP: a message. Its client is the subject, or the address of who has none.
+  std::optional<Over> ask(const net::IpAddress& from, std::string_view subject, std::string_view tenant,
+                          std::size_t bytes);
   /// A limit on what it sends or subscribes to was reached: counted, and no offence as long as the client is
   /// not closed for it.
   void reached(std::uint32_t slot, Limit limit, std::string_view why);

@@ -7,6 +7,7 @@ from support.bare import bare_socket, json_frames, masked
 from support.client import Client
 from support.http import get, post_json, post_lines, request
 from support.process import Pair
+from support.tokens import SECRET, bearer, token
 from support.wait import run, until
 
 UPGRADE = ("GET /v1/stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -215,6 +216,42 @@ class TestCluster:
                         await asyncio.sleep(0.1)
                 await asyncio.wait_for(room(), 15)
             run(body())
+
+
+class TestQuestions:
+    PATHS = ("/v1/incidents?channel=t/q", "/v1/incidents/A?channel=t/q", "/v1/channels/t/q", "/v1/channels/t/q/updates")
+
+    def test_each_is_a_message_and_too_many_are_429_counted_and_audited(self, tmp_path):
+        flags = ["--limits-client-messages-per-s", "5", "--limits-burst-ms", "2000", "--log-audit-file", tmp_path / "audit"]
+        with Pair(tmp_path, edge_flags=flags) as p:
+            post_json(p.edge.http + "/v1/updates", {"channel": "t/q", "key": "A", "incident": {"title": "t"}})
+            replies = [get(p.edge.http + self.PATHS[n % 4]) for n in range(40)]
+            assert {r.status for r in replies} == {200, 429}
+            over = [r for r in replies if r.status == 429]
+            assert len(over) >= 20 and all(int(r.headers["retry-after"]) >= 1 and r.json()["code"] == "too_many" for r in over)
+            assert limited(p.edge, "messages") == len(over)
+
+            def audited():
+                lines = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+                return sum(e["metadata"]["outcome"] == "messages" and "messages a second" in e["error_details"] for e in lines)
+            until(lambda: audited() == len(over), "a line of the audit log for each")
+            for path in ("/health", "/health/ready", "/metrics", "/"):
+                assert get(p.edge.http + path).status == 200, "what operators look at is no client's question"
+            until(lambda: get(p.edge.http + self.PATHS[0]).status == 200, "the rate to allow another", pause=0.5)
+
+    def test_by_subject_and_tenant_and_who_shows_no_good_token_spends_nobodys(self, tmp_path):
+        (tmp_path / "secret").write_text(SECRET)
+        flags = ["--limits-subject-messages-per-s", "4", "--limits-tenant-messages-per-s", "8", "--limits-burst-ms", "10000", "--auth-key-file", tmp_path / "secret"]
+
+        def ask(subject, tenant, count):
+            return [get(p.edge.http + self.PATHS[2], headers=bearer(token(subject, tenant=tenant))).status for _ in range(count)]
+        with Pair(tmp_path, edge_flags=flags) as p:
+            for _ in range(60):
+                assert get(p.edge.http + self.PATHS[2], headers=bearer("a.b.c")).status == 401
+            assert ask("ann", "acme", 50).count(429) in range(5, 11)
+            assert ask("bob", "acme", 45).count(429) in range(1, 6), "the tenant's, too"
+            assert 429 not in ask("eve", "other", 30)
+            assert limited(p.edge, "messages") > 0
 
 
 class TestReload:

@@ -109,6 +109,30 @@ TEST_CASE("edge limits: attempts in a window, and when to come back") {
   CHECK(r.arrive(ip("192.0.2.1")) == Limit::attempts);
 }
 
+TEST_CASE("edge limits: questions are messages of their subject, or of their address, and of the tenant") {
+  Config c;
+  c.client_messages_per_s = 4;
+  c.tenant_messages_per_s = 6;
+  c.rate_burst = Millis{1'000};
+  Rig r(c);
+  const auto ask = [&r](const char* from, const char* subject, const char* tenant) {
+    const auto over = r.limits.ask(ip(from), subject, tenant, 10);
+    if (over) CHECK(over->retry_after_s == 1);
+    return !over;
+  };
+  for (int i = 0; i < 4; ++i) CHECK(ask("192.0.2.1", "", ""));
+  CHECK_FALSE(ask("192.0.2.1", "", ""));
+  CHECK(ask("192.0.2.2", "", ""));
+  for (int i = 0; i < 4; ++i) CHECK(ask("192.0.2.1", "ann", "t"));  // whatever her address
+  CHECK_FALSE(ask("192.0.2.3", "ann", "t"));
+  CHECK(ask("192.0.2.1", "192.0.2.1", "t"));  // a subject's name is no address
+  CHECK(ask("192.0.2.1", "bob", "t"));
+  CHECK_FALSE(ask("192.0.2.1", "eve", "t"));
+  CHECK(r.metrics.limited[Limit::messages].value() == 3);
+  r.clock.pass(Millis{1'000});
+  CHECK(ask("192.0.2.1", "ann", "t"));
+}
+
 TEST_CASE("edge limits: repeated abuse is banned for a while, and forgiven") {
   Config c;
   c.ban_after = 5;
