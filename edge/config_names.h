@@ -40,6 +40,7 @@ namespace tocsin::edge {
 struct ExpositionSettings {
   std::string profile = "tocsin";
   std::string server_label = "mahavishnu";
+  std::int64_t channels = 0;
 };
 template <auto Part>
 constexpr auto exposition_rows() {
@@ -51,7 +52,12 @@ constexpr auto exposition_rows() {
            "vedfolnir, realtime-json, vedfolnir-json; several with commas.",
            {.min = 1}),
        config::option_in<Part, &S::server_label>(
-           "metrics.server_label", "The label \"server\" of the profile mahavishnu.", {.min = 1})});
+           "metrics.server_label", "The label \"server\" of the profile mahavishnu.", {.min = 1}),
+       config::option_in<Part, &S::channels>(
+           "metrics.channels",
+           "Channels with a label of their own in the profile mahavishnu, those with the most subscriptions; the rest "
+           "is \"other\". Who may read /metrics reads their names. 0: all are \"all\".",
+           {.min = 0, .max = 1'000})});
 }
 
 }  // namespace tocsin::edge

@@ -13,6 +13,7 @@ namespace tocsin::edge {
 Status Watch::start(loop::Loop& loop, Gateway& gateway, EdgeLink& link) {
   if (auto names = check_profiles(config_.exposition.profile); !names)
     return Error{Errc::invalid_argument, "metrics.profile: " + names.error().detail};
+  gateway_ = &gateway;
   if (config_.trace.endpoint.empty()) return Done{};
   auto made = trace::Exporter::start(loop, config_.trace, config_.id, traces_);
   if (!made) return made.error();
@@ -30,7 +31,7 @@ link::Traffic Watch::traffic(const Lifetimes& lifetimes) {
   return traffic_.read(now, day_, lifetimes);
 }
 
-Result<Exposition> Watch::exposition(std::string_view profiles, const LoadMeter& load) const {
+Result<Exposition> Watch::exposition(std::string_view profiles, const LoadMeter& load) {
   ProfileFacts facts;
   facts.server = config_.exposition.server_label;
   facts.tls = Tls::wanted(config_);
@@ -39,6 +40,9 @@ Result<Exposition> Watch::exposition(std::string_view profiles, const LoadMeter&
   facts.cpu_percent = static_cast<double>(load.cpu_permille()) / 10;
   facts.memory_bytes = metrics::resident_bytes();
   facts.latency = latency_.read(metrics_.commit_arrival_seconds);
+  const auto most = static_cast<std::size_t>(config_.exposition.channels);
+  if (most > 0 && gateway_ != nullptr && profiles.find("mahavishnu") != std::string_view::npos)
+    facts.channels = labels_.count(gateway_->channels(), metrics_.updates_in.value(), most);
   return expose(profiles, metrics_, facts);
 }
 

@@ -11,6 +11,7 @@
 #include "common/log/metrics.h"
 #include "common/trace/exporter.h"
 #include "edge/config.h"
+#include "edge/monitoring/channel_labels.h"
 #include "edge/monitoring/profiles.h"
 #include "edge/monitoring/recent_histogram.h"
 #include "edge/monitoring/traffic_meter.h"
@@ -37,7 +38,7 @@ class Watch {
 
   /// Each tick: what the next heartbeat says.
   [[nodiscard]] link::Traffic traffic(const Lifetimes& lifetimes);
-  [[nodiscard]] Result<Exposition> exposition(std::string_view profiles, const LoadMeter& load) const;
+  [[nodiscard]] Result<Exposition> exposition(std::string_view profiles, const LoadMeter& load);
 
  private:
   const Config& config_;
@@ -47,6 +48,8 @@ class Watch {
   trace::Metrics traces_;
   TrafficMeter traffic_;
   RecentHistogram latency_;
+  ChannelLabels labels_;
+  const Gateway* gateway_ = nullptr;  ///< from start() on
   std::int64_t second_ = 0;
   std::uint64_t day_ = 0;  ///< local_day(), looked up once a second
   const Instant started_ = clock_.steady();

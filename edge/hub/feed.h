@@ -49,6 +49,7 @@ struct Feed {
   double beacon_credit = 0;
   std::size_t proto_audiences = 0;  ///< updates get their proto body at once while there are some
   std::size_t subscriptions = 0;
+  std::int64_t updates = 0;  ///< that came since this feed began
   Instant idle_since{};
 };
 

@@ -6,6 +6,7 @@
 // update touches only audiences that may match it. What concerns sessions waits in lists (changed, stuck):
 // nothing here calls up. Thread: the loop.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,6 +82,11 @@ class Hub final : private SubOwner {
   // ---- the link
   void attached(const link::Head& head, std::string_view lost);
   void updates(const std::string& channel, const std::vector<Record>& records);
+
+  /// Every channel of interest; for figures, not for the path of updates.
+  void each_feed(const std::function<void(const Feed&)>& see) const {
+    for (const auto& [name, feed] : feeds_) see(*feed);
+  }
 
   bool turn();
   /// A turn is wanted by then, whatever else happens.

@@ -70,6 +70,7 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
   const auto it = feeds_.find(channel);
   if (it == feeds_.end() || !it->second->attached) return;
   Feed& feed = *it->second;
+  feed.updates += static_cast<std::int64_t>(records.size());
   metrics_.updates_in.add(static_cast<std::int64_t>(records.size()));
   if (arrived_ == 0) arrived_us_ = clock_.steady_us();
   arrived_ += static_cast<std::int64_t>(records.size());

@@ -55,8 +55,10 @@ void mahavishnu(TextPage& page, const Metrics& m, const ProfileFacts& facts) {
       .sample(number(m.received.value()), {server, {"message_type", "request"}, {"direction", "received"}})
       .sample(number(m.private_frames.value()), {server, {"message_type", "response"}, {"direction", "sent"}})
       .sample(number(m.delivered.value()), {server, {"message_type", "event"}, {"direction", "sent"}});
-  page.family(Kind::counter, "websocket_broadcast_total", "Total number of broadcasts")
-      .sample(number(m.updates_in.value()), {server, {"channel", "all"}});
+  page.family(Kind::counter, "websocket_broadcast_total", "Total number of broadcasts");
+  if (facts.channels.empty()) page.sample(number(m.updates_in.value()), {server, {"channel", "all"}});
+  for (const auto& channel : facts.channels)
+    page.sample(number(channel.updates), {server, {"channel", channel.label}});
   page.family(Kind::histogram, "websocket_broadcast_duration_seconds",
               "Duration of broadcasts: from an update's arrival to the end of its writes")
       .histogram(m.arrival_socket_seconds.state(), {server, {"channel", "all"}}, kBroadcastBounds);

@@ -13,9 +13,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "edge/metrics.h"
+#include "edge/monitoring/channel_labels.h"
 
 namespace tocsin::edge {
 
@@ -27,7 +29,8 @@ struct ProfileFacts {
   double uptime_s = 0;
   double cpu_percent = 0;  ///< of one processor, lately
   double memory_bytes = 0;
-  metrics::HistogramState latency;  ///< commit to arrival, of lately
+  metrics::HistogramState latency;               ///< commit to arrival, of lately
+  std::vector<ChannelLabels::Count> channels{};  ///< updates by channel; empty: all together
 };
 
 struct Exposition {

@@ -126,6 +126,14 @@ Drain& Gateway::drain() noexcept { return state_->drain; }
 void Gateway::trace(trace::Tracer& tracer) noexcept { state_->hub.trace(tracer); }
 FeedSink& Gateway::feed() noexcept { return *state_; }
 
+std::vector<ChannelTally> Gateway::channels() const {
+  std::vector<ChannelTally> out;
+  state_->hub.each_feed([&out](const Feed& f) {
+    out.push_back({f.name, f.serial, f.updates, f.subscriptions});
+  });
+  return out;
+}
+
 Result<ClientId> Gateway::open(Socket socket, const Opening& opening) {
   if (state_->open >= static_cast<std::size_t>(state_->config.clients_max))
     return Error{Errc::overloaded, "limits.clients_max is reached"};

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/net/ip.h"
@@ -18,6 +19,7 @@
 #include "edge/codec/door.h"
 #include "edge/config.h"
 #include "edge/hub/outlet.h"
+#include "edge/monitoring/channel_labels.h"
 
 namespace tocsin::trace {
 class Tracer;
@@ -91,6 +93,8 @@ class Gateway {
   /// The edge stops: every client is told `closing` and closed with `reason`.
   void close_all(CloseReason reason);
   [[nodiscard]] std::size_t clients() const noexcept;
+  /// Channels of interest, in no order.
+  [[nodiscard]] std::vector<ChannelTally> channels() const;
   /// Of clients that went.
   [[nodiscard]] const Lifetimes& lifetimes() const noexcept;
 

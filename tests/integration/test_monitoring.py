@@ -12,7 +12,7 @@ import pytest
 from support.client import Client
 from support.cluster import Cluster
 from support.http import get, post_json
-from support.process import free_port
+from support.process import Pair, free_port
 from support.wait import run, until
 
 RULES = pathlib.Path(__file__).parent / "rules"   # as the systems' own guides print them
@@ -115,6 +115,34 @@ def test_the_rules_and_boards_of_other_systems_find_what_they_ask_for(watched, t
         run(body())
     finally:
         prometheus.close()
+
+
+def test_channels_have_labels_where_that_is_wanted_and_never_more_than_that(tmp_path):
+    with Pair(tmp_path, edge_flags=["--metrics-channels", "2"]) as pair:
+        def counts():
+            text = get(pair.edge.http + "/metrics?profile=mahavishnu").body.decode()
+            found = re.findall(r'^websocket_broadcast_total\{server="mahavishnu",channel="([^"]+)"\} (\d+)$', text, re.M)
+            assert len(found) == len(dict(found)), text
+            return {name: int(n) for name, n in found}
+
+        async def body():
+            async with Client(pair.edge.ws, "a") as a, Client(pair.edge.ws, "b") as b:
+                for n in range(5):
+                    await a.subscribe(f"s{n}", f"t/{n}")
+                await b.subscribe("x", "t/3")
+                await b.subscribe("y", "t/1")
+                for n in range(5):
+                    for i in range(n + 1):
+                        reply = post_json(pair.edge.http + "/v1/updates", {"channel": f"t/{n}", "key": "A", "incident": {"title": str(i)}})
+                        assert reply.status == 200, reply
+                for n in range(5):
+                    await a.reached(f"s{n}", n + 1)
+                assert counts() == {"t/1": 2, "t/3": 4, "other": 9}
+                await b.send(type="unsubscribe", id="x")
+                await a.send(type="unsubscribe", id="s3")   # nobody wants it; it keeps its label while it lingers
+                assert counts() == {"t/1": 2, "t/3": 4, "other": 9}
+        run(body())
+        assert 'channel=' not in get(pair.edge.http + "/metrics").body.decode(), "names are in this profile alone"
 
 
 @pytest.mark.parametrize("profile", ["tocsin", "lim", "mahavishnu", "realtime", "vedfolnir", "lim,mahavishnu,realtime"])

@@ -73,6 +73,28 @@ TEST_SUITE("edge.monitoring") {
     CHECK(active_connections(edges) == R"({"active_connections":5})");
   }
 
+  TEST_CASE("channels with labels are few, keep them, and no count falls") {
+    ChannelLabels labels;
+    const auto text = [&](std::vector<ChannelTally> channels, std::int64_t all, std::size_t most = 2) {
+      std::string out;
+      for (const auto& count : labels.count(std::move(channels), all, most))
+        out += count.label + ":" + std::to_string(count.updates) + " ";
+      return out;
+    };
+    CHECK(text({}, 0) == "other:0 ");
+    CHECK(text({{"a", 1, 10, 5}, {"b", 2, 20, 50}, {"c", 3, 30, 7}}, 60) == "b:20 c:30 other:10 ");
+    // c has fewer than a now and keeps its label.
+    CHECK(text({{"a", 1, 11, 90}, {"b", 2, 22, 50}, {"c", 3, 33, 1}}, 66) == "b:22 c:33 other:11 ");
+    // b is gone: what a had stays with the others, and of b's nothing goes there.
+    CHECK(text({{"a", 1, 15, 90}, {"c", 3, 33, 1}}, 70) == "a:0 c:33 other:15 ");
+    CHECK(text({{"a", 1, 18, 90}, {"c", 3, 33, 1}}, 73) == "a:3 c:33 other:15 ");
+    // b is back as another feed, and c is one as well: it begins anew, with all it has.
+    CHECK(text({{"a", 1, 18, 90}, {"b", 4, 5, 9}, {"c", 5, 2, 1}}, 80) == "a:3 b:5 other:17 ");
+    CHECK(text({{"a", 1, 18, 90}, {"b", 4, 5, 9}, {"c", 5, 2, 1}}, 80) == "a:3 b:5 other:17 ");
+    ChannelLabels none;
+    CHECK(none.count({{"a", 1, 10, 5}}, 10, 0).size() == 1);
+  }
+
   TEST_CASE("profiles: names, labels, and which go together") {
     metrics::Registry registry;
     Metrics m(registry);
@@ -91,6 +113,13 @@ TEST_SUITE("edge.monitoring") {
     CHECK(has(",channel=\"all\",le=\"0.001\"} 0\n"));
     CHECK(has(",channel=\"all\",le=\"0.005\"} 4\n"));
     CHECK_FALSE(has("le=\"0.0025\""));
+    facts.channels = {{"t/a", 4}, {"other", 2}};
+    const auto channels = expose("mahavishnu", m, facts);
+    REQUIRE(channels);
+    CHECK(channels->text.find("\nwebsocket_broadcast_total{server=\"a\\\"b\",channel=\"t/a\"} 4\n") !=
+          std::string::npos);
+    CHECK(channels->text.find(",channel=\"other\"} 2\n") != std::string::npos);
+    CHECK(channels->text.find("broadcast_total{server=\"a\\\"b\",channel=\"all\"}") == std::string::npos);
     CHECK_FALSE(expose("mahavishnu,vedfolnir", m, facts));
     CHECK_FALSE(expose("vedfolnir-json,lim", m, facts));
     CHECK_FALSE(expose("nobody", m, facts));
