@@ -27,6 +27,7 @@ void put(Sink& to, const Draft& d) {
   wire::put_bytes(to, 9, d.event_data);
   if (d.if_version) wire::put_present(to, 10, *d.if_version);
   wire::put_bytes(to, 11, d.within);
+  wire::put_bytes(to, 12, d.trace);
 }
 
 template <typename Sink>
@@ -127,6 +128,9 @@ bool take(const wire::Field& f, Draft& d) {
       return true;
     case 11:
       return wire::take_text(f.bytes, d.within);
+    case 12:
+      d.trace = f.bytes;
+      return true;
     default:
       return true;
   }

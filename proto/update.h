@@ -44,7 +44,8 @@ struct Update {
   std::string incident;
   std::string event_name;
   std::string event_data;
-  bool ends = false;  ///< this change took the incident from active to resolved or closed
+  bool ends = false;    ///< this change took the incident from active to resolved or closed
+  std::string trace{};  ///< id of the trace that its publisher made it part of, 16 bytes; empty: of none
 };
 
 /// One update as the log keeps it and the link carries it: the same bytes from commit to the edge.
@@ -68,6 +69,7 @@ struct Draft {
   /// What its publisher may see, as to_json(Constraints): neither the incident as it is nor what becomes of
   /// it may be outside. Empty: no bounds.
   std::string within{};
+  std::string trace{};  ///< who caused it: see common/trace/context.h; 24 bytes or none
 };
 
 /// Longest accepted names, in bytes; a longer one is invalid_argument.

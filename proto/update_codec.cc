@@ -18,6 +18,7 @@ void put_body(Sink& to, const Update& u) {
   wire::put_bytes(to, 8, u.event_name);
   wire::put_bytes(to, 9, u.event_data);
   wire::put_number(to, 10, u.ends ? 1 : 0);
+  wire::put_bytes(to, 11, u.trace);
 }
 
 /// False for a text that is not UTF-8; a field that is not of UpdateBody is passed over.
@@ -44,6 +45,9 @@ bool take_field(const wire::Field& f, Update& u) {
       return wire::take_text(f.bytes, u.event_name);
     case 9:
       u.event_data = f.bytes;
+      return true;
+    case 11:
+      u.trace = f.bytes;
       return true;
     default:
       return true;

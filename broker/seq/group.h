@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/log/log_store.h"
@@ -30,6 +31,8 @@ struct PublishAnswer {
   std::int64_t arrived_us = 0;  ///< by the steady clock
   std::int64_t taken = 0;       ///< of them, those that got a position
   Origin origin = Origin::edge;
+  std::vector<std::pair<std::size_t, std::string>>
+      traces{};  ///< of publishers, by outcome; while it is traced
 };
 
 struct Group {

@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "common/rfc3339.h"
 #include "proto/filter.h"
+#include "common/trace/context.h"
 
 namespace tocsin::broker {
 namespace {
@@ -125,6 +126,9 @@ void Sequencer::publish(std::string_view peer, link::Publish message, Origin ori
     ++unanswered;
     ++answer.counted;
     const auto& outcome = answer.outcomes.emplace_back(accept(std::move(draft)));
+    if (draft.trace.size() != trace::kContextBytes) draft.trace.clear();
+    if (tracer_ != nullptr && !draft.trace.empty())
+      answer.traces.emplace_back(answer.outcomes.size(), draft.trace);
     if (outcome.fault.ok() && !outcome.duplicate) ++answer.taken;
   }
   gathering_.answers.push_back(std::move(answer));
@@ -202,6 +206,7 @@ Result<Update> Sequencer::make_update(Channel& channel, Draft& draft, link::Publ
   update.key = std::move(draft.key);
   update.actor = std::move(draft.actor);
   return update;
+  update.trace = draft.trace.substr(0, trace::kTraceIdBytes);
 }
 
 void Sequencer::append(Channel& channel, Update update, std::uint64_t body_hash) {
@@ -295,8 +300,12 @@ void Sequencer::measure(const Group& group) {
     metrics_.publish_commit_seconds.observe(static_cast<double>(took) / 1e6, one.taken);
     if (tracer_ == nullptr) continue;
     const std::int64_t end = clock_.wall_us();
-    for (const auto& outcome : one.outcomes) {
-      if (!outcome.fault.ok() || outcome.duplicate || !tracer_->sampled(outcome.event_id)) continue;
+    auto joined = one.traces.begin();
+    for (std::size_t i = 0; i < one.outcomes.size(); ++i) {
+      const auto& outcome = one.outcomes[i];
+      std::string trace;
+      if (joined != one.traces.end() && joined->first == i) trace = (joined++)->second;
+      if (!outcome.fault.ok() || outcome.duplicate || !tracer_->sampled(outcome.event_id, trace)) continue;
       tracer_->add({trace::Stage::commit,
                     outcome.event_id,
                     {},
@@ -304,7 +313,8 @@ void Sequencer::measure(const Group& group) {
                     end - took,
                     end,
                     one.origin == Origin::publisher,
-                    {}});
+                    {},
+                    std::move(trace)});
     }
   }
 }

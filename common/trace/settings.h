@@ -12,6 +12,7 @@ struct Settings {
   std::string endpoint;
   std::int64_t one_in = 1'000;
   std::string service = "tocsin";
+  bool join = true;
 };
 
 template <auto Trace>
@@ -26,6 +27,9 @@ constexpr auto rows() {
           "trace.one_in",
           "One update in so many is traced, the same ones by every process that says the same here.",
           {.min = 1, .max = 1'000'000'000}),
+      option_in<Trace, &Settings::join>(
+          "trace.join",
+          "An edge traces updates of publishers that send the header traceparent, sampled, in that trace; off: it is not read."),
       option_in<Trace, &Settings::service>("trace.service", "service.name of the spans.", {.min = 1}),
   });
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/json/json.h"
+#include "common/trace/context.h"
 
 namespace tocsin::trace {
 namespace {
@@ -75,9 +76,14 @@ void Tracer::append(std::string& out, const Span& span) const {
   const int kind = span.stage == Stage::publish  ? kServer
                    : span.stage == Stage::commit ? kConsumer
                                                  : kProducer;
-  out.append(R"({"traceId":")").append(trace_id(span.event_id));
+  const std::string_view trace = span.trace;
+  const bool joined = trace.size() >= kTraceIdBytes;
+  out.append(R"({"traceId":")")
+      .append(joined ? hex(trace.substr(0, kTraceIdBytes)) : trace_id(span.event_id));
   out.append(R"(","spanId":")").append(span_id(span.event_id, span.stage, instance_)).append("\"");
-  if (!span.root && span.stage != Stage::publish) {
+  if (span.root && trace.size() == kContextBytes) {
+    out.append(R"(,"parentSpanId":")").append(hex(trace.substr(kTraceIdBytes))).append("\"");
+  } else if (!span.root && span.stage != Stage::publish) {
     const Stage parent = span.stage == Stage::commit ? Stage::publish : Stage::commit;
     out.append(R"(,"parentSpanId":")").append(span_id(span.event_id, parent, {})).append("\"");
   }

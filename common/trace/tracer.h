@@ -1,6 +1,7 @@
 #pragma once
 // Tracer: spans of sampled updates, from their publish to the sockets. Whether an update is traced, and the
-// ids of its trace and spans, follow from its event_id: processes agree without a word on the wire.
+// ids of its trace and spans, follow from its event_id: processes agree without a word on the wire. One whose
+// publisher brought a trace of its own (context.h) is traced in any case, in that trace.
 //
 //   publish (the edge that was asked) --> commit (broker) --> deliver (each edge that has clients for it)
 //
@@ -25,6 +26,9 @@ struct Span {
   std::int64_t end_us = 0;
   bool root = false;  ///< nobody's child, whatever its stage
   std::string error;  ///< empty: it went well
+  /// Of the publisher: the trace's id, and behind it, for the publish, that of the span before it. Empty:
+  /// the trace begins here.
+  std::string trace{};
 };
 
 class Tracer {
@@ -36,6 +40,10 @@ class Tracer {
       : one_in_(one_in), service_(std::move(service)), instance_(std::move(instance)) {}
 
   [[nodiscard]] bool sampled(std::string_view event_id) const noexcept;
+  /// The same of an update that may have come with a trace.
+  [[nodiscard]] bool sampled(std::string_view event_id, std::string_view trace) const noexcept {
+    return !trace.empty() || sampled(event_id);
+  }
   void add(Span span);
   [[nodiscard]] std::size_t waiting() const noexcept { return spans_.size(); }
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }

@@ -5,6 +5,7 @@
 
 #include "common/json/json.h"
 #include "common/log/audit.h"
+#include "common/trace/context.h"
 #include "edge/auth/gate.h"
 #include "edge/codec/query.h"
 #include "edge/http_api/admin.h"
@@ -275,7 +276,9 @@ std::shared_ptr<Publishing> HttpApi::State::publishing(const HttpRequest& reques
     reply(problem(channel.error()));
     return nullptr;
   }
-  Publishing::Limits bounds{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}, {}, {}};
+  Publishing::Limits bounds{static_cast<std::size_t>(config.body_max_bytes), kMaxResultBytes, {}, {}, {}, {}};
+  if (!config.trace.endpoint.empty() && config.trace.join)
+    bounds.trace = trace::parse_traceparent(request.traceparent);
   std::string subject;
   std::string tenant;
   if (gate != nullptr) {

@@ -33,10 +33,11 @@ struct HttpRequest {
   std::string authorization;
   std::string token;  ///< from it, or from the query, which is then without it
   std::string accept;
-  std::string body;     ///< empty when the body comes through an Upload
-  net::IpAddress from;  ///< the client's, behind whatever proxies are trusted
-  bool secure = false;  ///< the client speaks TLS, with this edge or its proxy
-  bool local = false;   ///< for /admin/: from this host, and not a browser's on behalf of another site
+  std::string traceparent;  ///< of a POST
+  std::string body;         ///< empty when the body comes through an Upload
+  net::IpAddress from;      ///< the client's, behind whatever proxies are trusted
+  bool secure = false;      ///< the client speaks TLS, with this edge or its proxy
+  bool local = false;       ///< for /admin/: from this host, and not a browser's on behalf of another site
 };
 
 struct HttpReply {

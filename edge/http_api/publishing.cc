@@ -127,6 +127,7 @@ void Publishing::take_update(std::string_view json) {
     chunk_first_ = results_.size() - 1;
   }
   draft->within = limits_.within;
+  draft->trace = limits_.trace;
   chunk_.push_back(*std::move(draft));
   if (chunk_.size() >= kChunk) send_chunk();
   if (results_bytes_ > limits_.max_results)

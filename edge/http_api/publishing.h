@@ -28,7 +28,8 @@ class Publishing : public std::enable_shared_from_this<Publishing> {
     std::size_t max_results = 0;  ///< bytes of results after which the rest is refused
     /// What speaks against an update to that channel; empty: nothing ever does.
     std::function<Status(std::string_view channel)> permit;
-    std::string within;  ///< of every draft
+    std::string within;   ///< of every draft
+    std::string trace{};  ///< the same
     /// What speaks against one more update of so many bytes; empty: nothing. After the first no the rest is
     /// refused as well, so that what was taken is the beginning.
     std::function<Status(std::size_t bytes)> spend;

@@ -82,7 +82,7 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
     }
     feed.head = record.offset;
     if (auto update = link::decode_update(record)) {
-      if (tracer_ != nullptr && tracer_->sampled(update->event_id))
+      if (tracer_ != nullptr && tracer_->sampled(update->event_id, update->trace))
         under_way_.push_back({trace::Stage::deliver,
                               update->event_id,
                               channel,
@@ -90,7 +90,8 @@ void Hub::updates(const std::string& channel, const std::vector<Record>& records
                               clock_.wall_us(),
                               0,
                               false,
-                              {}});
+                              {},
+                              update->trace});
       deliver(feed, std::make_shared<FeedUpdate>(*update, feed.proto_audiences > 0
                                                               ? FeedUpdate::Forms::json_and_proto
                                                               : FeedUpdate::Forms::json));

@@ -342,11 +342,16 @@ Answer<std::vector<link::PublishOutcome>> EdgeLink::State::traced(
     const std::vector<Draft>& drafts, Answer<std::vector<link::PublishOutcome>> answer) {
   std::vector<std::pair<std::size_t, trace::Span>> spans;
   for (std::size_t i = 0; i < drafts.size(); ++i)
-    if (tracer->sampled(drafts[i].event_id))
-      spans.emplace_back(
-          i,
-          trace::Span{
-              trace::Stage::publish, drafts[i].event_id, drafts[i].channel, 0, clock.wall_us(), 0, true, {}});
+    if (const Draft& draft = drafts[i]; tracer->sampled(draft.event_id, draft.trace))
+      spans.emplace_back(i, trace::Span{trace::Stage::publish,
+                                        draft.event_id,
+                                        draft.channel,
+                                        0,
+                                        clock.wall_us(),
+                                        0,
+                                        true,
+                                        {},
+                                        draft.trace});
   if (spans.empty()) return answer;
   return [this, spans = std::move(spans),
           answer = std::move(answer)](Result<std::vector<link::PublishOutcome>> outcomes) mutable {

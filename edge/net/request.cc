@@ -121,6 +121,7 @@ Result<RequestHead> read_request(lws* wsi) {
   if (const auto bearer = bearer_token(head.request.authorization); !bearer.empty())
     head.request.token = bearer;
   head.request.accept = header(wsi, WSI_TOKEN_HTTP_ACCEPT);
+  if (head.request.method == "POST") head.request.traceparent = custom_header(wsi, "traceparent:");
   head.origin = header(wsi, WSI_TOKEN_ORIGIN);
   head.host = header(wsi, WSI_TOKEN_HOST);
   head.relayed = is_relayed(wsi);

@@ -4,8 +4,8 @@ import json
 import threading
 
 from support.client import Client
-from support.http import get, post_json
-from support.process import Pair, free_port
+from support.http import get, request
+from support.process import Edge, Pair, free_port
 from support.wait import run, until
 
 
@@ -46,8 +46,9 @@ class Collector:
         self.server.server_close()
 
 
-def publish(edge, event_id):
-    reply = post_json(edge.http + "/v1/updates", {"channel": "t/traced", "event_id": event_id, "key": "A", "incident": {"title": "t"}})
+def publish(edge, event_id, headers=None):
+    update = {"channel": "t/traced", "event_id": event_id, "key": "A", "incident": {"title": "t"}}
+    reply = request("POST", edge.http + "/v1/updates", json.dumps(update), {"Content-Type": "application/json", **(headers or {})})
     assert reply.status == 200, reply
 
 
@@ -74,6 +75,63 @@ def test_a_sampled_update_is_followed_from_its_publish_to_the_sockets(tmp_path):
         assert 0 < int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
     assert int(root["startTimeUnixNano"]) <= int(commit["endTimeUnixNano"]) <= int(deliver["endTimeUnixNano"])
     assert collector.refused == 0
+
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+def test_a_publisher_that_is_traced_has_its_updates_in_its_own_trace(tmp_path):
+    """W3C Trace Context: none of these would be traced otherwise."""
+    collector = Collector()
+    flags = ["--trace-endpoint", collector.url, "--trace-one-in", "1000000000"]
+    bad = {"unsampled": f"00-{TRACE}-{SPAN}-00", "zero": f"00-{'0' * 32}-{SPAN}-01", "version": f"ff-{TRACE}-{SPAN}-01",
+           "capitals": f"00-{TRACE.upper()}-{SPAN}-01", "long": f"00-{TRACE}-{SPAN}-01-x", "nonsense": "x" * 1000, "empty": ""}
+    try:
+        with Pair(tmp_path, broker_flags=flags, edge_flags=flags) as pair:
+            async def body():
+                async with Client(pair.edge.ws) as client:
+                    await client.subscribe("s", "t/traced")
+                    for name, value in bad.items():
+                        publish(pair.edge, name, {"traceparent": value})
+                    publish(pair.edge, "none")
+                    publish(pair.edge, "first", {"traceparent": f"00-{TRACE}-{SPAN}-01"})
+                    publish(pair.edge, "first", {"traceparent": f"00-{'a' * 32}-{SPAN}-01"})   # a duplicate: its own publish, no more
+                    publish(pair.edge, "later", {"TraceParent": f"cc-{TRACE}-{SPAN}-01-more"})
+                    await client.reached("s", len(bad) + 3)
+            run(body())
+            until(lambda: len(collector.of("later")) == 3 and len(collector.of("first")) == 3, "the spans")
+            lines = "\n".join(json.dumps({"channel": "t/traced", "event_id": f"line-{n}", "key": "A", "incident": {"title": "t"}}) for n in range(3))
+            reply = request("POST", pair.edge.http + "/v1/updates", lines, {"Content-Type": "application/x-ndjson", "traceparent": f"00-{TRACE}-{SPAN}-01"})
+            assert reply.status == 200, reply
+            until(lambda: all("tocsin.commit" in collector.of(f"line-{n}") for n in range(3)), "a span of each line")
+    finally:
+        collector.close()
+    assert {s["at"]["tocsin.event_id"] for s in collector.spans} == {"first", "later", "line-0", "line-1", "line-2"}
+    for event_id in ("first", "later"):
+        mine = [s for s in collector.spans if s["at"]["tocsin.event_id"] == event_id and s["traceId"] == TRACE]
+        spans = {s["name"]: s for s in mine}
+        assert len(mine) == 3 and set(spans) == {"tocsin.publish", "tocsin.commit", "tocsin.deliver"}, mine
+        assert spans["tocsin.publish"]["parentSpanId"] == SPAN
+        assert spans["tocsin.commit"]["parentSpanId"] == spans["tocsin.publish"]["spanId"]
+        assert spans["tocsin.deliver"]["parentSpanId"] == spans["tocsin.commit"]["spanId"]
+
+
+def test_a_traceparent_is_not_read_when_it_is_not_wanted(tmp_path):
+    collector = Collector()
+    flags = ["--trace-endpoint", collector.url, "--trace-one-in", "1000000000"]
+    try:
+        with Pair(tmp_path, broker_flags=flags, edge_flags=[*flags, "--trace-join=false"]) as pair:
+            publish(pair.edge, "unread", {"traceparent": f"00-{TRACE}-{SPAN}-01"})
+            # The broker is asked by another edge, so that its spans of the first update would have come before.
+            other = Edge(tmp_path, pair.broker.endpoint, *flags, name="edge-1").start()
+            try:
+                publish(other, "read", {"traceparent": f"00-{TRACE}-{SPAN}-01"})
+                until(lambda: len(collector.of("read")) == 2, "what another edge says of its own")
+            finally:
+                other.kill()
+        assert {s["at"]["tocsin.event_id"] for s in collector.spans} == {"read"}
+    finally:
+        collector.close()
 
 
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(tmp_path):

@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "common/json/json.h"
+#include "common/trace/context.h"
 #include "common/trace/tracer.h"
 
 namespace tocsin::trace {
@@ -25,6 +27,59 @@ TEST_SUITE("common.trace") {
     CHECK(span_id("x", Stage::commit, "a") == span_id("x", Stage::commit, "b"));
     CHECK(span_id("x", Stage::deliver, "a") != span_id("x", Stage::deliver, "b"));
     CHECK(span_id("x", Stage::publish, {}) != span_id("x", Stage::commit, {}));
+  }
+
+  TEST_CASE("a traceparent is taken when it is well-formed, not zero, and sampled") {
+    const std::string trace = "0af7651916cd43dd8448eb211c80319c", span = "b7ad6b7169203331";
+    const std::string ids = trace + "-" + span;
+    CHECK(hex(parse_traceparent("00-" + ids + "-01")) == trace + span);
+    CHECK(hex(parse_traceparent("00-" + ids + "-03")) == trace + span);  // other flags are of no concern
+    CHECK(hex(parse_traceparent("cc-" + ids + "-01")) == trace + span);  // a later version
+    CHECK(hex(parse_traceparent("cc-" + ids + "-01-what-else")) == trace + span);
+    const std::string zeros(32, '0');
+    for (const std::string& bad : {std::string(),
+                                   std::string("00"),
+                                   "00-" + ids + "-00",
+                                   "00-" + ids,
+                                   "00-" + ids + "-",
+                                   "00-" + ids + "-1",
+                                   "00-" + ids + "-01-",
+                                   "00-" + ids + "-01x",
+                                   "cc-" + ids + "-01x",
+                                   "cc-" + ids + "-01.what",
+                                   "ff-" + ids + "-01",
+                                   "00-" + zeros + "-" + span + "-01",
+                                   "00-" + trace + "-" + zeros.substr(16) + "-01",
+                                   "00-0AF7651916CD43DD8448EB211C80319C-" + span + "-01",
+                                   "00-" + trace + "_" + span + "-01",
+                                   "00_" + ids + "-01",
+                                   "0g-" + ids + "-01",
+                                   "00-" + ids + "-0g",
+                                   " 00-" + ids + "-01",
+                                   "00-" + trace.substr(1) + "g-" + span + "-01",
+                                   std::string(4'096, '0'),
+                                   std::string(55, '-')})
+      CHECK_MESSAGE(parse_traceparent(bad).empty(), bad);
+  }
+
+  TEST_CASE("an update whose publisher brought a trace goes on in it") {
+    const std::string context = parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    Tracer tracer(1'000'000'000, "tocsin", "edge-0");
+    CHECK_FALSE(tracer.sampled("e1", {}));
+    CHECK(tracer.sampled("e1", context));
+    tracer.add({Stage::publish, "e1", "c", 0, 1, 2, true, {}, context});
+    tracer.add({Stage::commit, "e1", "c", 1, 1, 2, false, {}, context});
+    tracer.add({Stage::commit, "e1", "c", 1, 1, 2, true, {}, context});
+    tracer.add({Stage::deliver, "e1", "c", 1, 1, 2, false, {}, context.substr(0, kTraceIdBytes)});
+    const auto doc = json::parse(tracer.take());
+    REQUIRE(doc);
+    const auto& spans = (*doc)["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    const std::vector<std::string> parents{"b7ad6b7169203331", span_id("e1", Stage::publish, {}),
+                                           "b7ad6b7169203331", span_id("e1", Stage::commit, {})};
+    for (unsigned i = 0; i < 4; ++i) {
+      CHECK(json::view(spans[i]["traceId"]) == "0af7651916cd43dd8448eb211c80319c");
+      CHECK(json::view(spans[i]["parentSpanId"]) == parents[i]);
+    }
   }
 
   TEST_CASE("what waits is taken as one OTLP request, once") {

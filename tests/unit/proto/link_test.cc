@@ -7,13 +7,15 @@ namespace {
 
 TEST_SUITE("link codec") {
   TEST_CASE("messages survive their bytes") {
-    const Draft draft{"incidents", "e1", "created", "I1", "", "bob", R"({"id":"I1"})", "", "", 3};
+    const Draft draft{"incidents",      "e1", "created", "I1", "", "bob",
+                      R"({"id":"I1"})", "",   "",        3,    "", "\xff\x01 trace"};
     const auto publish = decode(encode(Publish{9, {draft}}));
     REQUIRE(publish);
     const auto& p = std::get<Publish>(*publish);
     CHECK(p.ref == 9);
     CHECK(p.drafts.at(0).incident == R"({"id":"I1"})");
     CHECK(p.drafts.at(0).if_version == 3);
+    CHECK(p.drafts.at(0).trace == draft.trace);  // bytes, not text
 
     const auto body = std::make_shared<const std::string>("bytes");
     const auto updates = decode(encode(Updates{"c", Epoch{5}, {{1, body}, {2, body}}}));
