@@ -64,7 +64,7 @@ std::string details(const Vitals& now) {
     return ",\"" + std::string(name) + "\":" + std::to_string(value);
   };
   return ",\"cluster\":" + json::quoted(now.cluster) + ",\"version\":" + json::quoted(version()) +
-         number("uptime_seconds", now.uptime.count() / 1'000) +
+         number("now_ms", now.wall_ms) + number("uptime_seconds", now.uptime.count() / 1'000) +
          number("channels", now.metrics.channels.value()) + number("edges", now.metrics.edges.value()) +
          number("waiting_updates", now.metrics.waiting_updates.value());
 }

@@ -168,7 +168,8 @@ Node::State::State(config::Reload<Config>& reload_in)
            .state = [this] { return state_name(); },
            .figures =
                [this] {
-                 return HttpApi::Sources::Figures{version(), uptime(), load.load(), metrics.tls_days_left()};
+                 return HttpApi::Sources::Figures{version(), uptime(), clock.wall_ms(), load.load(),
+                                                  metrics.tls_days_left()};
                },
            .expose = [this](std::string_view profiles) { return watch.exposition(profiles, load); }}),
       load({config.handshakes_per_s, config.clients_max}),

@@ -137,6 +137,7 @@ std::string Health::details(const health::Checks& checks) const {
     const auto figures = sources_.figures();
     member(out, "version", figures.version);
     number(out, "uptime_seconds", static_cast<double>(figures.uptime.count()) / 1'000);
+    number(out, "now_ms", static_cast<double>(figures.now_ms));
     number(out, "load_permille", figures.load);
     if (!std::isnan(figures.tls_days_left)) number(out, "tls_days_left", std::floor(figures.tls_days_left));
   }

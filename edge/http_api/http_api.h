@@ -80,6 +80,7 @@ class HttpApi {
     struct Figures {
       std::string_view version;
       Millis uptime{0};
+      std::int64_t now_ms = 0;   ///< wall clock
       std::uint32_t load = 0;    ///< permille
       double tls_days_left = 0;  ///< NaN without TLS
     };

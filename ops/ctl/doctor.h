@@ -75,6 +75,16 @@ void check_certificate(Findings& out, const std::string& cluster_dir, const std:
 /// Asks every process. Returns the interval of the broker's own backups, in seconds; 0: none.
 [[nodiscard]] double check_cluster(Findings& out, Api& api);
 
+// doctor_clocks.cc:
+/// The clock of a process, as its answer told it.
+struct ClockSeen {
+  std::string name;
+  std::int64_t ahead_ms = 0;   ///< of this host's
+  std::int64_t unsure_ms = 0;  ///< half of the time that the answer took
+};
+/// Names who is far from the others, and this host when it is the one.
+void compare_clocks(Findings& out, const std::vector<ClockSeen>& clocks);
+
 /// The soft limit of "Max open files" in the text of /proc/PID/limits; nothing when it is not there.
 /// Unlimited is the largest number.
 [[nodiscard]] std::optional<std::uint64_t> open_files_limit(std::string_view limits);

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "common/clock.h"
 #include "common/json/json.h"
 #include "common/version.h"
 #include "ops/cluster/exposition.h"
@@ -13,7 +14,6 @@ namespace tocsin::ops {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{2'000};
-using Numbers = std::map<std::string, double, std::less<>>;
 
 struct Asked {
   std::string name;
@@ -57,19 +57,24 @@ class Examination {
     for (const auto& edge : cluster.edges) edges.push_back(ask(edge.id, edge.pid, edge.http));
     if (edges.empty()) out_.bad("edges", "there is no edge: no client can connect", "tocsinctl scale 2");
     if (bad_ == 0) out_.ok("processes", std::to_string(edges.size() + 2) + " answer and are ready");
+    compare_clocks(out_, clocks_);
     judge_versions();
     judge_broker(broker, edges);
     for (const Asked& edge : edges) judge_edge(edge);
+    judge_revocations(broker, edges);
     judge_supervisor(supervisor);
-    for (const auto* one : {&broker, &supervisor}) check_files(out_, one->name, one->pid, files(*one));
-    for (const Asked& edge : edges) check_files(out_, edge.name, edge.pid, files(edge));
+    for (const auto* one : {&broker, &supervisor}) judge_process(*one);
+    for (const Asked& edge : edges) judge_process(edge);
     return number(broker.numbers, "tocsin_broker_backup_interval_seconds");
   }
 
  private:
   Asked ask(const std::string& name, pid_t pid, const std::string& http) {
     Asked asked{name, pid, {}, false};
-    const auto health = api_.fetch("GET", http + "/health/ready", {}, {}, kPatience);
+    const SystemClock clock;
+    const std::int64_t asked_us = clock.steady_us();
+    const auto health = api_.fetch("GET", http + "/health/ready?detailed=true", {}, {}, kPatience);
+    if (health) note_clock(name, health->body, clock.wall_ms(), (clock.steady_us() - asked_us) / 1'000);
     // The supervisor is as ready as those it runs: they speak for themselves.
     asked.ready = health && (health->status == 200 || name == "supervisor");
     if (!health)
@@ -85,6 +90,17 @@ class Examination {
     if (const std::string version = version_in(metrics->body); !version.empty())
       versions_[version].insert(name);
     return asked;
+  }
+
+  /// A release that does not tell its time is passed over.
+  void note_clock(const std::string& name, const std::string& body, std::int64_t now_ms,
+                  std::int64_t took_ms) {
+    const auto document = json::parse(body);
+    if (!document || !document->IsObject()) return;
+    const auto told = json::uint_member(*document, "now_ms");
+    constexpr std::uint64_t kLatest = 253'402'300'799'000;  // the year 9999
+    if (!told || !*told || **told > kLatest) return;
+    clocks_.push_back({name, static_cast<std::int64_t>(**told) - (now_ms - took_ms / 2), took_ms / 2});
   }
 
   void judge_versions() {
@@ -146,6 +162,47 @@ class Examination {
       out_.warn("edges",
                 edge.name + " has turned away " + count_text(refused) + " connections since it started",
                 "ops/runbook/alerts/TocsinClientsTurnedAway.md");
+    if (const double bans = number(edge.numbers, "tocsin_edge_bans_total"); bans > 0)
+      out_.warn("limits",
+                edge.name + " has banned " + count_text(bans) + " addresses since it started; " +
+                    count_text(number(edge.numbers, R"(tocsin_edge_limited_total{limit="banned"})")) +
+                    " connections of banned ones were refused",
+                "ops/runbook/alerts/TocsinAddressesBanned.md");
+  }
+
+  /// An edge that knows of fewer lets somebody in who was thrown out.
+  void judge_revocations(const Asked& broker, const std::vector<Asked>& edges) {
+    const double all = number(broker.numbers, "tocsin_broker_revocations");
+    if (broker.numbers.empty() || all == 0) return;
+    bool behind = false;
+    for (const Asked& edge : edges) {
+      const double known = number(edge.numbers, "tocsin_edge_revoked");
+      if (edge.numbers.empty() || known >= all) continue;
+      behind = true;
+      out_.warn("tokens",
+                edge.name + " knows of " + count_text(known) + " of " + count_text(all) + " revocations",
+                "again in some seconds; then tocsinctl restart --rolling");
+    }
+    if (!behind) out_.ok("tokens", count_text(all) + " tokens and subjects are revoked, as every edge knows");
+  }
+
+  /// What goes for every program: its files, its log.
+  void judge_process(const Asked& asked) {
+    check_files(out_, asked.name, asked.pid,
+                static_cast<std::uint64_t>(number(asked.numbers, "process_open_fds")));
+    const double dropped = number(asked.numbers, "tocsin_log_dropped_total");
+    const double failed = number(asked.numbers, "tocsin_log_failed_total");
+    const double syslog = number(asked.numbers, "tocsin_log_syslog_lost_total");
+    const double audits = number(asked.numbers, "tocsin_audit_lost_total");
+    if (dropped + failed + syslog > 0)
+      out_.warn("log",
+                "lines of " + asked.name + " since it started: " + count_text(dropped) + " dropped, " +
+                    count_text(failed) + " on standard error for want of a file, " + count_text(syslog) +
+                    " not taken by syslog",
+                "ops/runbook/alerts/TocsinLogLinesLost.md");
+    if (audits > 0)
+      out_.bad("log", count_text(audits) + " lines are missing in the audit log of " + asked.name,
+               "ops/runbook/alerts/TocsinAuditLost.md");
   }
 
   void judge_supervisor(const Asked& supervisor) {
@@ -161,13 +218,10 @@ class Examination {
                 "tocsinctl status --json: last_end");
   }
 
-  static std::uint64_t files(const Asked& asked) {
-    return static_cast<std::uint64_t>(number(asked.numbers, "process_open_fds"));
-  }
-
   Findings& out_;
   Api& api_;
   std::map<std::string, std::set<std::string>> versions_;
+  std::vector<ClockSeen> clocks_;
   int bad_ = 0;
 };
 

@@ -91,6 +91,7 @@ http::Response Admin::health(const http::Request& request) const {
   health::append_reasons(body, checks);
   if (health::detailed(request.query)) {
     body += ",\"version\":" + json::quoted(version());
+    if (site_ != nullptr) body += ",\"now_ms\":" + std::to_string(site_->wall_ms());
     health::append_checks(body, checks);
   }
   return json_of(body + "}", ready ? 200 : 503);
