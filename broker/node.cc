@@ -21,6 +21,7 @@
 #include "common/log/log.h"
 #include "common/log/metrics.h"
 #include "common/log/reloaded.h"
+#include "common/log/slow.h"
 #include "common/loop/handles.h"
 #include "common/metrics/process.h"
 #include "common/mq/allow_list.h"
@@ -107,6 +108,7 @@ struct Node::Parts {
   auth::AdminDoor admin_door;
   std::unique_ptr<trace::Exporter> exporter;  ///< null: no traces
   loop::Timer ticker{loop};
+  log::LoopLag lag{kTick};
   loop::Timer stopper{loop};
   std::optional<loop::Signals> signals;
   const Instant begun = clock.steady();
@@ -349,6 +351,7 @@ Result<std::unique_ptr<Node>> Node::start(config::Reload<Config>& reload) {
   if (auto ok = p.listen(); !ok) return ok.error();
   if (auto ok = p.serve_http(); !ok) return ok.error();
   p.ticker.start(kTick, kTick, [&p] {
+    p.lag.tick(p.clock.steady());
     p.service.beat(p.clock.steady());
     p.core->tick();
     p.look_at_keys();

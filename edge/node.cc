@@ -18,6 +18,7 @@
 #include "common/json/json.h"
 #include "common/log/log.h"
 #include "common/log/reloaded.h"
+#include "common/log/slow.h"
 #include "common/loop/alarm.h"
 #include "common/loop/handles.h"
 #include "common/loop/loop.h"
@@ -135,6 +136,7 @@ struct Node::State {
 
   loop::Timer rekey{loop};
   loop::Timer ticker{loop};
+  log::LoopLag lag{kTick};
   loop::Timer due_timer{loop};  ///< updates that a max_rate holds back
   loop::TurnHook turn_end;
   std::optional<loop::Alarm> hold;  ///< fanout.hold_us
@@ -446,7 +448,10 @@ Status Node::start() {
   s.http_url = "http" + secure + "://" + place;
   s.ws_url = s.config.endpoint.empty() ? "ws" + secure + "://" + place + "/v1/stream" : s.config.endpoint;
   s.link.describe_self(s.revision(), s.ws_url);
-  s.ticker.start(kTick, kTick, [&s] { s.tick(); });
+  s.ticker.start(kTick, kTick, [&s] {
+    s.lag.tick(s.clock.steady());
+    s.tick();
+  });
   log::info("listening",
             {{"http", s.http_url}, {"broker", s.config.broker_endpoint}, {"version", version()}});
   return Done{};

@@ -78,6 +78,8 @@ void Peers::received(Peer& peer, const link::EdgeHeartbeat& beat) {
   if (peer.lagging &&
       peer.sent_bytes - peer.received_bytes <= static_cast<std::uint64_t>(config_.lag_max_bytes) / 2) {
     peer.lagging = false;
+    log::info({log::Category::performance, "edge_caught_up"}, "an edge has caught up",
+              {{"edge", peer.hello.id}, {"duration_ms", (clock_.steady() - peer.lagging_since).count()}});
     count();
   }
 }
@@ -136,7 +138,8 @@ void Peers::fan_out(const std::string& channel, Epoch epoch, const std::vector<R
       peer->sent_bytes += message->size();
       if (peer->sent_bytes - peer->received_bytes > static_cast<std::uint64_t>(config_.lag_max_bytes)) {
         peer->lagging = true;
-        log::warn("an edge lags; it catches up by reading the log",
+        peer->lagging_since = clock_.steady();
+        log::warn({log::Category::performance, "edge_lags"}, "an edge lags; it catches up by reading the log",
                   {{"edge", peer->hello.id}, {"unreceived_bytes", peer->sent_bytes - peer->received_bytes}});
         count();
       }

@@ -36,6 +36,7 @@ struct Peer {
   std::uint64_t received_bytes = 0;
   Instant moved{};  ///< it took something in, or there was nothing to take in
   bool lagging = false;
+  Instant lagging_since{};
   link::EdgeHeartbeat beat;  ///< its last, of an edge
 
   [[nodiscard]] bool is_edge() const noexcept { return hello.role == "edge"; }

@@ -7,9 +7,10 @@
 #include "broker/state/incident_fold.h"
 #include "common/json/json.h"
 #include "common/log/log.h"
+#include "common/log/slow.h"
 #include "common/rfc3339.h"
-#include "proto/filter.h"
 #include "common/trace/context.h"
+#include "proto/filter.h"
 
 namespace tocsin::broker {
 namespace {
@@ -125,10 +126,10 @@ void Sequencer::publish(std::string_view peer, link::Publish message, Origin ori
     }
     ++unanswered;
     ++answer.counted;
-    const auto& outcome = answer.outcomes.emplace_back(accept(std::move(draft)));
     if (draft.trace.size() != trace::kContextBytes) draft.trace.clear();
     if (tracer_ != nullptr && !draft.trace.empty())
       answer.traces.emplace_back(answer.outcomes.size(), draft.trace);
+    const auto& outcome = answer.outcomes.emplace_back(accept(std::move(draft)));
     if (outcome.fault.ok() && !outcome.duplicate) ++answer.taken;
   }
   gathering_.answers.push_back(std::move(answer));
@@ -205,8 +206,8 @@ Result<Update> Sequencer::make_update(Channel& channel, Draft& draft, link::Publ
       draft.kind.empty() ? (update.event_name.empty() ? "updated" : "event") : std::move(draft.kind);
   update.key = std::move(draft.key);
   update.actor = std::move(draft.actor);
-  return update;
   update.trace = draft.trace.substr(0, trace::kTraceIdBytes);
+  return update;
 }
 
 void Sequencer::append(Channel& channel, Update update, std::uint64_t body_hash) {
@@ -265,7 +266,9 @@ void Sequencer::start_commit() {
   store_.commit(std::move(batch), [this](const Status& status) {
     Group done = *std::exchange(committing_, std::nullopt);
     metrics_.groups.add();
-    metrics_.commit_seconds.observe(static_cast<double>(clock_.steady_us() - started_commit_us_) / 1e6);
+    const std::int64_t took_us = clock_.steady_us() - started_commit_us_;
+    metrics_.commit_seconds.observe(static_cast<double>(took_us) / 1e6);
+    log::slow("slow_commit", "a commit took long", took_us / 1'000, {"updates", done.count});
     if (!status) return fail(std::move(done), status.error());
     if (fault_ && !corrupt_) {
       log::info("the store takes updates again");

@@ -34,6 +34,7 @@ struct Destination {
   Flood flood;
   std::array<std::atomic<Level>, kCategories> thresholds;
   std::atomic<bool> audit_all{false};
+  std::atomic<std::int64_t> slow_ms{Settings{}.slow_ms};
   std::array<std::atomic<std::uint64_t>, kCategories> lines{};
   std::atomic<std::uint64_t> audit_ok{0}, audit_refused{0}, sampled{0};
   Writer writer;
@@ -130,6 +131,7 @@ Status configure(const Settings& settings) {
     const std::scoped_lock lock(d.changing);
     d.streams.swap(streams);
   }
+  d.slow_ms.store(settings.slow_ms, std::memory_order_relaxed);
   d.audit_all.store(!settings.audit_file.empty(), std::memory_order_relaxed);
   const auto own = levels(settings);
   for (std::size_t i = 0; i < kCategories; ++i)
@@ -151,6 +153,8 @@ bool enabled(Level level, Category category) noexcept {
   const auto& threshold = destination().thresholds[static_cast<std::size_t>(category)];
   return level >= threshold.load(std::memory_order_relaxed) && level != Level::off;
 }
+
+std::int64_t slow_ms() noexcept { return destination().slow_ms.load(std::memory_order_relaxed); }
 
 void write(Level level, Topic topic, std::string_view message, Fields fields) {
   if (!enabled(level, topic.category)) return;

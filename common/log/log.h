@@ -34,6 +34,9 @@ void flush();
 void set_level(Level level) noexcept;
 [[nodiscard]] bool enabled(Level level, Category category = Category::system) noexcept;
 
+/// log.slow_ms; see slow.h.
+[[nodiscard]] std::int64_t slow_ms() noexcept;
+
 void write(Level level, Topic topic, std::string_view message, Fields fields = {});
 inline void debug(Topic t, std::string_view m, Fields f = {}) { write(Level::debug, t, m, f); }
 inline void info(Topic t, std::string_view m, Fields f = {}) { write(Level::info, t, m, f); }

@@ -36,6 +36,7 @@ struct Settings {
   std::int64_t rotate_keep = 10;
   std::int64_t queue_bytes = 4'194'304;
   std::int64_t flood_per_s = 200;
+  std::int64_t slow_ms = 250;
   std::string syslog{};
   std::int64_t syslog_facility = 16;
 };
@@ -98,6 +99,10 @@ constexpr auto rows() {
           "Lines of one event_type in a second above which only each hundredth is written; 0: all. The audit "
           "file is never thinned.",
           {.min = 0, .max = 1'000'000}, kLive),
+      option_in<Log, &S::slow_ms>(
+          "log.slow_ms",
+          "A turn of the loop, a commit or a pass over the sockets that takes so long is told among the performance lines; 0: none is.",
+          {.min = 0, .max = 3'600'000}, kLive),
       option_in<Log, &S::syslog>("log.syslog", "host:port that all lines go to as well, by UDP (RFC 5424).",
                                  {}, kLive),
       option_in<Log, &S::syslog_facility>("log.syslog_facility", "Facility there; 16 is local0.",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/log/slow.h"
 #include "edge/codec/server_frame.h"
 
 namespace tocsin::edge {
@@ -302,8 +303,9 @@ bool Hub::turn() {
 
 /// What came since the last pass is with the sockets, or with the backlog of who does not take it.
 void Hub::measure_pass() {
-  metrics_.arrival_socket_seconds.observe(static_cast<double>(clock_.steady_us() - arrived_us_) / 1e6,
-                                          std::exchange(arrived_, 0));
+  const std::int64_t took_us = clock_.steady_us() - arrived_us_;
+  log::slow("slow_pass", "updates waited long for the sockets", took_us / 1'000, {"updates", arrived_});
+  metrics_.arrival_socket_seconds.observe(static_cast<double>(took_us) / 1e6, std::exchange(arrived_, 0));
   for (auto& span : std::exchange(under_way_, {})) {
     span.end_us = clock_.wall_us();
     tracer_->add(std::move(span));

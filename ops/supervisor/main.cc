@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/log/metrics.h"
 #include "common/log/reloaded.h"
+#include "common/log/slow.h"
 #include "common/loop/handles.h"
 #include "common/metrics/process.h"
 #include "common/service_manager.h"
@@ -107,7 +108,11 @@ class Run {
       cluster.stop();
     });
     loop::Timer heart(loop_);
-    heart.start(kHeartbeat, kHeartbeat, [this] { service_.beat(clock_.steady()); });
+    log::LoopLag lag(kHeartbeat);
+    heart.start(kHeartbeat, kHeartbeat, [this, &lag] {
+      lag.tick(clock_.steady());
+      service_.beat(clock_.steady());
+    });
     // SIGTERM was kept waiting by who started us until there is somebody to hear it.
     sigset_t none;
     ::sigemptyset(&none);

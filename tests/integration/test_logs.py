@@ -1,12 +1,16 @@
 """Logs and the audit log of real processes: the schema, categories, files that take nothing, files that are renamed, who did what."""
+import asyncio
 import json
+import os
 import signal
+import time
 
 import pytest
 
 from support.client import Client
-from support.http import get, post_json, request
-from support.process import Edge, Pair
+from support.cluster import Cluster
+from support.http import get, post_json, post_lines, request
+from support.process import Broker, Edge, Pair
 from support.programs import run_program
 from support.wait import run, until
 
@@ -142,6 +146,87 @@ def test_the_audit_log_says_who_did_what_from_where(tmp_path):
         assert until(lambda: seen("admin", "unauthorized"), "who had no right")[0]["metadata"]["what"]
         assert until(lambda: seen("admin", "ok"), "the order")[0]["metadata"]["what"] == "cordon"
         assert "admin-secret" not in audit.read_text() and "nonsense" not in audit.read_text()
+
+
+def test_what_is_slow_is_told_among_the_performance_lines(tmp_path):
+    flags = ["--log-performance-file", tmp_path / "{component}.slow", "--log-slow-ms", "1"]
+    with Pair(tmp_path, broker_flags=flags, edge_flags=flags) as pair:
+        async def body():
+            async with Client(pair.edge.ws) as client:
+                for n in range(40):   # views of their own, so that a pass has something to do
+                    await client.subscribe(f"s{n}", "t/slow", filter={"incident": ["A", f"K{n}"]})
+
+                def both():
+                    lines = [{"channel": "t/slow", "key": "A", "incident": {"title": "t", "severity": "P0", "metadata": {"pad": "x" * 10_000}}}] * 100
+                    assert post_lines(pair.edge.http + "/v1/updates", lines).status == 200
+                    return events(tmp_path / "broker.slow", "slow_commit") and events(tmp_path / "edge-0.slow", "slow_pass")
+                await asyncio.to_thread(until, both, "a commit and a pass of a millisecond", 60)
+        run(body())
+        for path, name in ((tmp_path / "broker.slow", "slow_commit"), (tmp_path / "edge-0.slow", "slow_pass")):
+            line = events(path, name)[0]
+            assert line["category"] == "performance" and line["level"] == "WARNING" and line["duration_ms"] >= 1, line
+            assert line["metadata"]["updates"] >= 0 and line["metadata"]["times"] >= 1 and line["metadata"]["worst_ms"] >= 1, line
+            assert len(events(path, name)) <= 2 + 60 / 10, "not one for each"
+
+
+def test_a_loop_that_was_held_up_is_told(tmp_path):
+    flags = ["--log-performance-file", tmp_path / "{component}.slow"]
+    with Pair(tmp_path, broker_flags=flags, edge_flags=flags) as pair:
+        for process, name in ((pair.edge, "edge-0"), (pair.broker, "broker")):
+            before = len(events(tmp_path / f"{name}.slow", "loop_lag"))
+            process.child.send_signal(signal.SIGSTOP)   # as if a turn took that long
+            time.sleep(0.6)
+            process.child.send_signal(signal.SIGCONT)
+            if before == 0:   # on a busy machine it may have been told already; the next is ten seconds away
+                late = until(lambda n=name: events(tmp_path / f"{n}.slow", "loop_lag"), f"{name} to tell")[0]
+                assert late["duration_ms"] >= 250 and late["metadata"]["period_ms"] == 100, late
+            assert process.alive()
+
+
+def test_sighup_gives_the_broker_other_levels_and_files(tmp_path):
+    """The files of before stay as they are, lines go to the new ones, and what the new level hides is not there."""
+    config = tmp_path / "tocsin.yaml"
+    first, second = tmp_path / "first", tmp_path / "second"
+    config.write_text(f"log:\n  level: info\n  file: {first}\n")
+    token = tmp_path / "admin"
+    token.write_text("admin-secret\n")
+    broker = Broker(tmp_path, "--config", config, "--admin-token-file", token).start()
+    try:
+        until(lambda: events(first, "the_broker_serves"), "the first line")
+        config.write_text(f"log:\n  level: debug\n  file: {second}\n  system_level: error\n")
+        broker.child.send_signal(signal.SIGHUP)
+        assert until(lambda: request("POST", broker.http + "/admin/reload").status == 401 and events(second, "admin"), "a line of another category there")
+        assert not events(second, "the_settings_were_reloaded"), "its level hides it"
+        config.write_text(f"log:\n  level: info\n  file: {second}\n")
+        broker.child.send_signal(signal.SIGHUP)
+        until(lambda: events(second, "the_settings_were_reloaded"), "the level to be back")
+        assert broker.stop() == 0
+        assert events(second, "stopping_what_is_under_way_is_committed_and_answ") or events(second, "stopped"), second.read_text()
+        assert not events(first, "stopped"), first.read_text()
+    finally:
+        broker.kill()
+
+
+def test_sighup_gives_the_supervisor_other_levels_and_files(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    with Cluster(tmp_path / "c", edges=1, config=f"log:\n  file: {first}-{{component}}\n") as cluster:
+        own, other = tmp_path / "first-supervisor", tmp_path / "second-supervisor"
+        until(own.exists, "its first lines")
+        (cluster.dir / "config.yaml").write_text(f"log:\n  file: {second}-{{component}}\n  security_level: error\n")
+        os.kill(cluster.pid_of("supervisor"), signal.SIGHUP)
+        until(lambda: events(other, "every_process_was_reloaded"), "the other file")
+        before = own.stat().st_size
+        url = cluster.info()["supervisor"]["http"]
+        assert request("POST", url + "/maintenance").status == 401
+        # The refusal is a security line: not there. What follows it is, in the new file alone.
+        (cluster.dir / "config.yaml").write_text(f"log:\n  file: {second}-{{component}}\n")
+        os.kill(cluster.pid_of("supervisor"), signal.SIGHUP)
+        until(lambda: len(events(other, "every_process_was_reloaded")) >= 2, "the level to be back")
+        assert not events(other, "admin")
+        assert request("POST", url + "/maintenance").status == 401
+        until(lambda: events(other, "admin"), "the refusal to be told")
+        assert own.stat().st_size == before
+        assert (tmp_path / "second-broker").exists() and (tmp_path / "second-edge-0").exists()
 
 
 def test_a_bad_address_of_syslog_is_a_clear_error(tmp_path):

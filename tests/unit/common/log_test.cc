@@ -20,6 +20,7 @@
 #include "common/log/file_sink.h"
 #include "common/log/flood.h"
 #include "common/log/metrics.h"
+#include "common/log/slow.h"
 #include "common/log/syslog.h"
 #include "common/log/writer.h"
 
@@ -294,6 +295,72 @@ TEST_SUITE("common.log") {
     const auto lines = lines_of(path);
     CHECK(lines.size() == 2'000);
     for (const auto& line : lines) REQUIRE(json::parse(line));
+  }
+
+  TEST_CASE(
+      "of what is slow the first is told at once, then one in ten seconds with how many and the worst") {
+    SlowBook book;
+    const auto first = book.saw("commit", 1'000, 300);
+    REQUIRE(first);
+    CHECK(first->times == 1);
+    CHECK(first->worst_ms == 300);
+    for (int i = 0; i < 500; ++i) CHECK_FALSE(book.saw("commit", 1'000 + i, i == 7 ? 900 : 260));
+    CHECK(book.saw("loop", 1'500, 251));  // another kind
+    const auto next = book.saw("commit", 11'000, 400);
+    REQUIRE(next);
+    CHECK(next->times == 501);
+    CHECK(next->worst_ms == 900);
+    CHECK_FALSE(book.saw("commit", 11'001, 400));
+    int told = 0;
+    for (const char* kind : {"a", "b", "c", "d", "e", "f", "g", "h", "i"})
+      told += book.saw(kind, 2'000, 1) ? 1 : 0;
+    CHECK(told == 6);  // more kinds than places share one
+  }
+
+  TEST_CASE("what is slow is a performance line from log.slow_ms on") {
+    const Restored restored;
+    const Folder folder;
+    Settings settings{.component = "unit", .level = Level::info, .file = folder / "log"};
+    settings.slow_ms = 100;
+    REQUIRE(configure(settings));
+    slow("slow_test", "a test took long", 99, {"updates", 3});
+    slow("slow_test", "a test took long", 100, {"updates", 3});
+    slow("slow_test", "a test took long", 5'000, {"updates", 3});
+    settings.slow_ms = 0;
+    REQUIRE(configure(settings));
+    slow("slow_never", "a test took long", 1'000'000, {"updates", 3});
+    settings.slow_ms = 1;
+    settings.performance_level = CategoryLevel::error;
+    REQUIRE(configure(settings));
+    slow("slow_quiet", "a test took long", 1'000'000, {"updates", 3});
+    flush();
+    const auto lines = lines_of(folder / "log");
+    REQUIRE(lines.size() == 1);
+    const auto line = json::parse(lines[0]);
+    REQUIRE(line);
+    CHECK(json::view((*line)["category"]) == "performance");
+    CHECK(json::view((*line)["event_type"]) == "slow_test");
+    CHECK((*line)["duration_ms"].GetInt() == 100);
+    CHECK((*line)["metadata"]["updates"].GetInt() == 3);
+  }
+
+  TEST_CASE("a loop is late by what is beyond its timer's period") {
+    const Restored restored;
+    const Folder folder;
+    Settings settings{.component = "unit", .level = Level::info, .file = folder / "log"};
+    settings.slow_ms = 200;
+    REQUIRE(configure(settings));
+    LoopLag lag(Millis{100});
+    Instant now{Millis{5'000'000}};
+    for (const int ms : {0, 100, 110, 299, 100}) lag.tick(now += Millis{ms});
+    flush();
+    CHECK(lines_of(folder / "log").empty());
+    lag.tick(now += Millis{400});
+    flush();
+    const auto lines = lines_of(folder / "log");
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].find(R"("event_type":"loop_lag")") != std::string::npos);
+    CHECK(lines[0].find(R"("duration_ms":300)") != std::string::npos);
   }
 
   TEST_CASE("a flood is thinned, and what was left out is told") {
