@@ -41,6 +41,8 @@ bool is_this_machine(const std::string& host) {
 
 Context::Context(loop::Loop& loop, const Trust& trust) : loop_(loop), trust_(trust.in) {
   lws_set_log_level(0, nullptr);
+  // First: nothing that throws may leave the library's handles on the loop.
+  if (trust_ != Trust::In::nobody) client_tls_ = make_client_tls(trust);
   lws_context_creation_info info{};
   std::array<void*, 1> loops{loop.native()};
   info.foreign_loops = loops.data();
@@ -55,7 +57,6 @@ Context::Context(loop::Loop& loop, const Trust& trust) : loop_(loop), trust_(tru
     throw std::runtime_error("libwebsockets cannot start; is the package libwebsockets-evlib-uv installed?");
   lws_context_creation_info vhost{};
   if (trust_ != Trust::In::nobody) {
-    client_tls_ = make_client_tls(trust);
     vhost.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     vhost.provided_client_ssl_ctx = client_tls_.get();
   }

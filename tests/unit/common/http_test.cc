@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <stdexcept>
 
 #include "common/http/client.h"
 #include "common/http/server.h"
@@ -122,6 +123,12 @@ TEST_SUITE("http") {
     REQUIRE_FALSE(nobody);
     CHECK(nobody.error().code == Errc::unavailable);
     CHECK(ask("GET", "gopher://x/").error().code == Errc::invalid_argument);
+  }
+
+  TEST_CASE("a file of authorities that holds none is said, and the loop ends") {
+    loop::Loop loop;
+    CHECK_THROWS_AS(Context(loop, {Trust::In::authorities, "/nowhere/ca.pem"}), std::runtime_error);
+    CHECK_FALSE(loop.run_ready());
   }
 
   TEST_CASE_FIXTURE(Fixture, "a request that its handler forgot is answered 500") {
