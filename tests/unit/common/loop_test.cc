@@ -9,6 +9,7 @@
 
 #include "common/loop/handles.h"
 #include "common/loop/process_watch.h"
+#include "common/loop/resolver.h"
 
 using namespace tocsin::loop;
 using std::chrono::milliseconds;
@@ -195,4 +196,31 @@ TEST_CASE("the end of a process that is not our child is seen") {
   CHECK_FALSE(end->status);
   ::close(pipe_ends[0]);
   ::close(pipe_ends[1]);
+}
+
+TEST_CASE("an address resolves to itself, a name that cannot be one to nothing") {
+  Loop loop;
+  Resolver resolver(loop);
+  std::vector<std::string> answers;
+  const auto note = [&](const tocsin::Result<std::vector<std::string>>& got) {
+    answers.push_back(got ? got->at(0) : std::string(describe(got.error().code).name));
+  };
+  resolver.resolve("127.0.0.9", note);
+  loop.run();
+  resolver.resolve("::1", note);
+  loop.run();
+  resolver.resolve(std::string(300, 'a'), note);
+  resolver.resolve("", note);
+  loop.run();
+  CHECK(answers == std::vector<std::string>{"127.0.0.9", "::1", "not_found", "not_found"});
+}
+
+TEST_CASE("nobody is told when the resolver has gone") {
+  Loop loop;
+  auto resolver = std::make_unique<Resolver>(loop);
+  bool told = false;
+  resolver->resolve("127.0.0.1", [&](const auto&) { told = true; });
+  resolver.reset();
+  loop.run();
+  CHECK_FALSE(told);
 }
