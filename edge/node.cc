@@ -113,6 +113,7 @@ struct Node::State {
   ServiceManager service;
   SystemClock clock;
   const Instant started = clock.steady();
+  const std::int64_t started_ms = clock.wall_ms();
   loop::Loop loop;
   mq::Context zmq{loop};
   metrics::Registry registry;
@@ -320,7 +321,8 @@ Status Node::State::attach_admin() {
                         load.load(),
                         state_name() == name_of(EdgeState::ready) ? load.take_per_s() : 0,
                         link.ready() && link_keys ? link_keys->keys.public_key : std::string(),
-                        link.ready() && link_keys ? link_keys->server_key : std::string()};
+                        link.ready() && link_keys ? link_keys->server_key : std::string(),
+                        started_ms};
               },
               [this] { return reload_now("POST /admin/reload"); }, [this] { return gate.revocations(); }});
   return Done{};

@@ -306,6 +306,7 @@ std::string AdminApi::status() const {
   number(out, "active_connections", facts.clients);
   number(out, "load", facts.load);
   number(out, "take_per_s", facts.take_per_s);
+  number(out, "started_ms", static_cast<std::uint64_t>(facts.started_ms));
   if (!facts.link_key.empty()) {
     member(out, "link_key", facts.link_key);
     member(out, "broker_key", facts.broker_key);

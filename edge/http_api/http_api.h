@@ -94,6 +94,7 @@ class HttpApi {
     std::size_t clients = 0;
     std::uint32_t load = 0, take_per_s = 0;
     std::string link_key{}, broker_key{};  ///< public CURVE keys of the link, while it is up
+    std::int64_t started_ms = 0;           ///< wall clock: tells this process from the one before
   };
   struct Admin {
     Drain& drain;
