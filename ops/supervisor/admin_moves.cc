@@ -102,6 +102,7 @@ http::Response Admin::order(const Path& path, const json::Value& body) {
   } else if (path == Path{"rebalance"}) {
     order.kind = MoveKind::rebalance;
   } else if (path == Path{"scale"}) {
+    if (const auto can = site_->can_scale(); !can) return refusal(can.error());
     order.kind = MoveKind::scale;
     order.count = number("edges");
   } else if (path == Path{"restart"}) {
@@ -117,7 +118,8 @@ http::Response Admin::order(const Path& path, const json::Value& body) {
 
 void Admin::reload(const json::Value& body, const http::Responder& respond) {
   if (reloads_ == nullptr)
-    return respond(problem(Errc::not_found, "the processes are not run from here: send each a SIGHUP, or POST /admin/reload"));
+    return respond(problem(Errc::not_found,
+                           "the processes are not run from here: send each a SIGHUP, or POST /admin/reload"));
   const auto process = json::string_member(body, "process");
   if (!process) return respond(refusal(process.error()));
   const auto started =

@@ -1,6 +1,6 @@
 #include "ops/supervisor/desk.h"
 
-#include <dirent.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,18 +10,6 @@
 
 namespace tocsin::ops {
 namespace {
-
-std::vector<std::string> files_in(const std::string& folder) {
-  std::vector<std::string> out;
-  DIR* dir = ::opendir(folder.c_str());
-  if (dir == nullptr) return out;
-  while (const dirent* entry = ::readdir(dir)) {
-    const std::string name = entry->d_name;
-    if (name.ends_with(".json")) out.push_back(folder + "/" + name);
-  }
-  ::closedir(dir);
-  return out;
-}
 
 void complain(const Status& status, const char* what, const std::string& name) {
   if (!status)
@@ -63,59 +51,40 @@ std::vector<EdgeWatch::Target> edge_targets(const Cluster& cluster) {
   return out;
 }
 
+std::vector<Reloads::Process> reload_targets(const Cluster& cluster) {
+  std::vector<Reloads::Process> out;
+  for (const SupervisedProcess* process : cluster.processes()) {
+    Reloads::Process one{
+        process->spec().name, {}, "the process is " + std::string(to_text(process->state()))};
+    if (process->state() == SupervisedProcess::State::ready) one.http = process->info().http;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
 Desk::Desk(loop::Loop& loop, const Clock& clock, Metrics& metrics, Folder folder, Cluster& cluster,
            EdgeWatch& watch)
     : clock_(clock),
       metrics_(metrics),
       folder_(std::move(folder)),
+      plans_(folder_, metrics),
       cluster_(cluster),
       watch_(watch),
       moves_(*this),
       timer_(loop) {}
 
 void Desk::start() {
-  std::vector<Record> records;
-  for (const std::string& file : files_in(folder_.plans())) {
-    const auto text = read_file(file);
-    auto record = text ? Record::parse(*text) : Result<Record>(text.error());
-    if (record) {
-      phases_[record->id] = record->phase;
-      records.push_back(*std::move(record));
-    } else {
-      log::error("a plan does not read back", {{"file", file}, {"reason", record.error().detail}});
-    }
-  }
-  moves_.load(std::move(records));
+  moves_.load(plans_.load());
   timer_.start(kTick, kTick, [this] { tick(); });
 }
 
 void Desk::tick() {
   watch_.poll(moves_.any_running() ? EdgeWatch::kCheckMoving : EdgeWatch::kCheck);
-  for (const std::string& id : moves_.tick(clock_.steady())) {
-    ::unlink(folder_.plan_file(id).c_str());
-    phases_.erase(id);
-  }
+  for (const std::string& id : moves_.tick(clock_.steady())) plans_.forget(id);
   std::int64_t running = 0;
   for (const auto& move : moves_.all()) running += move->ended() ? 0 : 1;
   metrics_.moves_running.set(running);
   metrics_.maintenance.set(maintenance() ? 1 : 0);
-}
-
-void Desk::log_change(const Record& record) {
-  const auto known = phases_.find(record.id);
-  if (known != phases_.end() && known->second == record.phase) return;
-  phases_[record.id] = record.phase;
-  log::info("a plan goes on", {{"plan", record.id},
-                               {"phase", to_text(record.phase)},
-                               {"edge", record.edge.empty() ? record.order.edge : record.edge},
-                               {"reason", record.reason}});
-  if (record.phase == Phase::failed) metrics_.moves_failed.add();
-}
-
-Status Desk::persist(const Record& record) {
-  auto saved = write_atomically(folder_.plan_file(record.id), record.to_json());
-  if (saved) log_change(record);
-  return saved;
 }
 
 EdgeView Desk::view_of(const SupervisedProcess& process, bool retiring) const {
@@ -218,6 +187,30 @@ void Desk::count(Metrics& metrics) const {
   metrics.processes.set(all);
   metrics.processes_ready.set(ready);
   metrics.edges_ready.set(serving);
+}
+
+std::vector<Watched> Desk::watched() const {
+  std::vector<Watched> out;
+  for (const SupervisedProcess* process : cluster_.processes()) {
+    const EdgeWatch::Target target = target_of(*process, cluster_);
+    const bool runs = process->state() == SupervisedProcess::State::ready;
+    const bool serves = target.name == "broker" || watch_.serves(watch_.of(target.name, target.instance));
+    out.push_back({target.name, target.http, runs && serves,
+                   process->id() ? static_cast<std::uint64_t>(process->id()->pid) : 0});
+  }
+  return out;
+}
+
+std::uint64_t Desk::restarts() const {
+  std::uint64_t all = 0;
+  for (const SupervisedProcess* process : cluster_.processes()) all += process->restarts();
+  return all;
+}
+
+double Desk::disk_free_percent() const {
+  struct statvfs room {};
+  if (::statvfs(folder_.data().c_str(), &room) != 0 || room.f_blocks == 0) return 100;
+  return 100.0 * static_cast<double>(room.f_bavail) / static_cast<double>(room.f_blocks);
 }
 
 void Desk::replace_broker(const Release& release) {

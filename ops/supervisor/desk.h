@@ -8,6 +8,8 @@
 
 #include "common/loop/handles.h"
 #include "ops/supervisor/cluster.h"
+#include "ops/supervisor/plan_files.h"
+#include "ops/supervisor/reloads.h"
 #include "ops/supervisor/site.h"
 
 namespace tocsin::ops {
@@ -19,7 +21,7 @@ class Desk final : public Site {
   Desk(loop::Loop& loop, const Clock& clock, Metrics& metrics, Folder folder, Cluster& cluster,
        EdgeWatch& watch);
 
-  /// Goes on with what plans/ holds. A plan that does not read back is left alone and named in the log.
+  /// Goes on with what plans/ holds.
   void start();
   [[nodiscard]] Status takes_orders() const override { return Done{}; }
   [[nodiscard]] bool ready() const override { return cluster_.all_ready(); }
@@ -31,13 +33,16 @@ class Desk final : public Site {
   [[nodiscard]] Result<Release> next_release(const json::Value& body) const override;
   [[nodiscard]] Status set_maintenance(bool on) override { return cluster_.set_maintenance(on); }
   void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) override;
+  [[nodiscard]] std::vector<Watched> watched() const override;
+  [[nodiscard]] std::uint64_t restarts() const override;
+  [[nodiscard]] double disk_free_percent() const override;
 
   [[nodiscard]] std::vector<EdgeView> edges() const override;
   [[nodiscard]] BrokerView broker() const override;
   [[nodiscard]] Release release() const override { return cluster_.fleet().release; }
   [[nodiscard]] bool maintenance() const override { return cluster_.fleet().maintenance; }
   [[nodiscard]] std::int64_t wall_ms() const override { return clock_.wall_ms(); }
-  [[nodiscard]] Status persist(const Record& record) override;
+  [[nodiscard]] Status persist(const Record& record) override { return plans_.persist(record); }
   void post(const std::string& edge, const std::string& what, const std::string& body,
             std::function<void(Status)> answer) override;
   [[nodiscard]] std::set<std::string> cordoned() const override { return cluster_.fleet().cordoned; }
@@ -49,19 +54,20 @@ class Desk final : public Site {
 
  private:
   [[nodiscard]] EdgeView view_of(const SupervisedProcess& process, bool retiring) const;
-  void log_change(const Record& record);
 
   const Clock& clock_;
   Metrics& metrics_;
   Folder folder_;
+  PlanFiles plans_;
   Cluster& cluster_;
   EdgeWatch& watch_;
-  std::map<std::string, Phase> phases_;  ///< as last logged
   Moves moves_;
   loop::Timer timer_;
 };
 
 /// The edges of a local cluster, for the watch.
 [[nodiscard]] std::vector<EdgeWatch::Target> edge_targets(const Cluster& cluster);
+/// All of its processes, for reloads.
+[[nodiscard]] std::vector<Reloads::Process> reload_targets(const Cluster& cluster);
 
 }  // namespace tocsin::ops

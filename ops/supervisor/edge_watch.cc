@@ -39,6 +39,8 @@ void EdgeWatch::poll(Millis every) {
     if (target.http.empty()) seen.detail = target.why;
   }
   seen_ = std::move(known);
+  std::erase_if(asking_,
+                [this](const auto& entry) { return entry.second.open == 0 && !seen_.contains(entry.first); });
   for (const Target& target : targets) {
     if (target.http.empty()) continue;
     Asking& asking = asking_[target.name];
@@ -68,13 +70,16 @@ void EdgeWatch::ask(const Target& target) {
               }));
   client_.request("GET", target.http + "/admin/status", headers, {}, kPatience,
                   take([this, name](Seen& seen, const Result<http::Response>& got) {
-                    if (!got || got->status != 200) return;
-                    take_status(seen, *got);
+                    const auto took = take_status(seen, got);
+                    seen.trouble = took ? "" : took.error().detail;
+                    if (!took) return;
                     for (const Target& edge : targets_())
                       if (edge.name == name) remind(edge, seen);
                   }));
   client_.request("GET", target.http + "/admin/report", headers, {}, kPatience,
                   take([](Seen& seen, const Result<http::Response>& got) {
+                    if (got && got->status == 404)
+                      seen.report.reset();  // it has moved nobody since its start
                     if (!got || got->status != 200) return;
                     const auto document = json::parse(got->body);
                     if (!document) return;
@@ -82,18 +87,31 @@ void EdgeWatch::ask(const Target& target) {
                   }));
 }
 
-void EdgeWatch::take_status(Seen& seen, const http::Response& response) {
-  const auto document = json::parse(response.body);
-  if (!document || !document->IsObject()) return;
+Status EdgeWatch::take_status(Seen& seen, const Result<http::Response>& got) {
+  if (!got) return got.error();
+  if (got->status == 401 || got->status == 403)
+    return Error{Errc::unauthorized,
+                 "it does not take the token of admin.token_file: " + problem_of(*got).detail};
+  const auto document = json::parse(got->body);
+  if (got->status != 200 || !document || !document->IsObject())
+    return Error{Errc::corrupt,
+                 "what it answers (" + std::to_string(got->status) + ") is no status of an edge"};
+  const std::string self = text_of(*document, "edge");
+  const std::uint64_t started_ms = number_of(*document, "started_ms", 0);
+  if (seen.heard_at && (seen.edge != self || seen.started_ms != started_ms)) {
+    seen.report.reset();  // of the process before
+    seen.sees.clear();
+  }
+  seen.edge = self;
+  seen.started_ms = started_ms;
   seen.heard_at = clock_.steady();
   seen.state = text_of(*document, "state");
   seen.revision = text_of(*document, "revision");
   seen.clients = number_of(*document, "clients", 0);
   seen.load = number_of(*document, "load", 0);
   seen.take_per_s = number_of(*document, "take_per_s", 0);
-  const std::string self = text_of(*document, "edge");
   const json::Value* edges = json::find(*document, "edges");
-  if (edges == nullptr || !edges->IsArray()) return;
+  if (edges == nullptr || !edges->IsArray()) return Done{};
   seen.sees.clear();
   for (const json::Value& edge : edges->GetArray()) {
     const std::string id = text_of(edge, "id");
@@ -105,6 +123,7 @@ void EdgeWatch::take_status(Seen& seen, const http::Response& response) {
     else
       seen.sees.insert(id);
   }
+  return Done{};
 }
 
 void EdgeWatch::remind(const Target& target, const Seen& seen) {
@@ -128,6 +147,11 @@ EdgeWatch::Seen EdgeWatch::of(const std::string& name, const std::string& instan
 
 bool EdgeWatch::heard(const Seen& seen) const {
   return seen.heard_at && clock_.steady() - *seen.heard_at < kSilent;
+}
+
+bool EdgeWatch::serves(const Seen& seen) const {
+  return seen.ready ||
+         (heard(seen) && !seen.state.empty() && seen.state != "ready" && seen.state != "starting");
 }
 
 void EdgeWatch::post(const Target& target, const std::string& what, const std::string& body,

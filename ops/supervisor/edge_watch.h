@@ -39,6 +39,9 @@ class EdgeWatch {
     std::string instance;  ///< that said it
     bool ready = false;
     std::string detail = "not asked yet";
+    std::string trouble;           ///< why its status is not known; empty: it is, or it was not asked yet
+    std::string edge;              ///< its id, as it says
+    std::uint64_t started_ms = 0;  ///< of its process, as it says
     std::optional<Instant> heard_at;
     std::string state;
     std::string revision;
@@ -58,6 +61,10 @@ class EdgeWatch {
   /// Nothing known is a default Seen.
   [[nodiscard]] Seen of(const std::string& name, const std::string& instance) const;
   [[nodiscard]] bool heard(const Seen& seen) const;
+  /// It is as ready as it is meant to be: a cordoned edge says that it is not.
+  [[nodiscard]] bool serves(const Seen& seen) const;
+  /// From now on requests have this token.
+  void use(std::string token) { token_ = std::move(token); }
   /// POST /admin/`what`; a status of 400 and above is an Error with the problem's code and detail.
   void post(const Target& target, const std::string& what, const std::string& body,
             std::function<void(Status)> answer);
@@ -68,7 +75,7 @@ class EdgeWatch {
     Instant next{};
   };
   void ask(const Target& target);
-  void take_status(Seen& seen, const http::Response& response);
+  [[nodiscard]] Status take_status(Seen& seen, const Result<http::Response>& got);
   void took(const std::string& name, const std::string& what);
   void remind(const Target& target, const Seen& seen);
 

@@ -1,5 +1,5 @@
 // tocsin-supervisor: runs a local cluster's processes and keeps them running. `tocsinctl up` starts it; it
-// can also stand alone under a service manager. Command line: the rows of config.h.
+// can also stand alone under a service manager. Where others run the processes, k8s/run.cc takes over. Command line: the rows of config.h.
 #include <signal.h>
 
 #include <cstdio>
@@ -100,7 +100,9 @@ class Run {
 
     Cluster cluster(loop_, clock_, random_, config_, folder_, *std::move(plan), *std::move(saved),
                     "http://" + address + ":" + std::to_string(admin.port()), events(adopting));
-    Reloads reloads(http_, cluster, *token, [this](std::string_view why) { return reload_now(why); });
+    Reloads reloads(
+        http_, [&cluster] { return reload_targets(cluster); }, *token,
+        [this](std::string_view why) { return reload_now(why); });
     loop::Signals signals(loop_, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
       if (number == SIGHUP)
         return (void)reloads.start("SIGHUP", {}, [](const std::string& said) { note(said); });
@@ -122,7 +124,7 @@ class Run {
         http_, clock_, [&cluster] { return edge_targets(cluster); }, *token);
     Desk desk(loop_, clock_, metrics_, folder_, cluster, watch);
     admin.serve(desk, &reloads);
-    AlertWatch alerts(loop_, http_, clock_, config_, metrics_, folder_, cluster, watch);
+    AlertWatch alerts({loop_, http_, clock_, metrics_}, config_, desk, AlertWatch::in_file(folder_));
     if (auto started = alerts.start(); !started) return complain(started.error().detail, kExitUsage);
     cluster.start();
     desk.start();
@@ -204,6 +206,7 @@ int run(int argc, char** argv) {
       argv);
   if (!start.loaded) return start.exit_code;
   const Config& config = start.loaded->value;
+  config::Reload<Config> reload(kOptions, start.sources, start.loaded->value);
   if (config.platform == Platform::kubernetes) return k8s::run(config);
   const auto line = config::read_command_line(argc, argv);
   auto folder = open_folder(config.dir);
@@ -217,7 +220,6 @@ int run(int argc, char** argv) {
     return complain(
         "another supervisor works in " + folder->root + " (" + lock.error().detail + "); stop it first",
         kExitCannotStart);
-  config::Reload<Config> reload(kOptions, start.sources, start.loaded->value);
   return Run(reload, line ? line->file : std::string(), *folder)();
 }
 

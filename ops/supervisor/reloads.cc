@@ -44,15 +44,13 @@ struct Reloads::Round {
   bool failed = false;
 };
 
-void Reloads::ask(const std::shared_ptr<Round>& round, const SupervisedProcess& process) {
+void Reloads::ask(const std::shared_ptr<Round>& round, const Process& process, const std::string& token) {
   const std::size_t order = round->asked++;
-  const std::string& name = process.spec().name;
-  if (process.state() != SupervisedProcess::State::ready || process.info().http.empty())
-    return round->said(order, name,
-                       Error{Errc::unavailable, "the process is " + std::string(to_text(process.state())) +
-                                                    "; it reads its settings when it starts"});
-  client_.request("POST", process.info().http + "/admin/reload", {{"authorization", "Bearer " + token_}}, {},
-                  kPatience, [round, order, name](Result<http::Response> got) {
+  if (process.http.empty())
+    return round->said(order, process.name,
+                       Error{Errc::unavailable, process.why + "; it reads its settings when it starts"});
+  client_.request("POST", process.http + "/admin/reload", {{"authorization", "Bearer " + token}}, {},
+                  kPatience, [round, order, name = process.name](Result<http::Response> got) {
                     if (!got) return round->said(order, name, got.error());
                     if (got->status >= 400) return round->said(order, name, problem_of(*got));
                     round->said(order, name,
@@ -63,14 +61,16 @@ void Reloads::ask(const std::shared_ptr<Round>& round, const SupervisedProcess& 
 
 Status Reloads::start(std::string_view why, const std::string& only,
                       std::function<void(std::string json)> answer) {
+  const std::vector<Process> others = others_();
   std::vector<std::string> known{std::string(kSupervisor)};
-  for (const SupervisedProcess* process : cluster_.processes()) known.push_back(process->spec().name);
+  for (const Process& process : others) known.push_back(process.name);
   if (!only.empty() && std::find(known.begin(), known.end(), only) == known.end())
     return Error{Errc::not_found, "there is no process \"" + only + "\"" + config::did_you_mean(only, known)};
   const auto round = std::make_shared<Round>(std::move(answer));
+  const std::string token = token_;  // the others have not read another one yet
   if (only.empty() || only == kSupervisor) round->said(round->asked++, kSupervisor, own_(why));
-  for (const SupervisedProcess* process : cluster_.processes())
-    if (only.empty() || only == process->spec().name) ask(round, *process);
+  for (const Process& process : others)
+    if (only.empty() || only == process.name) ask(round, process, token);
   return Done{};
 }
 

@@ -7,9 +7,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "common/clock.h"
 #include "common/http/client.h"
-#include "ops/supervisor/cluster.h"
+#include "common/result.h"
 
 namespace tocsin::ops {
 
@@ -18,8 +20,19 @@ class Reloads {
   /// The supervisor's own: what it did, as JSON.
   using Own = std::function<Result<std::string>(std::string_view why)>;
 
-  Reloads(http::Context& context, const Cluster& cluster, std::string token, Own own)
-      : cluster_(cluster), token_(std::move(token)), own_(std::move(own)), client_(context) {}
+  /// One of the others.
+  struct Process {
+    std::string name;
+    std::string http;  ///< empty: it serves nobody now
+    std::string why;   ///< not
+  };
+  using Others = std::function<std::vector<Process>()>;
+
+  Reloads(http::Context& context, Others others, std::string token, Own own)
+      : others_(std::move(others)), token_(std::move(token)), own_(std::move(own)), client_(context) {}
+
+  /// The rounds after this one have this token.
+  void use(std::string token) { token_ = std::move(token); }
 
   /// `only`: "supervisor", "broker" or an edge; empty: every process. The answer is
   /// {"ok":false,"processes":[{"name":"broker","result":{..}},{"name":"edge-0","error":{"code","detail"}}]}.
@@ -28,9 +41,9 @@ class Reloads {
 
  private:
   struct Round;
-  void ask(const std::shared_ptr<Round>& round, const SupervisedProcess& process);
+  void ask(const std::shared_ptr<Round>& round, const Process& process, const std::string& token);
 
-  const Cluster& cluster_;
+  Others others_;
   std::string token_;
   Own own_;
   http::Client client_;

@@ -1,6 +1,6 @@
 #pragma once
 // Site: what the admin API shows and changes, wherever the edges run: the Desk implements it with processes
-// of this machine, k8s::Desk with the pods of a StatefulSet.
+// of this machine, k8s::Desk with the pods of a StatefulSet, members::Desk with edges that others run.
 //
 // Thread: the supervisor's loop.
 #include <functional>
@@ -12,6 +12,14 @@
 #include "ops/supervisor/moves/moves.h"
 
 namespace tocsin::ops {
+
+/// A process that alerts are about.
+struct Watched {
+  std::string name;            ///< "broker", or an edge's
+  std::string http;            ///< where its /metrics are; empty: nowhere now
+  bool ready = false;          ///< as ready as it is meant to be
+  std::uint64_t instance = 0;  ///< another one: its counters began anew
+};
 
 class Site : public MovePort {
  public:
@@ -33,9 +41,18 @@ class Site : public MovePort {
   /// What a rolling restart with this body gives the processes. Fails with a sentence for people.
   [[nodiscard]] virtual Result<Release> next_release(const json::Value& body) const = 0;
   [[nodiscard]] virtual Status set_maintenance(bool on) = 0;
+  /// Why no edge can be started or stopped from here; the sentence says what to use.
+  [[nodiscard]] virtual Status can_scale() const { return Done{}; }
   enum class Told : std::uint8_t { now, later };  ///< later: the edge does not run at the moment
   /// Remembers it and tells the edge. Fails with not_found, or with what the edge says.
   virtual void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) = 0;
+
+  // What alerts are about, beside maintenance().
+  [[nodiscard]] virtual std::vector<Watched> watched() const = 0;
+  /// Of all processes, ever; where others restart them, nobody counts here.
+  [[nodiscard]] virtual std::uint64_t restarts() const { return 0; }
+  /// Of the disk with the broker's log, where it can be seen.
+  [[nodiscard]] virtual double disk_free_percent() const { return 100; }
 };
 
 /// What an edge's readiness check said: its reason, or the text itself when it is no JSON with one.

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from support.hook import Hook
 from support.kube import SET, TOKEN, Kube
 from support.http import request
 from support.programs import clean_env, run_program
@@ -153,6 +154,22 @@ def test_settings_that_cannot_work_end_it_with_a_sentence(tmp_path, change, says
            "TOCSIN_SUPERVISOR_LISTEN": "127.0.0.1:0", **change}
     done = run_program("tocsin-supervisor", env=clean_env(**env), timeout=20)
     assert done.code in (2, 3) and says in done.err, done
+
+
+def test_alerts_are_posted_by_the_one_in_charge_and_the_next_one_knows_of_them(tmp_path):
+    with Hook() as hook:
+        times = {"TOCSIN_ALERTS_CHECK_MS": "100", "TOCSIN_ALERTS_RESOLVE_MS": "200", "TOCSIN_ALERTS_PROCESS_DOWN_MS": "300"}
+        with Kube(tmp_path / "kube", replicas=2, supervisors=2, TOCSIN_ALERTS_WEBHOOK_URL=f"http://127.0.0.1:{hook.port}/hook", **times) as kube:
+            kube.broker.kill()
+            assert hook.about("process_down/broker", "firing")["alert"]["severity"] == "critical"
+            until(lambda: "process_down" in kube.api.get("configmaps", "tocsin-plans").get("data", {}).get("alerts", ""), "what was told to be kept")
+            first = kube.leader()
+            first.kill()
+            until(lambda: kube.leader() not in (None, first), "the other to take over", 30)
+            kube.broker.start()
+            assert hook.about("process_down/broker", "resolved")
+            told = [(post[3]["key"], post[3]["status"]) for post in list(hook.posts.queue)]
+            assert ("process_down/broker", "firing") not in told, "once, by one of them"
 
 
 def test_an_api_server_of_another_authority_is_not_believed(tmp_path):

@@ -1,9 +1,9 @@
 #include "ops/supervisor/alerts/alert_watch.h"
 
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 #include "common/log/log.h"
 #include "common/rfc3339.h"
@@ -17,14 +17,6 @@ namespace {
 constexpr Millis kPatience{5'000};
 constexpr Millis kPostCheck{250};
 
-std::string alerts_file(const Folder& folder) { return folder.root + "/alerts.json"; }
-
-double disk_free_percent(const std::string& path) {
-  struct statvfs room {};
-  if (::statvfs(path.c_str(), &room) != 0 || room.f_blocks == 0) return 100;
-  return 100.0 * static_cast<double>(room.f_bavail) / static_cast<double>(room.f_blocks);
-}
-
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -32,20 +24,27 @@ std::string host_name() {
 
 }  // namespace
 
-AlertWatch::AlertWatch(loop::Loop& loop, http::Context& local, const Clock& clock, const Config& config,
-                       Metrics& metrics, Folder folder, const Cluster& cluster, const EdgeWatch& edges)
-    : loop_(loop),
-      clock_(clock),
+AlertWatch::Memory AlertWatch::in_file(const Folder& folder) {
+  const std::string path = folder.root + "/alerts.json";
+  return {[path] {
+            const auto known = read_file(path);
+            return known ? *known : std::string();
+          },
+          [path](const std::string& text) { return write_atomically(path, text); }};
+}
+
+AlertWatch::AlertWatch(const World& world, const Config& config, const Site& site, Memory memory)
+    : loop_(world.loop),
+      clock_(world.clock),
       config_(config),
-      metrics_(metrics),
-      folder_(std::move(folder)),
-      cluster_(cluster),
-      edges_(edges),
+      metrics_(world.metrics),
+      site_(site),
+      memory_(std::move(memory)),
       rules_(config),
       book_({config.alert_resolve, config.alert_repeat}),
-      asker_(local),
-      timer_(loop),
-      post_timer_(loop) {}
+      asker_(world.processes),
+      timer_(world.loop),
+      post_timer_(world.loop) {}
 
 Status AlertWatch::start() {
   if (config_.webhook_url.empty()) return Done{};
@@ -63,44 +62,32 @@ Status AlertWatch::start() {
       loop_,
       http::Trust{secure ? http::Trust::In::authorities : http::Trust::In::nobody, config_.webhook_ca_file});
   poster_ = std::make_unique<http::Client>(*outside_);
-  if (const auto known = read_file(alerts_file(folder_))) book_.load(*known, AlertRules::by_type());
   timer_.start(config_.alert_check, config_.alert_check, [this] { look(); });
   post_timer_.start(kPostCheck, kPostCheck, [this] { post(); });
   return Done{};
 }
 
 void AlertWatch::look() {
-  if (asking_ > 0) return;  // the last look waits for somebody yet
+  if (asking_ > 0) return;            // the last look waits for somebody yet
+  if (!site_.takes_orders()) return;  // another supervisor tells
+  if (!std::exchange(recalled_, true)) book_.load(memory_.recall(), AlertRules::by_type());
   auto seen = std::make_shared<ClusterLook>();
   seen->now = clock_.steady();
   seen->wall_ms = clock_.wall_ms();
-  seen->disk_free_percent = disk_free_percent(folder_.data());
-  seen->maintenance = cluster_.fleet().maintenance;
-  const auto processes = cluster_.processes();
-  for (const SupervisedProcess* process : processes) {
-    const bool serves = process->state() == SupervisedProcess::State::ready;
-    ProcessLook one;
-    one.name = process->spec().name;
-    one.ready = serves;
-    // A cordoned edge says that it is not ready, and is meant to.
-    if (serves && one.name != "broker") {
-      const EdgeWatch::Seen said =
-          edges_.of(one.name, std::to_string(process->id() ? process->id()->pid : 0));
-      one.ready = said.ready || (edges_.heard(said) && said.state != "ready" && !said.state.empty() &&
-                                 said.state != "starting");
-    }
-    one.instance = process->id() ? static_cast<std::uint64_t>(process->id()->pid) : 0;
-    seen->restarts += process->restarts();
-    seen->processes.push_back(std::move(one));
-  }
+  seen->disk_free_percent = site_.disk_free_percent();
+  seen->maintenance = site_.maintenance();
+  seen->restarts = site_.restarts();
+  const std::vector<Watched> watched = site_.watched();
+  for (const Watched& process : watched)
+    seen->processes.push_back({process.name, process.ready, process.instance, {}});
   asking_ = 1;  // until everybody is asked: answers come on later turns, but nobody might be asked at all
   const auto answered = [this, seen] {
     if (--asking_ == 0) judged(std::move(*seen));
   };
-  for (std::size_t i = 0; i < processes.size(); ++i) {
-    if (processes[i]->state() != SupervisedProcess::State::ready) continue;
+  for (std::size_t i = 0; i < watched.size(); ++i) {
+    if (watched[i].http.empty()) continue;
     ++asking_;
-    asker_.get(processes[i]->info().http + "/metrics", kPatience,
+    asker_.get(watched[i].http + "/metrics", kPatience,
                [seen, i, answered](const Result<http::Response>& got) {
                  if (got && got->status == 200) seen->processes[i].numbers = parse_exposition(got->body);
                  answered();
@@ -155,8 +142,8 @@ void AlertWatch::on_answer(const Notice& notice, const Result<http::Response>& a
   const std::uint64_t before = book_.version();
   book_.delivered(clock_.steady(), notice, taken);
   if (book_.version() != before)
-    if (auto kept = write_atomically(alerts_file(folder_), book_.to_json()); !kept)
-      log::warn("what the webhook was told is not on disk", {{"reason", kept.error().detail}});
+    if (auto kept = memory_.remember(book_.to_json()); !kept)
+      log::warn("what the webhook was told is not kept", {{"reason", kept.error().detail}});
   if (taken) {
     log::info("told the webhook", {{"alert", notice.key}, {"status", notice.firing ? "firing" : "resolved"}});
   } else if (!failing_) {

@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kPlan = "plan.";
 constexpr const char* kCordoned = "cordoned";
 constexpr const char* kMaintenance = "maintenance";
+constexpr const char* kTold = "alerts";
 
 std::string set_path(const std::string& name_space) {
   return "/apis/apps/v1/namespaces/" + name_space + "/statefulsets";
@@ -208,6 +209,27 @@ Status Desk::set_maintenance(bool on) {
   else
     store_.erase(kMaintenance);
   return Done{};
+}
+
+std::string Desk::told() const {
+  const auto found = store_.data().find(kTold);
+  return found == store_.data().end() ? std::string() : found->second;
+}
+
+Status Desk::set_told(const std::string& text) {
+  store_.set(kTold, text);
+  return Done{};
+}
+
+std::vector<Watched> Desk::watched() const {
+  std::vector<Watched> out{{"broker", config_.broker_http, broker_ready_, 0}};
+  for (const EdgeView& view : edges()) {
+    if (view.leaving) continue;
+    const auto to = target(view.id);
+    const EdgeWatch::Seen seen = to ? watch_.of(view.id, to->instance) : EdgeWatch::Seen{};
+    out.push_back({view.id, to ? to->http : "", view.ready && watch_.serves(seen), seen.started_ms});
+  }
+  return out;
 }
 
 Status Desk::persist(const Record& record) {

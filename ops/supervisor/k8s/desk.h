@@ -60,6 +60,10 @@ class Desk final : public Site {
   [[nodiscard]] Result<Release> next_release(const json::Value& body) const override;
   [[nodiscard]] Status set_maintenance(bool on) override;
   void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) override;
+  [[nodiscard]] std::vector<Watched> watched() const override;
+  /// What the webhook was told, kept with the plans.
+  [[nodiscard]] std::string told() const;
+  [[nodiscard]] Status set_told(const std::string& text);
 
   [[nodiscard]] std::vector<EdgeView> edges() const override { return views_of(facts()); }
   [[nodiscard]] std::vector<std::string> scaled() const override;

@@ -3,8 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
-#include <charconv>
 #include <cstdio>
 
 #include "common/config/program.h"
@@ -12,8 +10,9 @@
 #include "common/mq/curve.h"
 #include "ops/cluster/file.h"
 #include "ops/supervisor/admin.h"
+#include "ops/supervisor/alerts/alert_watch.h"
 #include "ops/supervisor/k8s/desk.h"
-#include "ops/supervisor/keys.h"
+#include "ops/supervisor/standalone.h"
 
 namespace tocsin::ops::k8s {
 namespace {
@@ -23,28 +22,6 @@ int complain(const std::string& sentence, int code) {
   return code;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "supervisor";
-}
-
-struct Address {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-Result<Address> parse_address(const std::string& text) {
-  const auto colon = text.rfind(':');
-  Address out;
-  if (colon != std::string::npos) {
-    out.host = text.substr(0, colon);
-    const char* end = text.data() + text.size();
-    const auto [rest, failed] = std::from_chars(text.data() + colon + 1, end, out.port);
-    if (failed == std::errc{} && rest == end && !out.host.empty()) return out;
-  }
-  return Error{Errc::invalid_argument, "supervisor.listen must be host:port, not \"" + text + "\""};
-}
-
 /// What the desk goes by in this cluster. Fails with a sentence for people.
 Result<Desk::Names> find_names(const Config& config, const Folder& folder) {
   Desk::Names names;
@@ -52,12 +29,9 @@ Result<Desk::Names> find_names(const Config& config, const Folder& folder) {
   if (!space) return space.error();
   names.name_space = *std::move(space);
   names.identity = config.kube_identity.empty() ? host_name() : config.kube_identity;
-  names.admin_token_file = config.admin_token_file.empty() ? folder.token_file() : config.admin_token_file;
-  auto token =
-      config.admin_token_file.empty() ? ensure_token(folder) : read_file(config.admin_token_file, 4096);
+  names.admin_token_file = admin_token_file(config, folder);
+  auto token = admin_token(config, folder);
   if (!token) return token.error();
-  while (token->ends_with('\n')) token->pop_back();
-  if (token->empty()) return Error{Errc::invalid_argument, names.admin_token_file + " is empty"};
   names.admin_token = *std::move(token);
   if (config.broker_server_key_file.empty()) return names;
   auto key = mq::load_public_key(config.broker_server_key_file);
@@ -72,7 +46,7 @@ http::Trust edges_trust(const Config& config) {
 }
 
 /// Everything with a life on the loop, in order of construction.
-int run_in(const Config& config, const Folder& folder, Desk::Names names, const Address& address) {
+int run_in(const Config& config, const Folder& folder, Desk::Names names, const Endpoint& address) {
   loop::Loop loop;
   SystemClock clock;
   SystemRandom random;
@@ -103,6 +77,10 @@ int run_in(const Config& config, const Folder& folder, Desk::Names names, const 
     desk.stop([&loop] { loop.stop(); });
   });
   admin.serve(desk, nullptr);
+  AlertWatch alerts(
+      {loop, local, clock, metrics}, config, desk,
+      {[&desk] { return desk.told(); }, [&desk](const std::string& text) { return desk.set_told(text); }});
+  if (auto started = alerts.start(); !started) return complain(started.error().detail, kExitUsage);
   desk.start();
   loop.run();
   return code;
@@ -116,7 +94,7 @@ int run(const Config& config) {
   if (auto ok = log::configure(logs); !ok) return complain(ok.error().detail, kExitUsage);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);
-  const auto address = parse_address(config.listen);
+  const auto address = parse_listen(config.listen);
   if (!address) return complain(address.error().detail, kExitUsage);
   auto names = find_names(config, *folder);
   if (!names)

@@ -77,7 +77,8 @@ Status Moves::check_targets(const Order& order) const {
   return Error{Errc::unavailable,
                edges.size() == 1
                    ? "there is no target: " + order.edge +
-                         " is the only edge; start another one first (tocsinctl scale 2)"
+                         " is the only edge; start another one first (tocsinctl scale 2, or where "
+                         "the processes are run)"
                    : "there is no target: no other edge that may be one takes clients now; see "
                      "tocsinctl status (a cordoned edge takes them again after tocsinctl uncordon)"};
 }
