@@ -56,7 +56,7 @@ std::string json_of(const std::vector<Line>& lines, const std::string& superviso
 }
 
 std::string supervisor_status(Api& api) {
-  const auto token = read_file(api.cluster().supervisor.token_file, 4096);
+  const auto token = read_secret(api.cluster().supervisor.token_file);
   if (!token) return {};  // somebody else's cluster: what can be seen without the token is shown
   auto answer = api.fetch("GET", api.cluster().supervisor.http + "/status",
                           {{"authorization", "Bearer " + *token}}, {}, kPatience);
@@ -93,6 +93,11 @@ void print(const std::vector<Line>& lines, const json::Value* status) {
   if (status == nullptr) return;
   if (const auto on = json::bool_member(*status, "maintenance"); on && on->value_or(false))
     std::puts("maintenance is on: nothing is restarted or rebalanced (tocsinctl maintenance off)");
+  const json::Value* troubles = json::find(*status, "troubles");
+  if (troubles != nullptr && troubles->IsObject())
+    for (const auto& trouble : troubles->GetObject())
+      std::printf("trouble     %s: %s\n", std::string(json::view(trouble.name)).c_str(),
+                  trouble.value.IsString() ? std::string(json::view(trouble.value)).c_str() : "");
   const json::Value* plans = json::find(*status, "plans");
   if (plans == nullptr || !plans->IsArray()) return;
   for (const json::Value& plan : plans->GetArray()) std::printf("%s\n", move_line(plan).c_str());

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/config/option.h"
 #include "common/log/settings.h"
@@ -11,7 +12,7 @@
 namespace tocsin::ops {
 
 enum class Announce : std::uint8_t { text, json, none };
-enum class Platform : std::uint8_t { processes, kubernetes };
+enum class Platform : std::uint8_t { processes, kubernetes, members };
 
 struct Config {
   std::string dir = "tocsin-cluster";
@@ -43,6 +44,9 @@ struct Config {
   std::string kube_admin_url;
   std::chrono::milliseconds kube_lease_ms{15'000};
   bool kube_rebalance = true;
+  std::vector<std::string> members_edges;
+  std::chrono::milliseconds members_resolve{1'000};
+  std::string members_edge_ca_file;
   std::string webhook_url;
   std::string webhook_token_file;
   std::string webhook_ca_file;
@@ -79,7 +83,7 @@ struct Config {
 
 template <>
 struct tocsin::config::EnumNames<tocsin::ops::Platform> {
-  static constexpr auto kNames = std::to_array<std::string_view>({"processes", "kubernetes"});
+  static constexpr auto kNames = std::to_array<std::string_view>({"processes", "kubernetes", "members"});
 };
 
 template <>
@@ -119,17 +123,18 @@ inline constexpr auto kOwnOptions = std::to_array({
                                           {.min = 100, .max = 600'000}),
     config::option<&Config::platform>(
         "supervisor.platform",
-        "Where the edges run: processes that it starts itself, or pods of a StatefulSet in Kubernetes."),
+        "Where the edges run: processes that it starts itself, pods of a StatefulSet in Kubernetes, or members that others run (containers, units) and it finds by members.edges."),
     config::option<&Config::admin_token_file>(
         "admin.token_file",
         "File with the token that the edges and this admin API ask for; empty: admin.token in the folder."),
-    config::option<&Config::broker_endpoint>("broker.endpoint",
-                                             "In Kubernetes: link endpoint of the broker, for cluster.json."),
-    config::option<&Config::broker_http>("broker.http_url",
-                                         "In Kubernetes: URL of the broker's /health, for cluster.json."),
+    config::option<&Config::broker_endpoint>(
+        "broker.endpoint", "Where the broker is not started here: its link endpoint, for cluster.json."),
+    config::option<&Config::broker_http>(
+        "broker.http_url",
+        "Where the broker is not started here: URL of its HTTP, for its health, reloads and cluster.json."),
     config::option<&Config::broker_server_key_file>(
         "broker.server_key_file",
-        "In Kubernetes: file with the broker's public CURVE key, for cluster.json."),
+        "Where the broker is not started here: file with its public CURVE key, for cluster.json."),
     config::option<&Config::kube_api>("kubernetes.api",
                                       "URL of the API server, by a name that its certificate has."),
     config::option<&Config::kube_ca_file>("kubernetes.ca_file",
@@ -166,6 +171,16 @@ inline constexpr auto kOwnOptions = std::to_array({
         {.min = 1'000, .max = 600'000}),
     config::option<&Config::kube_rebalance>(
         "kubernetes.rebalance", "Gives edges that came their share of the clients, without being asked."),
+    config::option<&Config::members_edges>(
+        "members.edges",
+        "Where the edges are when others run them: host:port, http://host:port or https://host:port. A name is every address it has; with https:// it is one edge.",
+        {}, config::Apply::live),
+    config::option<&Config::members_resolve>("members.resolve_ms",
+                                             "Time between two lookups of the names in members.edges.",
+                                             {.min = 100, .max = 600'000}, config::Apply::live),
+    config::option<&Config::members_edge_ca_file>(
+        "members.edge_ca_file",
+        "PEM file with the authority of the certificates of https:// members; empty: the system's."),
     config::option<&Config::webhook_url>(
         "alerts.webhook_url",
         "Where alerts are posted as JSON when they begin and end, for those without Prometheus; empty: nowhere."),

@@ -1,5 +1,6 @@
 // tocsin-supervisor: runs a local cluster's processes and keeps them running. `tocsinctl up` starts it; it
-// can also stand alone under a service manager. Where others run the processes, k8s/run.cc takes over. Command line: the rows of config.h.
+// can also stand alone under a service manager. Where others run the processes, k8s/run.cc and members/run.cc
+// take over. Command line: the rows of config.h.
 #include <signal.h>
 
 #include <cstdio>
@@ -22,6 +23,7 @@
 #include "ops/supervisor/desk.h"
 #include "ops/supervisor/k8s/run.h"
 #include "ops/supervisor/keys.h"
+#include "ops/supervisor/members/run.h"
 #include "ops/supervisor/reloads.h"
 
 namespace tocsin::ops {
@@ -208,6 +210,7 @@ int run(int argc, char** argv) {
   const Config& config = start.loaded->value;
   config::Reload<Config> reload(kOptions, start.sources, start.loaded->value);
   if (config.platform == Platform::kubernetes) return k8s::run(config);
+  if (config.platform == Platform::members) return members::run(reload);
   const auto line = config::read_command_line(argc, argv);
   auto folder = open_folder(config.dir);
   if (!folder) return complain(folder.error().detail, kExitCannotStart);

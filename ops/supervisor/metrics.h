@@ -30,6 +30,9 @@ struct Metrics {
                                   "Changes that somebody else came before, and that were tried again."};
   metrics::Gauge kube_troubles{registry, "tocsin_supervisor_kubernetes_troubles",
                                "What the API server does not answer or permit now; /status says what."};
+  metrics::Gauge members_troubles{
+      registry, "tocsin_supervisor_members_troubles",
+      "Names that do not resolve and addresses where no edge answers as it should; /status says which."};
   metrics::Gauge alerts_firing{registry, "tocsin_supervisor_alerts_firing",
                                "Alerts of the webhook that are on, told or not."};
   metrics::CounterFamily alert_posts{registry,
