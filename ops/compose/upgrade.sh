@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # upgrade.sh TAG: every process to the image tocsin:TAG, nobody is cut. As many new edges start beside the old ones; when
 # all are healthy the old ones are told to leave together, and drain to the new ones: one hop a client. The broker is
-# replaced last, on the same volume; edges keep their clients meanwhile. Going back is the same with the tag before.
+# replaced then, on the same volume; edges keep their clients meanwhile. The supervisor, if it runs, is last, and goes on with
+# its plans. Going back is the same with the tag before.
 #
 # When a new edge does not get healthy nothing has been touched: the new ones are removed, the exit code is 1.
 set -euo pipefail
@@ -24,6 +25,10 @@ fi
 retire "${old[@]}"
 docker-compose up -d --no-build --no-deps broker
 wait_healthy "$(docker-compose ps -q broker)"
+if [ -n "$(docker-compose ps -q supervisor)" ]; then
+  docker-compose up -d --no-build --no-deps supervisor
+  wait_healthy "$(docker-compose ps -q supervisor)"
+fi
 [ ! -f .env ] || sed -i '/^TOCSIN_TAG=/d' .env
 echo "TOCSIN_TAG=$tag" >>.env   # what docker-compose up means from now on
 echo "${#new[@]} edges and the broker run tocsin:$tag"

@@ -64,6 +64,19 @@ class Compose:
         facts = json.loads(self.engine.docker("inspect", *ids).stdout) if ids else []
         return {f["Id"][:12]: f["Config"]["Image"] for f in facts if f["State"]["Running"]}
 
+    def ctl(self, *args, check=True):
+        """tocsinctl inside of the supervisor's container."""
+        done = self.engine.compose("exec", "-T", "supervisor", "tocsinctl", *args, env=ENV, check=False)
+        assert not check or done.returncode == 0, done
+        return done
+
+    def seen(self):
+        """What the supervisor says of each edge, by name."""
+        done = self.ctl("status", "--json", check=False)
+        if done.returncode not in (0, 7) or "supervisor" not in json.loads(done.stdout):
+            return {}
+        return {p["name"]: p for p in json.loads(done.stdout)["supervisor"]["processes"] if p["name"] != "broker"}
+
     def logs(self):
         return self.engine.compose("logs", "--no-color", "--tail", "60", env=ENV, check=False).stdout[-6000:]
 
@@ -75,6 +88,7 @@ class Compose:
 @pytest.fixture(scope="module")
 def cluster(engine):
     """Up from images only: no container, network or volume is there yet."""
+    engine.script("./token.sh")
     begin = time.monotonic()
     engine.compose("up", "-d", "--no-build", env=ENV)
     c = Compose(engine)
@@ -122,7 +136,7 @@ def test_three_edges_behind_the_proxy_are_up(cluster):
     assert cluster.up_seconds < 60
     assert len(cluster.edges()) == 3
     assert cluster.get("/metrics").status == 404 and cluster.get("/admin/status").status == 404
-    for service in ("broker", "edge"):
+    for service in ("broker", "edge", "supervisor"):
         for container in cluster.compose("ps", "-q", service, env=ENV).stdout.split():
             host = json.loads(cluster.docker("inspect", container).stdout)[0]["HostConfig"]
             assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and "no-new-privileges:true" in host["SecurityOpt"], host
@@ -153,11 +167,52 @@ def test_a_link_with_keys(cluster, tmp_path):
 def test_prometheus_finds_everybody_and_takes_the_rules(cluster):
     def targets():
         found = cluster.get("/api/v1/targets", f"{PUBLIC}:9090").json()["data"]["activeTargets"]
-        return len(found) == 4 and all(t["health"] == "up" for t in found)
-    until(targets, "Prometheus to see the broker and three edges", 40, 0.5)
+        return len(found) == 5 and all(t["health"] == "up" for t in found)
+    until(targets, "Prometheus to see the broker, three edges and the supervisor", 40, 0.5)
     if list((ROOT / "ops/alerts").glob("rules.yml")):
         groups = cluster.get("/api/v1/rules", f"{PUBLIC}:9090").json()["data"]["groups"]
         assert groups and all(rule["health"] != "err" for group in groups for rule in group["rules"]), groups
+
+
+def test_the_supervisor_sees_three_edges(cluster):
+    until(lambda: {n for n, e in cluster.seen().items() if e.get("edge_state") == "ready"} == set(cluster.edges()), "the supervisor to see three edges", 30, 0.2)
+    text = cluster.ctl("status").stdout
+    assert all(name in text for name in cluster.edges()) and "trouble" not in text, text
+    container = cluster.compose("ps", "-q", "supervisor", env=ENV).stdout.strip()
+    until(lambda: cluster.docker("inspect", "-f", "{{.State.Health.Status}}", container).stdout.strip() == "healthy", "the container to be healthy", 20, 0.2)
+    refused = cluster.ctl("scale", "4", check=False)
+    assert refused.returncode != 0 and "ops/compose/scale.sh" in refused.stderr, refused
+
+
+def test_a_drain_through_the_supervisor_which_is_killed_meanwhile(cluster, crowd):
+    """Nobody is lost: the edge drains by itself, and the next supervisor goes on with the plan."""
+    fleet = crowd(CLIENTS // 2)
+    fleet.mark("drain")
+    edge = sorted(cluster.edges())[0]
+    begin = time.monotonic()
+    done = json.loads(cluster.ctl("drain", edge, "--wait", "--json").stdout)
+    print(f"a drain of {done['planned']} clients through the proxy: {time.monotonic() - begin:.1f} s, blackout p99 {done.get('blackout_ms', {}).get('p99')} ms")
+    assert done["state"] == "done" and done["lost"] == done["closed"] == 0 and done["migrated"] == done["planned"] > 0, done
+    assert set(fleet.status()["edges"]) == set(cluster.edges()) - {edge}
+    cluster.ctl("uncordon", edge)
+    until(lambda: cluster.get("/health").json()["edge"] == edge, "the proxy to use it again", 30, 0.2)
+
+    other = max(cluster.seen().values(), key=lambda e: e["clients"])["name"]
+    plan = json.loads(cluster.ctl("drain", other, "--rate", "100", "--json").stdout)["id"]
+    container = cluster.compose("ps", "-q", "supervisor", env=ENV).stdout.strip()
+    until(lambda: json.loads(cluster.ctl("drain", "report", plan, "--json").stdout)["migrated"] > 0, "the second drain to be under way", 30, 0.1)
+    cluster.docker("kill", container)
+    cluster.docker("start", container)
+
+    def over():
+        said = cluster.ctl("drain", "report", plan, "--json", check=False)
+        report = json.loads(said.stdout) if said.returncode == 0 else {}
+        return report if report.get("state") == "done" else None
+    done = until(over, "the plan to be done", 60, 0.2)
+    assert done["lost"] == done["closed"] == 0 and done["migrated"] == done["planned"] > 0, done
+    cluster.ctl("uncordon", other)
+    until(lambda: set(cluster.edges()) == {n for n, e in cluster.seen().items() if e.get("edge_state") == "ready"}, "all edges to take clients", 30, 0.2)
+    must_be_untouched(fleet, "drain")
 
 
 def test_scaled_from_three_to_five_to_two(cluster, crowd):
@@ -173,6 +228,7 @@ def test_scaled_from_three_to_five_to_two(cluster, crowd):
     assert len(left) == 2
     assert set(fleet.status()["edges"]) == left, fleet.status()
     must_be_untouched(fleet, "scale")
+    until(lambda: set(cluster.seen()) == left, "the supervisor to have forgotten the others", 40, 0.5)
     cluster.script("./scale.sh", "3", env=ENV)
 
 
@@ -196,6 +252,9 @@ def test_a_rolling_upgrade_to_another_image(cluster, crowd):
     assert len(now) == 3 and set(now.values()) == {"tocsin:two"} and not before & set(now), now
     assert cluster.compose("ps", "-q", "broker", env={**ENV, "TOCSIN_TAG": "two"}).stdout.strip() != broker
     until(lambda: set(fleet.status()["edges"]) == set(now), "everybody on the new edges", 30)
+    until(lambda: set(cluster.seen()) == set(now), "the supervisor to know the new edges", 40, 0.5)
+    supervisor = cluster.compose("ps", "-q", "supervisor", env={**ENV, "TOCSIN_TAG": "two"}).stdout.strip()
+    assert json.loads(cluster.docker("inspect", supervisor).stdout)[0]["Config"]["Image"] == "tocsin:two"
     must_be_untouched(fleet, "upgrade")
     assert fleet.report["hops"]["max"] <= 1, fleet.report["hops"]
 
