@@ -158,11 +158,11 @@ def test_settings_that_cannot_work_end_it_with_a_sentence(tmp_path, change, says
 
 def test_alerts_are_posted_by_the_one_in_charge_and_the_next_one_knows_of_them(tmp_path):
     with Hook() as hook:
-        times = {"TOCSIN_ALERTS_CHECK_MS": "100", "TOCSIN_ALERTS_RESOLVE_MS": "200", "TOCSIN_ALERTS_PROCESS_DOWN_MS": "300"}
+        times = {"TOCSIN_ALERTS_CHECK_MS": "100", "TOCSIN_ALERTS_RESOLVE_MS": "1000", "TOCSIN_ALERTS_PROCESS_DOWN_MS": "300"}
         with Kube(tmp_path / "kube", replicas=2, supervisors=2, TOCSIN_ALERTS_WEBHOOK_URL=f"http://127.0.0.1:{hook.port}/hook", **times) as kube:
             kube.broker.kill()
             assert hook.about("process_down/broker", "firing")["alert"]["severity"] == "critical"
-            until(lambda: "process_down" in kube.api.get("configmaps", "tocsin-plans").get("data", {}).get("alerts", ""), "what was told to be kept")
+            until(lambda: '"broker"' in kube.api.get("configmaps", "tocsin-plans").get("data", {}).get("alerts", ""), "what was told to be kept")
             first = kube.leader()
             first.kill()
             until(lambda: kube.leader() not in (None, first), "the other to take over", 30)

@@ -127,7 +127,8 @@ std::string AlertBook::to_json() const {
   return out + "]}";
 }
 
-void AlertBook::load(std::string_view text, const std::map<std::string, const AlertRule*>& rules) {
+void AlertBook::load(Instant now, std::string_view text,
+                     const std::map<std::string, const AlertRule*>& rules) {
   const auto document = json::parse(text);
   const json::Value* list = document ? json::find(*document, "alerts") : nullptr;
   if (list == nullptr || !list->IsArray()) return;
@@ -142,6 +143,7 @@ void AlertBook::load(std::string_view text, const std::map<std::string, const Al
     alert.subject = **subject;
     alert.since_ms = static_cast<std::int64_t>(since->value_or(0));
     alert.firing = alert.known = true;
+    alert.told = now;
     alerts_[key_of(*alert.rule, alert.subject)] = std::move(alert);
   }
 }

@@ -61,9 +61,9 @@ class AlertBook {
   [[nodiscard]] std::size_t firing() const noexcept;
 
   /// The alerts that others know of, for the next supervisor; and back. `rules` by type; what is not
-  /// understood is left out.
+  /// understood is left out. Their repetition is counted from `now`.
   [[nodiscard]] std::string to_json() const;
-  void load(std::string_view json, const std::map<std::string, const AlertRule*>& rules);
+  void load(Instant now, std::string_view json, const std::map<std::string, const AlertRule*>& rules);
   /// Counts changes of what to_json() says.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 

@@ -70,7 +70,7 @@ Status AlertWatch::start() {
 void AlertWatch::look() {
   if (asking_ > 0) return;            // the last look waits for somebody yet
   if (!site_.takes_orders()) return;  // another supervisor tells
-  if (!std::exchange(recalled_, true)) book_.load(memory_.recall(), AlertRules::by_type());
+  if (!std::exchange(recalled_, true)) book_.load(clock_.steady(), memory_.recall(), AlertRules::by_type());
   auto seen = std::make_shared<ClusterLook>();
   seen->now = clock_.steady();
   seen->wall_ms = clock_.wall_ms();

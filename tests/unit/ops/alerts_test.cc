@@ -173,19 +173,20 @@ TEST_CASE("the next supervisor neither repeats nor forgets what was told") {
   CHECK(s.told() == "low/d on");
   const std::map<std::string, const AlertRule*> rules{{"low", &kLow}, {"hot", &kHot}};
   Scene next;
-  next.book.load(s.book.to_json(), rules);
+  next.book.load(next.now, s.book.to_json(), rules);
   next.look(0, 3);
+  CHECK(next.told().empty());
   next.pass(1'000);
   CHECK(next.book.firing() == 1);
   Scene over;
-  over.book.load(s.book.to_json(), rules);
+  over.book.load(over.now, s.book.to_json(), rules);
   over.look(0, 50);
   over.pass(5'000);
   over.look(0, 50);
   CHECK(over.told() == "low/d off");
   for (const char* bad : {"", "[]", "{\"alerts\":[{\"type\":\"unknown\"},7,{\"type\":\"low\"}]}"}) {
     Scene spoiled;
-    spoiled.book.load(bad, rules);
+    spoiled.book.load(spoiled.now, bad, rules);
     CHECK(spoiled.book.firing() == 0);
   }
 }
