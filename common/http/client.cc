@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "common/http/trampolines.h"
+#include "common/http/url.h"
 #include "common/loop/handles.h"
 
 namespace tocsin::http {
@@ -73,7 +74,8 @@ class Transfer {
     const std::string host = url->host + ":" + std::to_string(url->port);
     info.context = client_->context_.native();
     info.vhost = client_->context_.client_vhost();
-    info.address = url->host.c_str();
+    const std::string address = address_of(url->host);
+    info.address = address.c_str();
     info.port = url->port;
     info.path = url->path.c_str();
     info.host = host.c_str();

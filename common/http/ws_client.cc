@@ -6,6 +6,7 @@
 
 #include "common/http/client.h"
 #include "common/http/trampolines.h"
+#include "common/http/url.h"
 #include "common/loop/handles.h"
 
 namespace tocsin::http {
@@ -25,7 +26,8 @@ class WsClientLink {
     lws_client_connect_info info{};
     info.context = context_.native();
     info.vhost = context_.client_vhost();
-    info.address = url->host.c_str();
+    const std::string address = address_of(url->host);
+    info.address = address.c_str();
     info.port = url->port;
     info.path = url->path.c_str();
     info.host = host.c_str();

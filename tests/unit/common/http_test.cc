@@ -125,6 +125,12 @@ TEST_SUITE("http") {
     CHECK(ask("GET", "gopher://x/").error().code == Errc::invalid_argument);
   }
 
+  TEST_CASE("an IPv6 address in brackets is connected to without them") {
+    CHECK(address_of(parse_url("http://[::1]:8080/")->host) == "::1");
+    CHECK(address_of("edge.example") == "edge.example");
+    CHECK(address_of("[") == "[");
+  }
+
   TEST_CASE("a file of authorities that holds none is said, and the loop ends") {
     loop::Loop loop;
     CHECK_THROWS_AS(Context(loop, {Trust::In::authorities, "/nowhere/ca.pem"}), std::runtime_error);
