@@ -1,5 +1,6 @@
 """HAProxy and nginx as they are in Debian, with the configurations of ops/proxies: only addresses, paths and times are replaced, and
 each replacement must find its text, so that the tests run what is shipped."""
+import itertools
 import pathlib
 import shutil
 import signal
@@ -10,6 +11,7 @@ from support.process import free_port
 from support.programs import ROOT
 from support.wait import until
 
+_numbers = itertools.count(1)
 SHIPPED = ROOT / "ops" / "proxies"
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"   # Debian's libnginx-mod-stream
 
@@ -167,7 +169,7 @@ class Nginx(Proxy):
 
 def pem(authority, folder):
     """Certificate and key in one file, as HAProxy wants them, and apart, as nginx does."""
-    cert, key = authority.issue("proxy")
+    cert, key = authority.issue(f"proxy-{next(_numbers)}")   # of this one alone: two may be started side by side
     both = pathlib.Path(folder) / "both.pem"
     both.write_text(cert.read_text() + key.read_text())
     return both, cert, key
