@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "common/log/metrics.h"
 #include "common/log/reloaded.h"
+#include "common/log/slow.h"
 #include "common/mq/curve.h"
 #include "common/service_manager.h"
 #include "ops/supervisor/admin.h"
@@ -74,7 +75,11 @@ class Run {
       loop_.stop();
     });
     loop::Timer heart(loop_);
-    heart.start(kHeartbeat, kHeartbeat, [this] { service_.beat(clock_.steady()); });
+    log::LoopLag lag(kHeartbeat);
+    heart.start(kHeartbeat, kHeartbeat, [this, &lag] {
+      lag.tick(clock_.steady());
+      service_.beat(clock_.steady());
+    });
     AlertWatch alerts({loop_, http_, clock_, metrics_}, config_, desk, AlertWatch::in_file(folder_));
     if (auto started = alerts.start(); !started) return complain(started.error().detail, kExitUsage);
     if (auto started = desk.start(addresses_); !started) return complain(started.error());
