@@ -93,7 +93,8 @@ def test_each_gets_its_own_keys_and_no_more():
     assert {name: s["file"] for name, s in curve["secrets"].items() if name not in plain.get("secrets", {})} == {
         "broker-key": "/srv/keys/broker.json", "broker-public": "/srv/keys/broker.pub", "edge-key": "/srv/keys/edge.json"}
     added = {name: set(secrets(service)) - set(secrets(plain["services"][name])) for name, service in curve["services"].items()}
-    assert {name: files for name, files in added.items() if files} == {"broker": {"broker.json"}, "edge": {"edge.json", "broker.pub"}}
+    assert {name: files for name, files in added.items() if files} == {
+        "broker": {"broker.json"}, "edge": {"edge.json", "broker.pub"}, "supervisor": {"broker.pub"}}
     for name, service in plain["services"].items():   # nothing else is another
         other = {**curve["services"][name], "secrets": service.get("secrets", [])}
         other["environment"] = {k: v for k, v in other.get("environment", {}).items() if not k.endswith("KEY_FILE")}
