@@ -439,13 +439,13 @@ inline constexpr auto kOwnOptions = std::to_array({
     config::option<&Config::auth_subject_claim>("auth.subject_claim",
                                                 "Claim that says who a token's holder is.", {.min = 1}),
     config::option<&Config::auth_tenant_claim>(
-        "auth.tenant_claim", "The claim that names whose limits.tenant_* a token's holder shares."),
+        "auth.tenant_claim", "Claim that names whose limits.tenant_* are shared.", {}, config::Apply::live),
     config::option<&Config::auth_permissions_claim>(
-        "auth.permissions_claim",
-        "Claim with the channels that may be subscribed to, published to and administered.", {.min = 1}),
+        "auth.permissions_claim", "Claim with what a token permits.", {.min = 1}, config::Apply::live),
     config::option<&Config::auth_row_policy>(
         "auth.row_policy",
-        "Which claims say what rows of a channel a client may see, as claim=member: tenant=label.tenant team=team. Members are label.NAME, severity, category, source, environment and team. A claim is a text, a number or a list of them; \"*\": all. A token without the claim is not valid."),
+        "Which claims say what rows of a channel a client may see, as claim=member: tenant=label.tenant team=team. Members are label.NAME, severity, category, source, environment and team. A claim is a text, a number or a list of them; \"*\": all. A token without the claim is not valid.",
+        {}, config::Apply::live),
     config::option<&Config::health_full>(
         "health.full",
         "What an edge with limits.clients_max is called: ready, since it answers new clients with 503 and when to come back; not_ready (503 at /health/ready); or unhealthy (at /health too).",

@@ -334,7 +334,10 @@ void Node::State::join_reload() {
                [this] { (void)log::configure(log::named(config.log, config.id)); }});
   reload.join({[this](const Config& next) { return admin_door.prepare(admin_settings(next)); },
                [this] { admin_door.take(); }});
-  reload.join({[this](const Config& next) { return gate.check(next); }, [this] { gate.apply(); }});
+  reload.join({[this](const Config& next) { return gate.check(next); },
+               [this] {
+                 if (gate.apply()) gateway.rules_changed();
+               }});
   reload.join({[this](const Config& next) { return check_keys(next); }, [this] { follow_keys(); }});
   reload.join({[](const Config& next) { return Health::check(next); }, {}});
   reload.join({[](const Config& next) { return Limits::check(next); }, [this] { (void)limits.configure(); }});

@@ -28,7 +28,8 @@ struct Principal {
   Constraints rows;            ///< what of the permitted channels it may see; none: all
   std::string token_id;        ///< "jti"; empty: the token has none
   std::int64_t issued_ms = 0;  ///< "iat"; 0: it does not say
-  std::string tenant{};  ///< whose limits it shares; empty: nobody's
+  std::string tenant{};        ///< whose limits it shares; empty: nobody's
+  std::string claims{};        ///< as they came in the token, for rules that change: read_again()
 };
 
 struct Rules {
@@ -45,6 +46,10 @@ struct Rules {
 /// Fails with unauthorized; the detail may be shown to the client, and names none of our keys.
 [[nodiscard]] Result<Principal> verify(std::string_view token, const std::vector<VerifyingKey>& keys,
                                        const Rules& rules, std::int64_t now_ms);
+
+/// What a token that was verified says by other rules; who issued it and for whom is not asked again. Fails
+/// with unauthorized, as verify().
+[[nodiscard]] Result<Principal> read_again(const Principal& known, Rules rules, std::int64_t now_ms);
 
 /// False when the token's header names a key that none of these is, for an algorithm of RS256, ES256 or
 /// EdDSA: it may be one that was added since.

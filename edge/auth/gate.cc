@@ -57,7 +57,10 @@ Result<Gate::Prepared> Gate::prepare(const Config& config) {
   if (!algorithms) return algorithms.error();
   auto policy = auth::parse_row_policy(config.auth_row_policy);
   if (!policy) return Error{Errc::invalid_argument, "auth.row_policy: " + policy.error().detail};
-  Prepared out{{}, auth::Keyring(sources_of(config))};
+  Prepared out{
+      {},
+      auth::Keyring(sources_of(config)),
+      config.auth_row_policy + "\n" + config.auth_permissions_claim + "\n" + config.auth_tenant_claim};
   out.rules.algorithms = *std::move(algorithms);
   out.rules.issuer = config.auth_issuer;
   out.rules.audience = config.auth_audience;
@@ -83,12 +86,21 @@ Status Gate::check(const Config& next) {
   return Done{};
 }
 
-void Gate::apply() {
-  if (!prepared_) return;
+bool Gate::apply() {
+  if (!prepared_) return false;
+  const bool others = prepared_->rights != rights_;
+  rights_ = std::move(prepared_->rights);
   rules_ = std::move(prepared_->rules);
   files_ = std::move(prepared_->files);
   prepared_.reset();
   collect();
+  return others;
+}
+
+Result<Gate::Holder> Gate::again(const auth::Principal& principal) const {
+  auto read = auth::read_again(principal, rules_, clock_.wall_ms());
+  if (!read) return read.error();
+  return std::make_shared<const auth::Principal>(*std::move(read));
 }
 
 Status Gate::load() {

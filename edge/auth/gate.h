@@ -36,8 +36,10 @@ class Gate {
   /// Settings that are about to change: rules and files are made ready. Fails as load() does, and when tokens
   /// would be asked for from now on, or no more: that takes a restart.
   [[nodiscard]] Status check(const Config& next);
-  /// They have changed. Who is in stays until its token ends.
-  void apply();
+  /// They have changed. Who is in stays until its token ends; true when again() has to be asked what it may.
+  bool apply();
+  /// The holder of a token that was let in, by the rules of now. Fails with unauthorized.
+  [[nodiscard]] Result<Holder> again(const auth::Principal& principal) const;
   /// How keys come by URL. The gate outlives what it asks for.
   void fetch_by(Fetch fetch) { fetch_ = std::move(fetch); }
   /// Each tick: keys are read again when their files changed or the URL is due. What is spoiled is logged,
@@ -62,6 +64,7 @@ class Gate {
   struct Prepared {
     auth::Rules rules;
     auth::Keyring files;
+    std::string rights;  ///< the settings by which a token says what its holder may
   };
   [[nodiscard]] static Result<Prepared> prepare(const Config& config);
   [[nodiscard]] Result<Holder> verified(std::string_view token) const;
@@ -74,6 +77,7 @@ class Gate {
   Metrics& metrics_;
   bool open_;
   auth::Rules rules_;
+  std::string rights_;
   auth::Keyring files_;
   mutable std::optional<RemoteKeys> remote_;  ///< a token may want it fetched
   std::vector<auth::VerifyingKey> keys_;      ///< of all sources

@@ -116,6 +116,10 @@ void Gateway::guard(Gate& gate) noexcept {
   state_->sessions.guard(gate);
 }
 
+void Gateway::rules_changed() {
+  if (state_->gate != nullptr) state_->sessions.regard_again();
+}
+
 void Gateway::limit(Limits& limits) {
   state_->limits = &limits;
   state_->sessions.limit(limits);

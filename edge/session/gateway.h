@@ -57,6 +57,8 @@ class Gateway {
 
   /// From now on clients need tokens, unless the gate is open. Before the first client.
   void guard(Gate& gate) noexcept;
+  /// Gate::apply() said so: who is in may what its token says by the rules of now, and no more.
+  void rules_changed();
   /// From now on clients are counted and metered. Before the first client.
   void limit(Limits& limits);
   /// Moves clients to other edges.

@@ -65,12 +65,16 @@ class Sessions final : public MovePort {
   void opened(Client& client, std::string_view from = {});
   /// The client has shown a token that is good. After opened(), before opened_events().
   void admit(Client& client, Gate::Holder principal);
+  /// Another right than before: what it does not permit ends, and other rows begin each stream again.
+  void regard(Client& client, Gate::Holder principal);
   /// The client has shown a token that is not: it is closed on the next turn, whatever it says until then.
   void turn_away(Client& client, Error error);
   /// An event stream, after opened().
   void opened_events(Client& client, Subscribe subscribe);
   /// Closes whoever speaks under a token that was taken back.
   void drop_revoked();
+  /// The rules of tokens have changed: each client may what its token says by them, from now on.
+  void regard_again();
   void message(Client& client, std::string_view bytes);
   void pong(Client& client);
   /// The socket is gone. The session's record starts its time-to-live.

@@ -104,8 +104,12 @@ void Sessions::on(Client& client, Refresh& command) {
   }
   if ((*principal)->subject != subject_of(client))
     return close(client, CloseReason::unauthenticated, "a session is refreshed by its own subject only");
+  regard(client, *std::move(principal));
+}
+
+void Sessions::regard(Client& client, Gate::Holder principal) {
   const Constraints before = rows_of(client);
-  admit(client, *std::move(principal));
+  admit(client, std::move(principal));
   const bool other_rows = before != rows_of(client);
   std::vector<std::pair<std::string, std::string>> gone;  // the new token may permit less
   for (const auto& sub : client.subs)
@@ -118,6 +122,23 @@ void Sessions::on(Client& client, Refresh& command) {
   }
   // What was made by the old token's right and is not out yet stays here; then no stream is whole any more.
   if (other_rows || (!gone.empty() && Hub::drop_waiting(client))) hub_.revise(client, rows_of(client));
+}
+
+/// Who is paused shows another token, or goes.
+void Sessions::regard_again() {
+  for (std::uint32_t slot = 0; slot < access_.size(); ++slot) {
+    if (!access_[slot].principal || access_[slot].paused) continue;
+    Client* client = hub_.client(slot);
+    if (client == nullptr || of(*client).phase == Phase::closing) continue;
+    auto principal = gate_->again(*access_[slot].principal);
+    if (principal) {
+      regard(*client, *std::move(principal));
+      continue;
+    }
+    audit(*client, "close", principal.error());
+    hub_.pause(*client);
+    close(*client, CloseReason::unauthenticated, principal.error().detail);
+  }
 }
 
 void Sessions::drop_revoked() {

@@ -7,6 +7,7 @@ import pytest
 from support.client import Client
 from support.cluster import Cluster
 from support.http import get, request
+from support.process import Pair
 from support.proto_client import ProtoClient
 from support.tokens import SECRET, bearer, token
 from support.wait import run
@@ -129,3 +130,37 @@ class TestStreams:
         text = request("GET", f"{rows.edge()['http']}/v1/events?channel={told}&snapshot=true&label.tenant=acme,globex", None, mine, timeout=10).body
         text = text if isinstance(text, str) else text.decode()
         assert "acme A1" in text and "globex" not in text
+
+
+def test_a_policy_that_is_reloaded_counts_at_once(tmp_path):
+    (tmp_path / "secret").write_text(SECRET)
+    config = tmp_path / "tocsin.yaml"
+
+    def policy(text):
+        config.write_text(f"auth:\n  key_file: {tmp_path / 'secret'}\n  row_policy: {text}\n")
+    policy("tenant=label.tenant")
+    with Pair(tmp_path, edge_flags=["--config", config, "--admin-loopback"]) as p:
+        async def body():
+            http, root = p.edge.http, token("root", tenant="*", team="*")
+            put = lambda key, team: asyncio.to_thread(publish, http, "t/r", root, key, "acme", team=team)
+            async with Client(p.edge.ws) as c, Client(p.edge.ws) as without:
+                await c.connect(token=token(tenant="acme", team="red"))
+                await without.connect(token=token(tenant="acme"))
+                stream = await c.subscribe("a", "t/r")
+                await without.subscribe("a", "t/r")
+                assert (await put("B", "blue")).status == 200
+                await c.reached("a", stream.start + 1)
+                assert stream.keys() == ["B"]
+                policy("tenant=label.tenant team=team")
+                reply = await asyncio.to_thread(request, "POST", http + "/admin/reload")
+                assert reply.status == 200 and [c["key"] for c in reply.json()["changed"]] == ["auth.row_policy"], reply
+                assert await without.wait_closed() == 4401
+                await c.expect("subscribed", outcome="snapshot", reason="filter_changed")
+                for key, team in (("B", "blue"), ("R", "red")):
+                    assert (await put(key, team)).status == 200
+                await c.reached("a", 3)
+                assert c.streams["a"].keys() == ["R"] and not c.streams["a"].snapshot
+            mine = bearer(token(tenant="acme", team="red"))
+            assert keys(get(f"{http}/v1/incidents?channel=t/r", headers=mine).json()["incidents"]) == ["R"]
+            assert get(f"{http}/v1/incidents?channel=t/r", headers=bearer(token(tenant="acme"))).status == 401
+        run(body())

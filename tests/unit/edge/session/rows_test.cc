@@ -69,6 +69,13 @@ struct Rows : Rig {
                                   (team.empty() ? "" : R"(,"team":")" + team + "\"") +
                                   (tenant.empty() ? "" : R"(,"labels":{"tenant":")" + tenant + "\"}") + "}";
   }
+  void reload(const std::string& policy) {
+    Config next = config;
+    next.auth_row_policy = policy;
+    REQUIRE(gate.check(next));
+    config = std::move(next);
+    if (gate.apply()) gateway->rules_changed();
+  }
   Gate gate{config, clock, metrics};
 };
 
@@ -257,6 +264,46 @@ TEST_CASE(
   CHECK(text_of(of_type(frames, "subscribed").back(), "reason") == "filter_changed");
 }
 
+TEST_CASE("PROTOCOL 9.6.5: a policy that is reloaded counts at once for who is connected") {
+  Rows r;
+  r.put("A", "a", "P2", "x");
+  r.put("B", "a", "P2", "y");
+  auto& p = r.with("\"a\"", "\"x\"");
+  auto& without = r.with("\"a\"");
+  auto& all = r.with("\"*\"", "\"*\"");
+  auto& paused = r.with("\"a\"", "\"x\"");
+  for (auto* peer : {&p, &without, &all, &paused}) r.say(*peer, subscribe("{}"));
+  r.settle();
+  for (auto* peer : {&p, &without, &all, &paused}) peer->take();
+  p.socket.blocked = true;  // what waits for it was made by the old policy
+  r.put("B", "a", "P2", "y");
+  r.settle();
+  p.take();
+  r.reload("tenant=label.tenant");  // the same: nothing happens
+  r.settle();
+  CHECK(of_type(all.take(), "subscribed").empty());
+  r.reload("tenant=label.tenant team=team");
+  r.unblock(p);
+  r.put("A", "a", "P2", "x");
+  r.put("B", "a", "P2", "y");
+  r.settle();
+  const auto frames = p.take();
+  const auto again = of_type(frames, "subscribed");
+  REQUIRE(again.size() == 1);
+  CHECK(text_of(again[0], "reason") == "filter_changed");
+  for (const auto& facts : incidents_of(frames)) CHECK(facts.team == "x");
+  CHECK(!incidents_of(frames).empty());
+  CHECK(without.socket.closed);                      // its token does not say
+  CHECK(of_type(all.take(), "subscribed").empty());  // it sees what it saw
+  r.reload("");
+  r.put("C", "c");
+  r.settle();
+  CHECK(!of_type(p.take(), "subscribed").empty());
+  r.put("C", "c");
+  r.settle();
+  CHECK(tenants_of(p.take()) == std::vector<std::string>{"c"});
+}
+
 TEST_CASE("PROTOCOL 9.6: a ticket resumes at its position for the same rows, and by snapshot for others") {
   Rows r;
   r.put("A", "a");
@@ -298,9 +345,9 @@ struct Dashboard {
   [[nodiscard]] static bool lets(const std::string& claim, const std::string& value) {
     return claim == "\"*\"" || (!value.empty() && claim.find("\"" + value + "\"") != std::string::npos);
   }
-  [[nodiscard]] bool may_see(const Facts& facts) const {
+  [[nodiscard]] bool may_see(const Facts& facts, bool by_team) const {
     return lets(rows, facts.labels.empty() ? "" : std::string(facts.labels.at(0).second)) &&
-           lets(teams, std::string(facts.team));
+           (!by_team || lets(teams, std::string(facts.team)));
   }
 };
 
@@ -318,8 +365,8 @@ struct Walk : Rows {
   void look(Dashboard& d) {
     for (const auto& frame : d.peer->take()) {
       for (const auto& facts : incidents_of({frame}))
-        if (!d.may_see(facts)) FAIL_CHECK(d.rows << " " << d.teams << " was shown " << frame);
-      const bool all = d.rows == "\"*\"" && d.teams == "\"*\"";
+        if (!d.may_see(facts, by_team)) FAIL_CHECK(d.rows << " " << d.teams << " was shown " << frame);
+      const bool all = d.rows == "\"*\"" && (!by_team || d.teams == "\"*\"");
       if (type_of(frame) == "update" && frame.find("\"incident\"") == std::string::npos && !all)
         FAIL_CHECK(d.rows << " " << d.teams << " was shown an event: " << frame);
       if (type_of(frame) == "welcome" || type_of(frame) == "closing")
@@ -390,7 +437,14 @@ struct Walk : Rows {
     const char* severities[] = {"P0", "P1", "P2"};
     put("I" + std::to_string(roll(20)), tenants[roll(5)], severities[roll(3)], of_teams[roll(3)]);
   }
+  /// The policy is reloaded: with the second rule, or without.
+  void other_policy(std::vector<Dashboard>& all) {
+    for (auto& d : all) look(d);
+    by_team = !by_team;
+    reload(by_team ? "tenant=label.tenant team=team" : "tenant=label.tenant");
+  }
   std::mt19937 random;
+  bool by_team = true;
 };
 
 }  // namespace
@@ -406,6 +460,7 @@ TEST_CASE("PROTOCOL 9.6: nothing outside leaks, through any turn of events; what
     for (int i = 0; i < 150; ++i) {
       for (unsigned n = w.roll(6); n > 0; --n) w.change();
       w.step(all[w.roll(6)]);
+      if (w.roll(20) == 0) w.other_policy(all);
       if (w.roll(3) == 0)
         w.wait(Millis{100 * (1 + w.roll(20))});
       else
@@ -425,7 +480,7 @@ TEST_CASE("PROTOCOL 9.6: nothing outside leaks, through any turn of events; what
       ++judged;
       for (const auto& [key, incident] : now) {
         const auto facts = facts_of_incident(key, incident);
-        if (!d.may_see(facts) || facts.severity == "P0" || facts.labels.empty() ||
+        if (!d.may_see(facts, w.by_team) || facts.severity == "P0" || facts.labels.empty() ||
             facts.labels.at(0).second == "d")
           continue;
         CAPTURE(d.rows);
