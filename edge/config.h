@@ -122,8 +122,8 @@ struct Config {
   std::chrono::milliseconds drain_lb_settle{1'000};
   std::chrono::milliseconds drain_offer{5'000};
   std::chrono::milliseconds drain_bye_wait{2'000};
-  std::int64_t drain_start_per_s = 200;
-  std::int64_t drain_step_per_s = 20;
+  std::int64_t drain_start_per_s = 125;
+  std::int64_t drain_step_per_s = 5;
 
   ExpositionSettings exposition;
   std::string ready_file;

@@ -14,6 +14,8 @@ enum class ClientCertificates : std::uint8_t { none, optional, required };
 /// What an edge that has limits.clients_max is called.
 enum class WhenFull : std::uint8_t { ready, not_ready, unhealthy };
 enum class ProxyProtocol : std::uint8_t { off, required };
+/// Who reads /metrics.
+enum class MetricsAccess : std::uint8_t { open, viewer };
 
 }  // namespace tocsin::edge
 
@@ -33,6 +35,10 @@ template <>
 struct tocsin::config::EnumNames<tocsin::edge::ProxyProtocol> {
   static constexpr auto kNames = std::to_array<std::string_view>({"off", "required"});
 };
+template <>
+struct tocsin::config::EnumNames<tocsin::edge::MetricsAccess> {
+  static constexpr auto kNames = std::to_array<std::string_view>({"open", "viewer"});
+};
 
 namespace tocsin::edge {
 
@@ -41,6 +47,7 @@ struct ExpositionSettings {
   std::string profile = "tocsin";
   std::string server_label = "mahavishnu";
   std::int64_t channels = 0;
+  MetricsAccess access = MetricsAccess::open;
 };
 template <auto Part>
 constexpr auto exposition_rows() {
@@ -57,7 +64,11 @@ constexpr auto exposition_rows() {
            "metrics.channels",
            "Channels with a label of their own in the profile mahavishnu, those with the most subscriptions; the rest "
            "is \"other\". Who may read /metrics reads their names. 0: all are \"all\".",
-           {.min = 0, .max = 1'000})});
+           {.min = 0, .max = 1'000}),
+       config::option_in<Part, &S::access>(
+           "metrics.access",
+           "Who may read /metrics and /websocket/metrics: everybody who reaches the port, or operators only, from the "
+           "role viewer on (admin.token_file, admin.roles_file, admin.loopback).")});
 }
 
 }  // namespace tocsin::edge

@@ -150,6 +150,7 @@ struct HttpApi::State {
   void metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
   void websocket_metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply);
   [[nodiscard]] Status may_monitor(const HttpRequest& request) const;
+  [[nodiscard]] Status may_read_metrics(const HttpRequest& request) const;
   void figures(const HttpRequest& request, std::string_view, const Query&, const Reply& reply);
   void connections(const HttpRequest& request, std::string_view, const Query&, const Reply& reply);
   void publish(const HttpRequest& request, std::string_view, const Query& query, const Reply& reply);
@@ -237,13 +238,16 @@ HttpReply HttpApi::State::exposition(std::string_view profiles) const {
   return out;
 }
 
-void HttpApi::State::metrics(const HttpRequest&, std::string_view, const Query& query, const Reply& reply) {
+void HttpApi::State::metrics(const HttpRequest& request, std::string_view, const Query& query,
+                             const Reply& reply) {
+  if (auto ok = may_read_metrics(request); !ok) return reply(problem(ok.error()));
   const std::string* profile = find(query, "profile");
   reply(exposition(profile != nullptr ? *profile : config.exposition.profile));
 }
 
-void HttpApi::State::websocket_metrics(const HttpRequest&, std::string_view, const Query& query,
+void HttpApi::State::websocket_metrics(const HttpRequest& request, std::string_view, const Query& query,
                                        const Reply& reply) {
+  if (auto ok = may_read_metrics(request); !ok) return reply(problem(ok.error()));
   const std::string* format = find(query, "format");
   reply(exposition(format != nullptr && *format == "json" ? "vedfolnir-json" : "vedfolnir"));
 }
@@ -253,6 +257,10 @@ Status HttpApi::State::may_monitor(const HttpRequest& request) const {
   if (admin == nullptr) return Error{Errc::forbidden, "this edge has no operators yet"};
   const auto asker = admin->admit(request, request.path, auth::Role::viewer);
   return asker ? Status(Done{}) : Status(asker.error());
+}
+
+Status HttpApi::State::may_read_metrics(const HttpRequest& request) const {
+  return config.exposition.access == MetricsAccess::open ? Status(Done{}) : may_monitor(request);
 }
 
 void HttpApi::State::figures(const HttpRequest& request, std::string_view, const Query&, const Reply& reply) {

@@ -85,6 +85,10 @@ class Examination {
                "see the reason; a cordoned edge: tocsinctl uncordon " + name);
     bad_ += asked.ready ? 0 : 1;
     const auto metrics = health ? api_.fetch("GET", http + "/metrics", {}, {}, kPatience) : health;
+    if (metrics && (metrics->status == 401 || metrics->status == 403))
+      out_.warn("processes",
+                name + " shows its figures to operators only (metrics.access), most of it is not judged",
+                "run this on its host with admin.loopback on, or watch it by the alerts");
     if (!metrics || metrics->status != 200) return asked;
     asked.numbers = parse_exposition(metrics->body);
     if (const std::string version = version_in(metrics->body); !version.empty())

@@ -34,6 +34,7 @@ class Desk final : public Site {
   [[nodiscard]] Status set_maintenance(bool on) override { return cluster_.set_maintenance(on); }
   void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) override;
   [[nodiscard]] std::vector<Watched> watched() const override;
+  [[nodiscard]] const std::string& token() const override { return watch_.token(); }
   [[nodiscard]] std::uint64_t restarts() const override;
   [[nodiscard]] double disk_free_percent() const override;
 

@@ -65,6 +65,7 @@ class EdgeWatch {
   [[nodiscard]] bool serves(const Seen& seen) const;
   /// From now on requests have this token.
   void use(std::string token) { token_ = std::move(token); }
+  [[nodiscard]] const std::string& token() const noexcept { return token_; }
   /// POST /admin/`what`; a status of 400 and above is an Error with the problem's code and detail.
   void post(const Target& target, const std::string& what, const std::string& body,
             std::function<void(Status)> answer);

@@ -51,6 +51,8 @@ class Site : public MovePort {
   [[nodiscard]] virtual std::vector<Watched> watched() const = 0;
   /// Of all processes, ever; where others restart them, nobody counts here.
   [[nodiscard]] virtual std::uint64_t restarts() const { return 0; }
+  /// What makes an operator of who asks them; empty: nothing does.
+  [[nodiscard]] virtual const std::string& token() const = 0;
   /// Of the disk with the broker's log, where it can be seen.
   [[nodiscard]] virtual double disk_free_percent() const { return 100; }
 };

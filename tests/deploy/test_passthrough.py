@@ -38,7 +38,7 @@ class Passed:
         token = folder / "token"
         token.write_text(self.TOKEN + "\n")
         self.tls = authority.client()
-        flags = (*drain.FLAGS, "--admin-token-file", token, "--proxy-trusted", "127.0.0.1/32", "--proxy-protocol", "required", *authority.flags())
+        flags = (*drain.FLAGS, "--admin-token-file", token, "--metrics-access", "viewer", "--proxy-trusted", "127.0.0.1/32", "--proxy-protocol", "required", *authority.flags())
         self.pair = Pair(folder / "tocsin", edges=2, edge_flags=flags)
         self.proxy = through(kind, folder, self.pair.edges)
 
@@ -87,7 +87,9 @@ def test_edges_close_what_is_for_operators(passed):
     assert status == 200 and json.loads(body)["state"] == "ready", "nobody's order got through"
 
 
-@pytest.mark.xfail(strict=True, reason="an edge has no setting that closes its /metrics; ops/proxies/README.md says so")
 @pytest.mark.parametrize("path", ["/metrics", "/websocket/metrics"])
 def test_edges_close_metrics(passed, path):
-    assert passed.ask(path)[0] in (401, 403, 404)
+    for token in (None, "another-token"):
+        status, body = passed.ask(path, token=token)
+        assert status in (401, 403) and b"# TYPE" not in body, (token, status, body[:300])
+    assert b"# TYPE" in passed.ask(path, token=passed.TOKEN)[1]

@@ -175,6 +175,18 @@ def test_forms_for_jq(watched):
     assert page["performance"]["memory_usage_bytes"] > 1 << 20
 
 
+def test_metrics_are_for_operators_where_that_is_wanted(tmp_path):
+    (tmp_path / "token").write_text("the-operators-token\n")
+    with Pair(tmp_path, edge_flags=["--metrics-access", "viewer", "--admin-token-file", tmp_path / "token"]) as pair:
+        for path in ("/metrics", "/websocket/metrics", "/metrics?profile=lim"):
+            for headers in ({}, {"Authorization": "Bearer another-token"}):
+                refused = get(pair.edge.http + path, headers=headers)
+                assert refused.status in (401, 403) and b"# TYPE" not in refused.body, refused
+            told = get(pair.edge.http + path, headers={"Authorization": "Bearer the-operators-token"})
+            assert told.status == 200 and b"# TYPE" in told.body, told
+        assert get(pair.edge.http + "/health").status == 200
+
+
 def test_the_clusters_figures_come_from_any_edge_for_who_has_the_token(watched):
     first, second = (e["http"] for e in watched.edges)
     token = (watched.dir / "admin.token").read_text().strip()

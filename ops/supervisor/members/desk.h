@@ -60,6 +60,7 @@ class Desk final : public Site {
   [[nodiscard]] Status set_maintenance(bool on) override;
   void set_cordon(const std::string& edge, bool on, std::function<void(Result<Told>)> answer) override;
   [[nodiscard]] std::vector<Watched> watched() const override;
+  [[nodiscard]] const std::string& token() const override { return watch_.token(); }
 
   [[nodiscard]] std::vector<EdgeView> edges() const override;
   [[nodiscard]] BrokerView broker() const override { return {}; }
