@@ -25,7 +25,7 @@ def build_images(engine, programs):
     common = ["build", "--network", "host", "--build-arg", f"PROGRAMS={programs}", "-f", "ops/docker/Dockerfile"]
     begin = time.monotonic()
     for tag in ("one", "two"):
-        engine.docker(*common, "--build-arg", f"VERSION={tag}", "-t", f"tocsin:{tag}", ".", cwd=ROOT, timeout=1500)
+        engine.docker(*common, "--build-arg", f"VERSION={tag}", "-t", f"tocsin:{tag}", ".", cwd=ROOT, timeout=3600)   # compiled: a quarter of an hour on two idle cores
     for name, folder in (("proxy", "haproxy"), ("prometheus", "prometheus")):
         engine.docker("build", "--network", "host", "-t", f"tocsin-{name}:latest", str(ROOT / "ops/compose" / folder), timeout=600)
     print(f"images ({programs}): {time.monotonic() - begin:.0f} s")
