@@ -31,4 +31,15 @@ std::string running_plans(const Moves& moves, std::int64_t now_ms) {
   return out + "]";
 }
 
+void count_edges(const std::vector<EdgeView>& edges, const Moves& moves, bool maintenance, Metrics& metrics) {
+  std::int64_t ready = 0, running = 0;
+  for (const EdgeView& edge : edges) ready += edge.takes_clients() ? 1 : 0;
+  for (const auto& move : moves.all()) running += move->ended() ? 0 : 1;
+  metrics.processes.set(static_cast<std::int64_t>(edges.size()));
+  metrics.processes_ready.set(ready);
+  metrics.edges_ready.set(ready);
+  metrics.moves_running.set(running);
+  metrics.maintenance.set(maintenance ? 1 : 0);
+}
+
 }  // namespace tocsin::ops

@@ -62,6 +62,8 @@ class Site : public MovePort {
 class Members;
 /// What an edge says of itself, as members of its entry in /status.
 void add_seen(Members& members, const EdgeWatch& watch, const EdgeWatch::Seen& seen);
+/// The gauges of a supervisor whose edges others run: the edges are all the processes that it knows.
+void count_edges(const std::vector<EdgeView>& edges, const Moves& moves, bool maintenance, Metrics& metrics);
 /// The "plans" of /status: those that are under way, each as its report.
 [[nodiscard]] std::string running_plans(const Moves& moves, std::int64_t now_ms);
 

@@ -153,19 +153,7 @@ health::Checks Desk::checks() const {
   return out;
 }
 
-void Desk::count(Metrics& metrics) const {
-  std::int64_t all = 0, ready = 0, running = 0;
-  for (const EdgeView& view : edges()) {
-    ++all;
-    ready += view.takes_clients() ? 1 : 0;
-  }
-  for (const auto& move : moves_.all()) running += move->ended() ? 0 : 1;
-  metrics.processes.set(all);
-  metrics.processes_ready.set(ready);
-  metrics.edges_ready.set(ready);
-  metrics.moves_running.set(running);
-  metrics.maintenance.set(maintenance() ? 1 : 0);
-}
+void Desk::count(Metrics& metrics) const { count_edges(edges(), moves_, maintenance(), metrics); }
 
 std::string Desk::status_json() const {
   std::string out;
